@@ -1,0 +1,229 @@
+// Package demand keeps track of what is wanted, and bounds it.
+//
+// There are two kinds of demand. A metric that an HPA of the cluster references
+// is wanted for as long as the HPA is there. A metric that somebody read is
+// wanted until nobody has read it for a while. Both are bounded per namespace
+// and in total; where they compete, what HPAs reference comes first.
+package demand
+
+import (
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/loadline/loadline/provider/metric"
+)
+
+// Limits bound the demand.
+type Limits struct {
+	Total        int           // identifiers in all
+	PerNamespace int           // identifiers in one namespace
+	Idle         time.Duration // a metric that is only read stops being wanted after this
+}
+
+// Registry is the set of wanted metrics. See New.
+type Registry struct {
+	limits Limits
+
+	mu           sync.RWMutex
+	wants        map[metric.Identifier]*want
+	perNamespace map[string]int
+	references   map[string][]metric.Identifier // by HPA
+	rejections   atomic.Int64
+}
+
+type want struct {
+	lastRead   atomic.Int64 // unix nanoseconds; 0: never read
+	references int          // HPAs; under the registry's lock
+}
+
+// New returns an empty registry.
+func New(l Limits) *Registry {
+	return &Registry{
+		limits:       l,
+		wants:        map[metric.Identifier]*want{},
+		perNamespace: map[string]int{},
+		references:   map[string][]metric.Identifier{},
+	}
+}
+
+// Read records that id was read at now.
+//
+// Beyond a limit it returns an *metric.Error with reason LimitReached that names
+// the flag; nothing is recorded then.
+func (r *Registry) Read(id metric.Identifier, now time.Time) error {
+	r.mu.RLock()
+	w := r.wants[id]
+	if w != nil {
+		w.lastRead.Store(now.UnixNano())
+	}
+	r.mu.RUnlock()
+	if w != nil {
+		return nil
+	}
+
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	w, err := r.get(id)
+	if err != nil {
+		r.rejections.Add(1)
+		return err
+	}
+	w.lastRead.Store(now.UnixNano())
+	return nil
+}
+
+// Reference replaces what the HPA named key references. It returns the metrics
+// that nobody wanted before, which are worth evaluating at once.
+//
+// A reference makes room for itself by dropping the metric that was read
+// longest ago and that no HPA references; the reference that still does not fit
+// is left out and named in err. Calling Reference again tries again.
+func (r *Registry) Reference(key string, ids []metric.Identifier) (added []metric.Identifier, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+
+	old := r.references[key]
+	var kept []metric.Identifier
+	for _, id := range ids {
+		if slices.Contains(kept, id) {
+			continue
+		}
+		_, known := r.wants[id]
+		w, e := r.get(id)
+		if e != nil && r.makeRoom(id) {
+			w, e = r.get(id)
+		}
+		if e != nil {
+			err = fmt.Errorf("%s, referenced by HPA %s, is not evaluated ahead of its reads: %w", id, key, e)
+			r.rejections.Add(1)
+			continue
+		}
+		w.references++
+		kept = append(kept, id)
+		if !known {
+			added = append(added, id)
+		}
+	}
+	for _, id := range old {
+		w := r.wants[id]
+		w.references--
+		if w.references == 0 && w.lastRead.Load() == 0 {
+			r.remove(id)
+		}
+	}
+	delete(r.references, key)
+	if len(kept) > 0 {
+		r.references[key] = kept
+	}
+	return added, err
+}
+
+// Expire drops what was only read, and not since now - Idle, and returns it.
+func (r *Registry) Expire(now time.Time) []metric.Identifier {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var gone []metric.Identifier
+	for id, w := range r.wants {
+		if w.references == 0 && now.UnixNano()-w.lastRead.Load() > int64(r.limits.Idle) {
+			r.remove(id)
+			gone = append(gone, id)
+		}
+	}
+	return gone
+}
+
+// Wanted returns what is wanted, in no particular order.
+func (r *Registry) Wanted() []metric.Identifier {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	ids := make([]metric.Identifier, 0, len(r.wants))
+	for id := range r.wants {
+		ids = append(ids, id)
+	}
+	return ids
+}
+
+// Referenced says whether an HPA references id.
+func (r *Registry) Referenced(id metric.Identifier) bool {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	w := r.wants[id]
+	return w != nil && w.references > 0
+}
+
+// Has says whether anybody wants id.
+func (r *Registry) Has(id metric.Identifier) bool {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	_, ok := r.wants[id]
+	return ok
+}
+
+// Stats sums up the demand.
+type Stats struct {
+	Wanted     int   // identifiers
+	Referenced int   // of these, referenced by an HPA
+	Rejections int64 // reads and references refused since the start
+}
+
+// Stats returns the sums.
+func (r *Registry) Stats() Stats {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	st := Stats{Wanted: len(r.wants), Rejections: r.rejections.Load()}
+	for _, w := range r.wants {
+		if w.references > 0 {
+			st.Referenced++
+		}
+	}
+	return st
+}
+
+// get returns the want of id and makes it where there is room.
+func (r *Registry) get(id metric.Identifier) (*want, error) {
+	if w := r.wants[id]; w != nil {
+		return w, nil
+	}
+	switch {
+	case len(r.wants) >= r.limits.Total:
+		return nil, metric.Errorf(metric.LimitReached, "%d distinct metrics are wanted already, the limit of --max-wanted: use fewer distinct selectors, or raise it", r.limits.Total)
+	case r.perNamespace[id.Namespace] >= r.limits.PerNamespace:
+		return nil, metric.Errorf(metric.LimitReached, "%d distinct metrics of namespace %q are wanted already, the limit of --max-wanted-per-namespace: use fewer distinct selectors, or raise it", r.limits.PerNamespace, id.Namespace)
+	}
+	w := &want{}
+	r.wants[id] = w
+	r.perNamespace[id.Namespace]++
+	return w, nil
+}
+
+// makeRoom drops the metric whose going would let id in and that was read
+// longest ago. It walks all wants: this happens only at a limit, for an HPA.
+func (r *Registry) makeRoom(id metric.Identifier) bool {
+	sameNamespace := r.perNamespace[id.Namespace] >= r.limits.PerNamespace
+	var victim metric.Identifier
+	var oldest int64
+	found := false
+	for other, w := range r.wants {
+		if w.references > 0 || sameNamespace && other.Namespace != id.Namespace {
+			continue
+		}
+		if read := w.lastRead.Load(); !found || read < oldest {
+			victim, oldest, found = other, read, true
+		}
+	}
+	if found {
+		r.remove(victim)
+	}
+	return found
+}
+
+func (r *Registry) remove(id metric.Identifier) {
+	delete(r.wants, id)
+	r.perNamespace[id.Namespace]--
+	if r.perNamespace[id.Namespace] == 0 {
+		delete(r.perNamespace, id.Namespace)
+	}
+}

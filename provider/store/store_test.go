@@ -1,0 +1,93 @@
+package store_test
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/loadline/loadline/provider/metric"
+	"github.com/loadline/loadline/provider/store"
+)
+
+var (
+	t0 = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	a  = metric.Identifier{API: metric.External, Metric: "a"}
+)
+
+func data(at time.Time, values int) *store.Data {
+	return &store.Data{Evaluated: at, Series: make([]store.Value, values)}
+}
+
+func TestFailureKeepsTheLastData(t *testing.T) {
+	s := store.New()
+	if s.Get(a) != nil {
+		t.Fatal("a new store holds something")
+	}
+	down := errors.New("down")
+	s.Fail(a, t0, down)
+	if got := s.Get(a); got.Data != nil || got.Err != down || got.Attempted != t0 {
+		t.Errorf("after a failure: %+v", got)
+	}
+	d := data(t0.Add(time.Second), 1)
+	s.Succeed(a, d)
+	if got := s.Get(a); got.Data != d || got.Err != nil {
+		t.Errorf("after a success: %+v", got)
+	}
+	s.Fail(a, t0.Add(2*time.Second), down)
+	if got := s.Get(a); got.Data != d || got.Err != down || got.Attempted != t0.Add(2*time.Second) {
+		t.Errorf("after another failure: %+v", got)
+	}
+	s.Forget(a)
+	if s.Get(a) != nil {
+		t.Error("forgotten, yet there")
+	}
+}
+
+func TestLateResultsDoNotReplaceNewerOnes(t *testing.T) {
+	s := store.New()
+	newer := data(t0.Add(time.Second), 2)
+	s.Succeed(a, newer)
+	s.Succeed(a, data(t0, 1))
+	s.Fail(a, t0, errors.New("late"))
+	if got := s.Get(a); got.Data != newer || got.Err != nil {
+		t.Errorf("got %+v", got)
+	}
+}
+
+func TestWait(t *testing.T) {
+	s := store.New()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := s.Wait(ctx, a); !errors.Is(err, context.Canceled) {
+		t.Errorf("err %v", err)
+	}
+
+	var wg sync.WaitGroup
+	for range 10 {
+		wg.Go(func() {
+			if snap, err := s.Wait(t.Context(), a); err != nil || snap.Data == nil {
+				t.Errorf("snapshot %+v, err %v", snap, err)
+			}
+		})
+	}
+	s.Succeed(a, data(t0, 1))
+	s.Succeed(a, data(t0.Add(1), 1))
+	wg.Wait()
+}
+
+func TestStats(t *testing.T) {
+	s := store.New()
+	b, c := a, a
+	b.Metric, c.Metric = "b", "c"
+	s.Succeed(a, data(t0.Add(time.Minute), 3))
+	s.Succeed(b, data(t0, 2))
+	s.Fail(c, t0.Add(-time.Hour), errors.New("down"))
+	want := store.Stats{Metrics: 3, Values: 5, Oldest: t0}
+	if diff := cmp.Diff(want, s.Stats()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
