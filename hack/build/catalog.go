@@ -1,0 +1,82 @@
+package build
+
+import "strings"
+
+// Tool is a set of programs built from one wrapper module, hack/tools/<Name>.
+type Tool struct {
+	Name     string    // directory under hack/tools, and prefix of the cache directory
+	Module   string    // required module whose version is the tool's version
+	Programs []Program // built in this order
+	Tags     string    // build tags, comma separated
+	Version  []string  // packages whose gitVersion, gitMajor and gitMinor are set when linking
+	Files    []string  // directories of Module that are copied next to the programs
+}
+
+// Program is one executable of a Tool.
+type Program struct {
+	Name    string
+	Package string
+}
+
+// Catalog lists everything the local cluster runs, largest first, so that a
+// build that cannot work fails before the small ones have been waited for.
+func Catalog() []Tool {
+	return []Tool{
+		{
+			Name:   "kubernetes",
+			Module: "k8s.io/kubernetes",
+			Programs: []Program{
+				{"kube-apiserver", "k8s.io/kubernetes/cmd/kube-apiserver"},
+				{"kube-controller-manager", "k8s.io/kubernetes/cmd/kube-controller-manager"},
+				{"kube-scheduler", "k8s.io/kubernetes/cmd/kube-scheduler"},
+				{"kubectl", "k8s.io/kubernetes/cmd/kubectl"},
+			},
+			// The servers report the first, client-go's user agent the second.
+			// Unset they read v0.0.0, and feature gates see that version too.
+			Version: []string{"k8s.io/component-base/version", "k8s.io/client-go/pkg/version"},
+		},
+		{
+			Name:     "etcd",
+			Module:   "go.etcd.io/etcd/server/v3",
+			Programs: []Program{{"etcd", "go.etcd.io/etcd/server/v3"}},
+		},
+		{
+			Name:     "kwok",
+			Module:   "sigs.k8s.io/kwok",
+			Programs: []Program{{"kwok", "sigs.k8s.io/kwok/cmd/kwok"}},
+			// kwok does nothing without stages, and carries none in its binary.
+			Files: []string{
+				"kustomize/stage/node/fast",
+				"kustomize/stage/node/heartbeat-with-lease",
+				"kustomize/stage/pod/fast",
+			},
+		},
+		{
+			Name:   "prometheus",
+			Module: "github.com/prometheus/prometheus",
+			Programs: []Program{
+				{"prometheus", "github.com/prometheus/prometheus/cmd/prometheus"},
+				{"promtool", "github.com/prometheus/prometheus/cmd/promtool"},
+			},
+			// All other service discoveries together are most of the binary.
+			Tags: "netgo,remove_all_sd,enable_kubernetes_sd",
+		},
+	}
+}
+
+// ldflags strips the programs and stamps version ("v1.37.2") where the tool
+// asks for it.
+func (t Tool) ldflags(version string) string {
+	flags := []string{"-s", "-w"}
+	major, rest, _ := strings.Cut(strings.TrimPrefix(version, "v"), ".")
+	minor, _, _ := strings.Cut(rest, ".")
+	for _, pkg := range t.Version {
+		flags = append(flags,
+			"-X", pkg+".gitVersion="+version,
+			"-X", pkg+".gitMajor="+major,
+			"-X", pkg+".gitMinor="+minor,
+			"-X", pkg+".gitTreeState=clean",
+		)
+	}
+	return strings.Join(flags, " ")
+}
