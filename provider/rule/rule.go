@@ -1,0 +1,57 @@
+package rule
+
+import (
+	promlabels "github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/promql/parser"
+)
+
+// Set is a compiled configuration file.
+type Set struct {
+	// Custom are the rules of custom.metrics.k8s.io, External those of
+	// external.metrics.k8s.io, in the order of the file.
+	Custom, External []*Rule
+	// HasResourceRules says that the file has a section resourceRules. It is
+	// checked for unknown keys only.
+	HasResourceRules bool
+	// Warnings name what is accepted but has no effect.
+	Warnings []string
+}
+
+// Rule is one compiled rule. It does not change and is safe for concurrent use.
+type Rule struct {
+	id          string
+	external    bool
+	namespaced  bool // of external rules
+	seriesQuery string
+	selector    []*promlabels.Matcher
+	naming      naming
+	association association
+	template    *textTemplate
+	usesValues  bool
+	parser      parser.Parser
+}
+
+// ID is the rule's place in the file, such as rules[3] or externalRules[0].
+func (r *Rule) ID() string { return r.id }
+
+// External says whether the rule serves external metrics.
+func (r *Rule) External() bool { return r.external }
+
+// Namespaced says, of an external rule, that a read sees its own namespace only.
+func (r *Rule) Namespaced() bool { return r.namespaced }
+
+// SeriesSelector is the rule's seriesQuery as configured, a valid series selector.
+func (r *Rule) SeriesSelector() string { return r.seriesQuery }
+
+// MetricName returns the API's name for a series, and false if the rule does not
+// serve it: a filter excludes it, the pattern does not match, or the name could
+// not stand in a query or an API path.
+func (r *Rule) MetricName(series string) (string, bool) { return r.naming.metricName(series) }
+
+// Objects returns the kinds of objects that a series with these labels describes,
+// ordered by resource. What could not be looked up is in the error; the objects
+// returned with an error are right all the same. Whether a kind is namespaced is
+// the cluster's to say, not the rule's.
+func (r *Rule) Objects(m Mapper, labelNames []string) ([]Object, error) {
+	return r.association.objects(m, labelNames)
+}
