@@ -91,7 +91,8 @@ func serverOptions(o Options) *server.Options {
 		MaxPingsOut:        2,
 	}
 	if o.ClusterPort != 0 {
-		so.Cluster = server.ClusterOpts{Name: "remindme", Host: host, Port: o.ClusterPort}
+		// Clients come through a Service, which outlives the servers' addresses.
+		so.Cluster = server.ClusterOpts{Name: "remindme", Host: host, Port: o.ClusterPort, NoAdvertise: true}
 		so.Routes = o.Routes
 	}
 	return so
