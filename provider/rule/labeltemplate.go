@@ -3,6 +3,7 @@ package rule
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -89,8 +90,9 @@ func (t *labelTemplate) candidates(label string) []schema.GroupResource {
 	add := func(group, resource string) {
 		// A resource's name is a DNS label. This leaves out most labels before the
 		// cluster is asked.
-		if len(validation.IsDNS1035Label(resource)) == 0 {
-			out = append(out, schema.GroupResource{Group: strings.ReplaceAll(group, "_", "."), Resource: resource})
+		candidate := schema.GroupResource{Group: strings.ReplaceAll(group, "_", "."), Resource: resource}
+		if len(validation.IsDNS1035Label(resource)) == 0 && !slices.Contains(out, candidate) {
+			out = append(out, candidate)
 		}
 	}
 	for _, shape := range t.shapes {
