@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
@@ -35,6 +36,9 @@ type Endpoints struct {
 	addrs []string // IP:PORT, sorted
 	next  atomic.Uint64
 }
+
+// syncTimeout bounds the wait for the first list.
+const syncTimeout = 30 * time.Second
 
 // Watch follows the endpoints of a Service's port (by name; "" is the name of
 // an unnamed port) until ctx ends. It returns once the first list is there;
@@ -76,11 +80,15 @@ func Watch(ctx context.Context, client kubernetes.Interface, namespace, service,
 	if err != nil {
 		return nil, err
 	}
-	go inf.RunWithContext(ctx)
-	if !cache.WaitForCacheSync(ctx.Done(), handle.HasSynced) {
-		return nil, fmt.Errorf("endpoints of service %s/%s: %w", namespace, service, context.Cause(ctx))
+	running, stop := context.WithCancel(ctx)
+	go inf.RunWithContext(running)
+	first, cancel := context.WithTimeout(ctx, syncTimeout)
+	defer cancel()
+	if !cache.WaitForCacheSync(first.Done(), handle.HasSynced) {
+		stop()
+		return nil, fmt.Errorf("endpoints of service %s/%s: no list from the API server: %w", namespace, service, first.Err())
 	}
-	update()
+	context.AfterFunc(ctx, stop)
 	return e, nil
 }
 
