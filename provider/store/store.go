@@ -144,11 +144,15 @@ func (s *Store) entry(id metric.Identifier) *entry {
 	return e
 }
 
-// Forget drops a metric that nobody wants any more.
-func (s *Store) Forget(id metric.Identifier) {
+// Retain drops every metric that keep refuses.
+func (s *Store) Retain(keep func(metric.Identifier) bool) {
 	s.mu.Lock()
-	delete(s.entries, id)
-	s.mu.Unlock()
+	defer s.mu.Unlock()
+	for id := range s.entries {
+		if !keep(id) {
+			delete(s.entries, id)
+		}
+	}
 }
 
 // Stats sums up what is held.

@@ -41,9 +41,13 @@ func TestFailureKeepsTheLastData(t *testing.T) {
 	if got := s.Get(a); got.Data != d || got.Err != down || got.Attempted != t0.Add(2*time.Second) {
 		t.Errorf("after another failure: %+v", got)
 	}
-	s.Forget(a)
+	s.Retain(func(id metric.Identifier) bool { return id == a })
+	if s.Get(a) == nil {
+		t.Error("retained, yet gone")
+	}
+	s.Retain(func(metric.Identifier) bool { return false })
 	if s.Get(a) != nil {
-		t.Error("forgotten, yet there")
+		t.Error("dropped, yet there")
 	}
 }
 

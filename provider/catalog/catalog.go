@@ -1,0 +1,203 @@
+package catalog
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"k8s.io/klog/v2"
+
+	"github.com/loadline/loadline/provider/rule"
+	"github.com/loadline/loadline/provider/source"
+)
+
+// Discoverer finds series.
+type Discoverer interface {
+	Series(ctx context.Context, selectors []string, since time.Duration) ([]source.Series, error)
+}
+
+// Options of a Catalog.
+type Options struct {
+	Rules    *rule.Set
+	Source   Discoverer
+	Scopes   Scopes
+	Interval time.Duration // between relists
+	MaxAge   time.Duration // how far back a series counts, and how long a name outlives it
+	Now      func() time.Time
+}
+
+// parallel bounds how many discovery calls are under way at once.
+const parallel = 4
+
+// Catalog follows the source. See New.
+type Catalog struct {
+	opts    Options
+	current atomic.Pointer[snapshot]
+	woken   chan struct{}
+	first   chan struct{}
+	once    sync.Once
+	failed  atomic.Int64
+}
+
+// New returns a catalog that is empty until Run or Relist.
+func New(o Options) *Catalog {
+	c := &Catalog{opts: o, woken: make(chan struct{}, 1), first: make(chan struct{})}
+	c.current.Store(build(nil, nil, o.Scopes, time.Time{}, 0))
+	return c
+}
+
+// Custom looks a custom metric up.
+func (c *Catalog) Custom(n Name) (Entry, bool) {
+	e, ok := c.current.Load().custom[n]
+	return e, ok
+}
+
+// External looks an external metric up.
+func (c *Catalog) External(metric string) (Entry, bool) {
+	e, ok := c.current.Load().external[metric]
+	return e, ok
+}
+
+// EachCustom calls f for every custom metric, in no particular order.
+func (c *Catalog) EachCustom(f func(Name, Entry)) {
+	for n, e := range c.current.Load().custom {
+		f(n, e)
+	}
+}
+
+// EachExternal calls f for every external metric, in no particular order.
+func (c *Catalog) EachExternal(f func(string)) {
+	for n := range c.current.Load().external {
+		f(n)
+	}
+}
+
+// Stats sums the catalog up.
+type Stats struct {
+	Custom, External, Conflicts int
+	Failed                      int // rules whose newest discovery failed
+}
+
+// Stats returns the sums.
+func (c *Catalog) Stats() Stats {
+	s := c.current.Load()
+	return Stats{Custom: len(s.custom), External: len(s.external), Conflicts: len(s.conflicts), Failed: int(c.failed.Load())}
+}
+
+// Wake asks for a relist soon, because a metric was wanted that is not known.
+func (c *Catalog) Wake() {
+	select {
+	case c.woken <- struct{}{}:
+	default:
+	}
+}
+
+// Listed is closed after the first relist, successful or not.
+func (c *Catalog) Listed() <-chan struct{} { return c.first }
+
+// Run relists until ctx ends.
+func (c *Catalog) Run(ctx context.Context) {
+	for {
+		began := time.Now()
+		c.Relist(ctx)
+		// A metric that appears is found soon after it is wanted, and whoever asks
+		// for metrics that do not exist takes at most a twentieth of the source's
+		// time for it.
+		gap := max(10*time.Second, 20*time.Since(began))
+		if !c.wait(ctx, gap) {
+			return
+		}
+	}
+}
+
+func (c *Catalog) wait(ctx context.Context, gap time.Duration) bool {
+	interval := time.NewTimer(max(c.opts.Interval, gap))
+	defer interval.Stop()
+	floor := time.NewTimer(gap)
+	defer floor.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-interval.C:
+		return true
+	case <-floor.C:
+	}
+	if c.failed.Load() > 0 {
+		return true // a source that was away is asked again as soon as possible
+	}
+	select {
+	case <-ctx.Done():
+		return false
+	case <-interval.C:
+	case <-c.woken:
+	}
+	return true
+}
+
+// Relist asks the source once for every rule. Rules fail alone.
+func (c *Catalog) Relist(ctx context.Context) {
+	log := klog.FromContext(ctx)
+	rules := append(append([]*rule.Rule{}, c.opts.Rules.Custom...), c.opts.Rules.External...)
+	findings := c.discover(ctx, rules)
+	if ctx.Err() != nil {
+		return
+	}
+	failed := 0
+	for _, f := range findings {
+		if f.err != nil {
+			failed++
+			log.Error(f.err, "Cannot discover the series of a rule; its metrics stay as they are", "rule", f.rule.ID())
+		}
+	}
+	c.failed.Store(int64(failed))
+	prev := c.current.Load()
+	next := build(prev, findings, c.opts.Scopes, c.opts.Now(), c.opts.MaxAge)
+	c.current.Store(next)
+	logNews(log, "Two rules or series give one metric", prev.conflicts, next.conflicts)
+	logNews(log, "A series describes objects that cannot be looked up", prev.problems, next.problems)
+	c.once.Do(func() { close(c.first) })
+}
+
+// discover asks once for every distinct series selector.
+func (c *Catalog) discover(ctx context.Context, rules []*rule.Rule) []finding {
+	type answer struct {
+		series []source.Series
+		err    error
+	}
+	answers := map[string]*answer{}
+	slots := make(chan struct{}, parallel)
+	var wg sync.WaitGroup
+	for _, r := range rules {
+		if answers[r.SeriesSelector()] != nil {
+			continue
+		}
+		a := &answer{}
+		answers[r.SeriesSelector()] = a
+		wg.Go(func() {
+			slots <- struct{}{}
+			defer func() { <-slots }()
+			a.series, a.err = c.opts.Source.Series(ctx, []string{r.SeriesSelector()}, c.opts.MaxAge)
+		})
+	}
+	wg.Wait()
+	findings := make([]finding, 0, len(rules))
+	for _, r := range rules {
+		a := answers[r.SeriesSelector()]
+		findings = append(findings, finding{rule: r, series: a.series, err: a.err})
+	}
+	return findings
+}
+
+// logNews logs the lines that were not there before.
+func logNews(log klog.Logger, message string, old, now []string) {
+	known := map[string]bool{}
+	for _, line := range old {
+		known[line] = true
+	}
+	for _, line := range now {
+		if !known[line] {
+			log.Info(message, "detail", line)
+		}
+	}
+}

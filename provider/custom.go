@@ -1,0 +1,185 @@
+package provider
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/metrics/pkg/apis/custom_metrics"
+	cmprovider "sigs.k8s.io/custom-metrics-apiserver/pkg/provider"
+
+	"github.com/loadline/loadline/provider/catalog"
+	"github.com/loadline/loadline/provider/metric"
+	"github.com/loadline/loadline/provider/store"
+)
+
+// Objects knows the live objects.
+type Objects interface {
+	Names(ctx context.Context, gr schema.GroupResource, namespace string, sel labels.Selector, key string) ([]string, error)
+	Has(ctx context.Context, gr schema.GroupResource, namespace, name string) (bool, error)
+}
+
+// Mapper resolves resources.
+type Mapper interface {
+	ResourceFor(schema.GroupVersionResource) (schema.GroupVersionResource, error)
+	KindFor(schema.GroupVersionResource) (schema.GroupVersionKind, error)
+}
+
+// Custom serves custom.metrics.k8s.io.
+type Custom struct {
+	Reader  *Reader
+	Catalog *catalog.Catalog
+	Objects Objects
+	Mapper  Mapper
+	Metrics *Metrics
+}
+
+var _ cmprovider.CustomMetricsProvider = (*Custom)(nil)
+
+// GetMetricByName answers for one object, which must be live.
+func (c *Custom) GetMetricByName(ctx context.Context, name types.NamespacedName, info cmprovider.CustomMetricInfo, metricSelector labels.Selector) (*custom_metrics.MetricValue, error) {
+	began := c.Reader.Now()
+	known := false
+	value, err := func() (*custom_metrics.MetricValue, error) {
+		id, err := c.identify(info, name.Namespace, metricSelector)
+		if err != nil {
+			return nil, err
+		}
+		known = true
+		id.Name = name.Name
+		live, err := c.Objects.Has(ctx, id.Resource, id.Namespace, id.Name)
+		if err != nil {
+			return nil, err
+		}
+		if !live {
+			return nil, metric.Errorf(metric.NoObject, "there is no live %s %q", id.Resource, id.Name)
+		}
+		data, err := c.Reader.Read(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		items, err := c.join(id, []string{id.Name}, data, metricSelector)
+		if err != nil {
+			return nil, err
+		}
+		return &items[0], nil
+	}()
+	c.Metrics.read(metric.Custom, info.Metric, known, err, c.Reader.Now().Sub(began))
+	if err != nil {
+		return nil, statusError(err)
+	}
+	return value, nil
+}
+
+// GetMetricBySelector answers for the live objects that selector matches. An
+// object without a sample is left out. No matching object gives an empty list;
+// objects of which not one has a sample are an error that says so.
+func (c *Custom) GetMetricBySelector(ctx context.Context, namespace string, selector labels.Selector, info cmprovider.CustomMetricInfo, metricSelector labels.Selector) (*custom_metrics.MetricValueList, error) {
+	began := c.Reader.Now()
+	known := false
+	list, err := func() (*custom_metrics.MetricValueList, error) {
+		id, err := c.identify(info, namespace, metricSelector)
+		if err != nil {
+			return nil, err
+		}
+		known = true
+		id.Selector = selector.String()
+		data, err := c.Reader.Read(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		// The objects as they are now, not as they were at the evaluation.
+		names, err := c.Objects.Names(ctx, id.Resource, id.Namespace, selector, id.Selector)
+		if err != nil || len(names) == 0 {
+			return &custom_metrics.MetricValueList{}, err
+		}
+		items, err := c.join(id, names, data, metricSelector)
+		return &custom_metrics.MetricValueList{Items: items}, err
+	}()
+	c.Metrics.read(metric.Custom, info.Metric, known, err, c.Reader.Now().Sub(began))
+	if err != nil {
+		return nil, statusError(err)
+	}
+	return list, nil
+}
+
+// ListAllMetrics lists what discovery shows, sorted.
+func (c *Custom) ListAllMetrics() []cmprovider.CustomMetricInfo {
+	infos := []cmprovider.CustomMetricInfo{}
+	c.Catalog.EachCustom(func(n catalog.Name, e catalog.Entry) {
+		infos = append(infos, cmprovider.CustomMetricInfo{GroupResource: n.Resource, Metric: n.Metric, Namespaced: e.Namespaced})
+	})
+	slices.SortFunc(infos, func(a, b cmprovider.CustomMetricInfo) int {
+		return cmp.Or(cmp.Compare(a.GroupResource.String(), b.GroupResource.String()), cmp.Compare(a.Metric, b.Metric))
+	})
+	return infos
+}
+
+// identify makes the canonical identifier, without the objects.
+func (c *Custom) identify(info cmprovider.CustomMetricInfo, namespace string, metricSelector labels.Selector) (metric.Identifier, error) {
+	id := metric.Identifier{API: metric.Custom, Metric: info.Metric, Namespace: namespace, MetricSelector: metricSelector.String()}
+	gvr, err := c.Mapper.ResourceFor(info.GroupResource.WithVersion(""))
+	if err != nil {
+		return id, metric.Because(metric.Undefined, err, "the API server knows no resource %q", info.GroupResource)
+	}
+	id.Resource = gvr.GroupResource()
+	entry, ok := c.Catalog.Custom(catalog.Name{Resource: id.Resource, Metric: id.Metric})
+	if !ok {
+		c.Catalog.Wake()
+		return id, metric.Errorf(metric.Undefined, "no rule gives a metric %q for %s from a series that the source holds: check the rules' seriesQuery and resources, and whether the series exists", id.Metric, id.Resource)
+	}
+	if !entry.Namespaced {
+		id.Namespace = ""
+	} else if namespace == "" {
+		return id, metric.Errorf(metric.Invalid, "%s live in namespaces: ask for namespaces/NAMESPACE/%s", id.Resource, id.Resource)
+	}
+	return id, nil
+}
+
+// join makes the items of names, in their order.
+func (c *Custom) join(id metric.Identifier, names []string, data *store.Data, metricSelector labels.Selector) ([]custom_metrics.MetricValue, error) {
+	gvk, err := c.Mapper.KindFor(id.Resource.WithVersion(""))
+	if err != nil {
+		return nil, metric.Because(metric.Undefined, err, "the kind of %s", id.Resource)
+	}
+	selector, err := metav1.ParseToLabelSelector(id.MetricSelector)
+	if err != nil {
+		return nil, metric.Because(metric.Invalid, err, "metric selector")
+	}
+	if metricSelector.Empty() {
+		selector = nil
+	}
+	var window *int64
+	if data.Window > 0 {
+		seconds := int64(data.Window.Round(time.Second) / time.Second)
+		window = &seconds
+	}
+	items := make([]custom_metrics.MetricValue, 0, len(names))
+	for _, name := range names {
+		if err := data.Bad[name]; err != nil {
+			return nil, metric.Because(metric.ReasonOf(err), err, "%s of %s %s", id.Metric, id.Resource, name)
+		}
+		v, ok := data.Objects[name]
+		if !ok {
+			continue
+		}
+		items = append(items, custom_metrics.MetricValue{
+			DescribedObject: custom_metrics.ObjectReference{
+				Kind: gvk.Kind, APIVersion: gvk.GroupVersion().String(), Namespace: id.Namespace, Name: name,
+			},
+			Metric:        custom_metrics.MetricIdentifier{Name: id.Metric, Selector: selector},
+			Timestamp:     metav1.Time{Time: v.Time},
+			WindowSeconds: window,
+			Value:         v.Quantity,
+		})
+	}
+	if len(items) == 0 {
+		return nil, metric.Errorf(metric.Absent, "no sample for any of %d %s (absence is not zero); asked: %s", len(names), id.Resource, data.PromQL)
+	}
+	return items, nil
+}

@@ -1,0 +1,79 @@
+package provider
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/metrics/pkg/apis/external_metrics"
+	cmprovider "sigs.k8s.io/custom-metrics-apiserver/pkg/provider"
+
+	"github.com/loadline/loadline/provider/catalog"
+	"github.com/loadline/loadline/provider/metric"
+)
+
+// External serves external.metrics.k8s.io.
+type External struct {
+	Reader  *Reader
+	Catalog *catalog.Catalog
+	Metrics *Metrics
+}
+
+var _ cmprovider.ExternalMetricsProvider = (*External)(nil)
+
+// GetExternalMetric answers with every series of the rule's query. No series is
+// an error, not an empty list: the HPA controller would only say that no metrics
+// were returned.
+func (e *External) GetExternalMetric(ctx context.Context, namespace string, metricSelector labels.Selector, info cmprovider.ExternalMetricInfo) (*external_metrics.ExternalMetricValueList, error) {
+	began := e.Reader.Now()
+	_, known := e.Catalog.External(info.Metric)
+	list, err := e.get(ctx, metric.Identifier{
+		API: metric.External, Metric: info.Metric, Namespace: namespace, MetricSelector: metricSelector.String(),
+	}, known)
+	e.Metrics.read(metric.External, info.Metric, known, err, e.Reader.Now().Sub(began))
+	if err != nil {
+		return nil, statusError(err)
+	}
+	return list, nil
+}
+
+func (e *External) get(ctx context.Context, id metric.Identifier, known bool) (*external_metrics.ExternalMetricValueList, error) {
+	if !known {
+		e.Catalog.Wake()
+		return nil, metric.Errorf(metric.Undefined, "no external rule gives a metric %q from a series that the source holds: check the rules' seriesQuery, and whether the series exists", id.Metric)
+	}
+	data, err := e.Reader.Read(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	if len(data.Series) == 0 {
+		return nil, metric.Errorf(metric.Absent, "the source has no series for it (absence is not zero); asked: %s", data.PromQL)
+	}
+	var window *int64
+	if data.Window > 0 {
+		seconds := int64(data.Window.Round(time.Second) / time.Second)
+		window = &seconds
+	}
+	list := &external_metrics.ExternalMetricValueList{Items: make([]external_metrics.ExternalMetricValue, 0, len(data.Series))}
+	for _, v := range data.Series {
+		list.Items = append(list.Items, external_metrics.ExternalMetricValue{
+			MetricName: id.Metric, MetricLabels: v.Labels, Timestamp: metav1.Time{Time: v.Time}, WindowSeconds: window, Value: v.Quantity,
+		})
+	}
+	return list, nil
+}
+
+// ListAllExternalMetrics lists what discovery shows, sorted.
+func (e *External) ListAllExternalMetrics() []cmprovider.ExternalMetricInfo {
+	infos := []cmprovider.ExternalMetricInfo{}
+	e.Catalog.EachExternal(func(name string) { infos = append(infos, cmprovider.ExternalMetricInfo{Metric: name}) })
+	slices.SortFunc(infos, func(a, b cmprovider.ExternalMetricInfo) int {
+		if a.Metric < b.Metric {
+			return -1
+		}
+		return 1
+	})
+	return infos
+}

@@ -1,0 +1,139 @@
+package object
+
+import (
+	"fmt"
+	"slices"
+	"sync"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/labels"
+)
+
+// index holds the live objects of one kind. It is the store that a reflector
+// fills, and keeps nothing of an object but its name and labels.
+//
+// Which names a selector matches is remembered until an object of that namespace
+// changes, because the same few selectors are asked for over and over.
+type index struct {
+	mu         sync.RWMutex
+	namespaces map[string]*namespace
+}
+
+type namespace struct {
+	labels  map[string]labels.Set // by object name
+	matches map[string][]string   // sorted names by selector; reset by any change
+}
+
+// maxMatches bounds how many selectors' results one namespace remembers.
+const maxMatches = 1024
+
+func newIndex() *index { return &index{namespaces: map[string]*namespace{}} }
+
+// names returns the sorted names of the objects in ns that sel matches. The
+// result is shared: callers must not change it.
+func (x *index) names(ns string, sel labels.Selector, key string) []string {
+	x.mu.RLock()
+	n := x.namespaces[ns]
+	if n == nil {
+		x.mu.RUnlock()
+		return nil
+	}
+	names, ok := n.matches[key]
+	x.mu.RUnlock()
+	if ok {
+		return names
+	}
+
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if n = x.namespaces[ns]; n == nil {
+		return nil
+	}
+	names = []string{}
+	for name, set := range n.labels {
+		if sel.Matches(set) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	if len(n.matches) < maxMatches {
+		n.matches[key] = names
+	}
+	return names
+}
+
+func (x *index) has(ns, name string) bool {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	n := x.namespaces[ns]
+	if n == nil {
+		return false
+	}
+	_, ok := n.labels[name]
+	return ok
+}
+
+func (x *index) count() int {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	total := 0
+	for _, n := range x.namespaces {
+		total += len(n.labels)
+	}
+	return total
+}
+
+// Add, Update, Delete, Replace and Resync make index a cache.ReflectorStore.
+
+func (x *index) Add(obj any) error    { return x.Update(obj) }
+func (x *index) Resync() error        { return nil }
+func (x *index) Delete(obj any) error { return x.change(obj, false) }
+func (x *index) Update(obj any) error { return x.change(obj, true) }
+
+func (x *index) change(obj any, present bool) error {
+	o, err := meta.Accessor(obj)
+	if err != nil {
+		return fmt.Errorf("an object without metadata: %w", err)
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	ns, name := o.GetNamespace(), o.GetName()
+	n := x.namespaces[ns]
+	// An object that is being deleted is gone for us: a terminating pod still
+	// has samples, and the HPA controller would average over it.
+	if !present || o.GetDeletionTimestamp() != nil {
+		if n != nil {
+			delete(n.labels, name)
+			n.matches = map[string][]string{}
+			if len(n.labels) == 0 {
+				delete(x.namespaces, ns)
+			}
+		}
+		return nil
+	}
+	if n == nil {
+		n = &namespace{labels: map[string]labels.Set{}, matches: map[string][]string{}}
+		x.namespaces[ns] = n
+	}
+	set := labels.Set(o.GetLabels())
+	if old, ok := n.labels[name]; ok && labels.Equals(old, set) {
+		return nil // status changes of a pod are frequent and change no match
+	}
+	n.labels[name] = set
+	n.matches = map[string][]string{}
+	return nil
+}
+
+// Replace swaps the whole content, as after a relist.
+func (x *index) Replace(objs []any, _ string) error {
+	fresh := newIndex()
+	for _, obj := range objs {
+		if err := fresh.Update(obj); err != nil {
+			return err
+		}
+	}
+	x.mu.Lock()
+	x.namespaces = fresh.namespaces
+	x.mu.Unlock()
+	return nil
+}

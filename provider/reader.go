@@ -1,0 +1,87 @@
+// Package provider answers the metrics APIs from the store. A read records what
+// is wanted, joins the newest values to the live objects, and waits for nothing
+// unless the metric is new.
+package provider
+
+import (
+	"context"
+	"time"
+
+	"github.com/loadline/loadline/provider/metric"
+	"github.com/loadline/loadline/provider/store"
+)
+
+// Demand records reads.
+type Demand interface {
+	Read(id metric.Identifier, now time.Time) error
+}
+
+// Evaluator evaluates what was never evaluated.
+type Evaluator interface {
+	Soon(...metric.Identifier)
+	Outage() error
+}
+
+// Reader gets evaluated data out of the store.
+type Reader struct {
+	Demand    Demand
+	Evaluator Evaluator
+	Store     *store.Store
+	// MaxAge of an evaluation: older data is an error.
+	MaxAge time.Duration
+	// Patience is how long a read waits for the first evaluation.
+	Patience time.Duration
+	Now      func() time.Time
+}
+
+// Read returns the data of id, or an *metric.Error.
+//
+// Data outlives a failing source up to MaxAge. What the source itself answered,
+// a value that is no number among them, replaces it at once.
+func (r *Reader) Read(ctx context.Context, id metric.Identifier) (*store.Data, error) {
+	now := r.Now()
+	if err := r.Demand.Read(id, now); err != nil {
+		return nil, err
+	}
+	snap := r.Store.Get(id)
+	if snap == nil {
+		var err error
+		if snap, err = r.first(ctx, id); err != nil {
+			return nil, err
+		}
+		now = r.Now()
+	}
+	switch {
+	case snap.Err == nil:
+	case snap.Data == nil:
+		if metric.ReasonOf(snap.Err) == metric.Undefined {
+			// The catalog knew it a moment ago, or the read had not come this far.
+			r.Evaluator.Soon(id)
+		}
+		return nil, snap.Err
+	case metric.ReasonOf(snap.Err) != metric.SourceFailed && metric.ReasonOf(snap.Err) != metric.ObjectsUnknown:
+		return nil, snap.Err
+	}
+	if age := now.Sub(snap.Data.Evaluated); age > r.MaxAge {
+		err := metric.Errorf(metric.Stale, "the newest value is %s old, more than --value-max-age=%s", age.Round(time.Second), r.MaxAge)
+		err.Err = snap.Err
+		return nil, err
+	}
+	return snap.Data, nil
+}
+
+// first waits for the first evaluation. While the source is away it does not:
+// five waiting reads stall every HPA of the cluster.
+func (r *Reader) first(ctx context.Context, id metric.Identifier) (*store.Snapshot, error) {
+	if err := r.Evaluator.Outage(); err != nil {
+		return nil, metric.Because(metric.SourceFailed, err, "not evaluated yet")
+	}
+	r.Evaluator.Soon(id)
+	ctx, cancel := context.WithTimeout(ctx, r.Patience)
+	defer cancel()
+	snap, err := r.Store.Wait(ctx, id)
+	if err != nil {
+		return nil, metric.Errorf(metric.Pending, "the first evaluation has not finished within %s; it goes on in the background", r.Patience)
+	}
+	return snap, nil
+}
