@@ -1,0 +1,77 @@
+package adapter
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/pflag"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+	"k8s.io/klog/v2"
+	aggregator "k8s.io/kube-aggregator/pkg/client/clientset_generated/clientset"
+	"k8s.io/utils/clock"
+
+	"github.com/loadline/loadline/adapter/cert"
+)
+
+// CertOptions are the flags of the self-managed serving certificate.
+type CertOptions struct {
+	Secret        string // NAMESPACE/NAME; empty turns it off
+	Service       string
+	ClusterDomain string
+	APIServices   []string
+}
+
+func newCertOptions() *CertOptions {
+	return &CertOptions{
+		Service:       "loadline-adapter",
+		ClusterDomain: "cluster.local",
+		APIServices: []string{
+			"v1beta1.custom.metrics.k8s.io", "v1beta2.custom.metrics.k8s.io", "v1beta1.external.metrics.k8s.io",
+		},
+	}
+}
+
+func (o *CertOptions) addFlags(fs *pflag.FlagSet) {
+	fs.StringVar(&o.Secret, "cert-secret", o.Secret, "NAMESPACE/NAME of the Secret in which the replicas keep a serving certificate that they manage themselves. It must exist and may be empty. Off if empty; then give --tls-cert-file and --tls-private-key-file.")
+	fs.StringVar(&o.Service, "cert-service", o.Service, "Service in the Secret's namespace that the self-managed certificate is for.")
+	fs.StringVar(&o.ClusterDomain, "cluster-domain", o.ClusterDomain, "The cluster's DNS domain.")
+	fs.StringSliceVar(&o.APIServices, "cert-apiservices", o.APIServices, "APIServices whose caBundle is kept right.")
+}
+
+func (o *CertOptions) validate(certFile string) []error {
+	if o.Secret == "" {
+		return nil
+	}
+	var errs []error
+	if _, _, ok := splitName(o.Secret); !ok {
+		errs = append(errs, fmt.Errorf("--cert-secret=%s: must be NAMESPACE/NAME", o.Secret))
+	}
+	if certFile != "" {
+		errs = append(errs, errors.New("--cert-secret and --tls-cert-file: give one of them, the certificate is either managed here or given"))
+	}
+	return errs
+}
+
+// controller returns the certificate's controller, or nil where it is off.
+func (o *CertOptions) controller(config *rest.Config) (*cert.Controller, error) {
+	if o.Secret == "" {
+		return nil, nil
+	}
+	core, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		return nil, err
+	}
+	apis, err := aggregator.NewForConfig(config)
+	if err != nil {
+		return nil, err
+	}
+	namespace, name, _ := splitName(o.Secret)
+	return cert.New(cert.Options{
+		Namespace: namespace, Secret: name, Service: o.Service, ClusterDomain: o.ClusterDomain, APIServices: o.APIServices,
+		Policy: cert.DefaultPolicy(), Interval: time.Minute, StartTimeout: 30 * time.Second,
+		Secrets: core.CoreV1().Secrets(namespace), APIServiceClient: apis.ApiregistrationV1().APIServices(),
+		Clock: clock.RealClock{}, Log: klog.Background().WithName("cert"),
+	})
+}

@@ -1,0 +1,167 @@
+// Package adapter is the aggregated API server: options, wiring, serving,
+// probes and self-metrics. It is the only place where the parts are joined.
+package adapter
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+	"k8s.io/apimachinery/pkg/util/wait"
+	cmoptions "sigs.k8s.io/custom-metrics-apiserver/pkg/cmd/options"
+
+	"github.com/loadline/loadline/provider/demand"
+)
+
+// requestTimeout bounds every answer, authentication and authorization
+// included: five reads that hang stall every HPA of the cluster.
+const requestTimeout = 1900 * time.Millisecond
+
+// Options are what flags set. See NewOptions.
+type Options struct {
+	Server *cmoptions.CustomMetricsAdapterServerOptions
+	Source *SourceOptions
+	Cert   *CertOptions
+
+	ConfigFile        string
+	Kubeconfig        string
+	ClientQPS         float32
+	ClientBurst       int
+	DiscoveryInterval time.Duration
+	RelistInterval    time.Duration
+	MaxAge            time.Duration
+
+	EvaluationInterval time.Duration
+	QueryTimeout       time.Duration
+	QueryConcurrency   int
+	ValueMaxAge        time.Duration
+	ReadPatience       time.Duration
+	Demand             demand.Limits
+	Prewarm            bool
+
+	MetricsBindAddress string
+	ShutdownDelay      time.Duration
+}
+
+// NewOptions returns the defaults.
+func NewOptions() *Options {
+	server := cmoptions.NewCustomMetricsAdapterServerOptions()
+	server.EnableMetrics = false // ours are served instead, see selfMetrics
+	server.SecureServing.BindPort = 6443
+	// A generated certificate stays in memory: the root file system is read-only.
+	server.SecureServing.ServerCert.CertDirectory = ""
+	// HPAs read every 15 s. The default of 10 s would ask the API server at
+	// every single read.
+	server.Authorization.AllowCacheTTL = time.Minute
+	server.Authorization.WithClientTimeout(time.Second)
+	server.Authorization.WithCustomRetryBackoff(reviewBackoff())
+	server.Authentication.TokenRequestTimeout = time.Second
+	server.Authentication.WithCustomRetryBackoff(reviewBackoff())
+	return &Options{
+		Server: server,
+		Source: newSourceOptions(),
+		Cert:   newCertOptions(),
+
+		ClientQPS: 50, ClientBurst: 100,
+		DiscoveryInterval: 10 * time.Minute,
+		RelistInterval:    10 * time.Minute,
+
+		EvaluationInterval: 10 * time.Second,
+		QueryTimeout:       5 * time.Second,
+		QueryConcurrency:   8,
+		ValueMaxAge:        30 * time.Second,
+		ReadPatience:       1500 * time.Millisecond,
+		Demand:             demand.Limits{Total: 20_000, PerNamespace: 2_000, Idle: 5 * time.Minute},
+		Prewarm:            true,
+	}
+}
+
+// reviewBackoff retries a review once, well inside requestTimeout.
+func reviewBackoff() wait.Backoff {
+	return wait.Backoff{Duration: 100 * time.Millisecond, Factor: 1, Jitter: 0.2, Steps: 2}
+}
+
+// AddFlags registers all flags.
+func (o *Options) AddFlags(fs *pflag.FlagSet) {
+	o.Server.AddFlags(fs)
+	o.Source.addFlags(fs)
+	o.Cert.addFlags(fs)
+
+	fs.StringVar(&o.ConfigFile, "config", o.ConfigFile, "File with the rules, in the format of prometheus-adapter.")
+	fs.StringVar(&o.Kubeconfig, "lister-kubeconfig", o.Kubeconfig, "Kubeconfig for listing described objects and HPAs; the pod's own service account if empty.")
+	fs.Float32Var(&o.ClientQPS, "client-qps", o.ClientQPS, "Requests a second to the Kubernetes API server, at most.")
+	fs.IntVar(&o.ClientBurst, "client-burst", o.ClientBurst, "Requests to the Kubernetes API server at once, at most.")
+	fs.DurationVar(&o.DiscoveryInterval, "discovery-interval", o.DiscoveryInterval, "Time between two looks at which kinds the API server serves. An unknown kind triggers one sooner.")
+	fs.DurationVar(&o.RelistInterval, "metrics-relist-interval", o.RelistInterval, "Time between two discoveries of the source's series. A metric that is wanted and unknown triggers one sooner.")
+	fs.DurationVar(&o.MaxAge, "metrics-max-age", o.MaxAge, "How far back a series counts as existing, and how long its metric stays listed without it. Defaults to the relist interval.")
+
+	fs.DurationVar(&o.EvaluationInterval, "evaluation-interval", o.EvaluationInterval, "Time between two evaluations of what is wanted. HPAs read every 15s, so much less only costs.")
+	fs.DurationVar(&o.QueryTimeout, "query-timeout", o.QueryTimeout, "Deadline of one query to the source.")
+	fs.IntVar(&o.QueryConcurrency, "query-concurrency", o.QueryConcurrency, "Queries to the source at once, at most.")
+	fs.DurationVar(&o.ValueMaxAge, "value-max-age", o.ValueMaxAge, "How old the last good evaluation may be when the source fails; then reads fail.")
+	fs.DurationVar(&o.ReadPatience, "read-patience", o.ReadPatience, "How long the first read of a metric waits for its first evaluation.")
+	fs.IntVar(&o.Demand.Total, "max-wanted", o.Demand.Total, "Distinct metrics (name, objects, selectors) evaluated at most. What HPAs reference comes first.")
+	fs.IntVar(&o.Demand.PerNamespace, "max-wanted-per-namespace", o.Demand.PerNamespace, "The same for one namespace.")
+	fs.DurationVar(&o.Demand.Idle, "wanted-idle", o.Demand.Idle, "A metric that no HPA references stops being evaluated when nobody read it for this long.")
+	fs.BoolVar(&o.Prewarm, "prewarm", o.Prewarm, "Watch HPAs and evaluate what they reference ahead of their first read.")
+
+	fs.StringVar(&o.MetricsBindAddress, "metrics-bind-address", o.MetricsBindAddress, "Address such as :8080 of a second, plain HTTP port that serves nothing but /metrics, to anybody. Off if empty; the secure port serves them to whoever may get /metrics.")
+	fs.DurationVar(&o.ShutdownDelay, "shutdown-delay-duration", o.ShutdownDelay, "How long to go on serving, unready, after SIGTERM, so that no request is sent to a server that is gone.")
+}
+
+// Validate returns everything that is wrong at once.
+func (o *Options) Validate() error {
+	errs := o.Server.Validate()
+	if o.ConfigFile == "" {
+		errs = append(errs, errors.New("--config: must name the file with the rules"))
+	}
+	errs = append(errs, o.Source.validate()...)
+	errs = append(errs, o.Cert.validate(o.Server.SecureServing.ServerCert.CertKey.CertFile)...)
+	for _, d := range []struct {
+		flag     string
+		value    time.Duration
+		min, max time.Duration
+	}{
+		{"discovery-interval", o.DiscoveryInterval, time.Second, 24 * time.Hour},
+		{"metrics-relist-interval", o.RelistInterval, time.Second, 24 * time.Hour},
+		{"evaluation-interval", o.EvaluationInterval, time.Second, 5 * time.Minute},
+		{"query-timeout", o.QueryTimeout, 10 * time.Millisecond, time.Minute},
+		{"value-max-age", o.ValueMaxAge, o.EvaluationInterval, time.Hour},
+		{"read-patience", o.ReadPatience, 0, requestTimeout - 200*time.Millisecond},
+		{"wanted-idle", o.Demand.Idle, 30 * time.Second, 24 * time.Hour},
+		{"shutdown-delay-duration", o.ShutdownDelay, 0, 10 * time.Minute},
+	} {
+		if d.value < d.min || d.value > d.max {
+			errs = append(errs, fmt.Errorf("--%s=%s: must be from %s to %s", d.flag, d.value, d.min, d.max))
+		}
+	}
+	if o.MaxAge != 0 && o.MaxAge < o.RelistInterval {
+		errs = append(errs, fmt.Errorf("--metrics-max-age=%s: must not be less than --metrics-relist-interval=%s, or metrics come and go", o.MaxAge, o.RelistInterval))
+	}
+	for _, n := range []struct {
+		flag  string
+		value int
+	}{
+		{"query-concurrency", o.QueryConcurrency}, {"max-wanted", o.Demand.Total}, {"max-wanted-per-namespace", o.Demand.PerNamespace},
+	} {
+		if n.value < 1 {
+			errs = append(errs, fmt.Errorf("--%s=%d: must be at least 1", n.flag, n.value))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// complete fills in defaults that depend on other options.
+func (o *Options) complete() {
+	if o.MaxAge == 0 {
+		o.MaxAge = o.RelistInterval
+	}
+}
+
+// splitName splits NAMESPACE/NAME.
+func splitName(s string) (namespace, name string, ok bool) {
+	namespace, name, ok = strings.Cut(s, "/")
+	return namespace, name, ok && namespace != "" && name != "" && !strings.Contains(name, "/")
+}

@@ -1,0 +1,140 @@
+package adapter
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	dto "github.com/prometheus/client_model/go"
+	"k8s.io/component-base/metrics/legacyregistry"
+
+	"github.com/loadline/loadline/provider"
+	"github.com/loadline/loadline/provider/catalog"
+	"github.com/loadline/loadline/provider/demand"
+	"github.com/loadline/loadline/provider/eval"
+	"github.com/loadline/loadline/provider/store"
+)
+
+// libraryMetrics are the prefixes of what the Kubernetes libraries export and we
+// pass on: reviews and their latency, and requests to the API server. The rest,
+// apiserver_request_* above all, has the names of metrics as label values, which
+// any reader can make up.
+var libraryMetrics = []string{"apiserver_delegated_auth", "rest_client_requests_total", "rest_client_request_duration_seconds"}
+
+// selfMetrics are our own metrics.
+type selfMetrics struct {
+	registry *prometheus.Registry
+	eval     *eval.Metrics
+	reads    *provider.Metrics
+}
+
+func newSelfMetrics() *selfMetrics {
+	r := prometheus.NewRegistry()
+	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), collectors.NewBuildInfoCollector())
+	return &selfMetrics{registry: r, eval: eval.NewMetrics(r), reads: provider.NewMetrics(r)}
+}
+
+// handler serves ours and, filtered, the libraries' metrics.
+func (m *selfMetrics) handler() http.Handler {
+	library := prometheus.GathererFunc(func() ([]*dto.MetricFamily, error) {
+		all, err := legacyregistry.DefaultGatherer.Gather()
+		var kept []*dto.MetricFamily
+		for _, f := range all {
+			for _, prefix := range libraryMetrics {
+				if strings.HasPrefix(f.GetName(), prefix) {
+					kept = append(kept, f)
+				}
+			}
+		}
+		return kept, err
+	})
+	return promhttp.HandlerFor(prometheus.Gatherers{m.registry, library}, promhttp.HandlerOpts{MaxRequestsInFlight: 10, Timeout: 5 * time.Second})
+}
+
+// state collects what is read off the parts at each scrape.
+type state struct {
+	demand  *demand.Registry
+	store   *store.Store
+	catalog *catalog.Catalog
+	objects func() int
+	outage  func() error
+	loaded  time.Time
+	now     func() time.Time
+}
+
+func describe(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc("loadline_"+name, help, labels, nil)
+}
+
+var (
+	descWanted     = describe("wanted", "Distinct metrics that are evaluated, by why: an HPA references them, or they were only read.", "why")
+	descRejections = describe("wanted_rejections_total", "Reads and references refused because demand was at a limit.")
+	descMetrics    = describe("metrics_held", "Distinct metrics with an evaluation in the store.")
+	descValues     = describe("values_held", "Values in the store.")
+	descOldest     = describe("oldest_value_age_seconds", "Age of the oldest evaluation in the store. Absent without one.")
+	descNames      = describe("metric_names", "Metric names served, by API.", "api")
+	descConflicts  = describe("rule_conflicts", "Metrics that two rules or series give, of which one hides the other.")
+	descFailed     = describe("rules_discovery_failed", "Rules whose newest series discovery failed.")
+	descObjects    = describe("objects_held", "Described objects held.")
+	descSource     = describe("source_up", "1 while the source answers queries, 0 when none got an answer in the newest evaluation.")
+	descLoaded     = describe("config_last_load_success_timestamp_seconds", "When the configuration in use was loaded.")
+)
+
+// Describe implements prometheus.Collector.
+func (s *state) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{descWanted, descRejections, descMetrics, descValues, descOldest, descNames, descConflicts, descFailed, descObjects, descSource, descLoaded} {
+		ch <- d
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (s *state) Collect(ch chan<- prometheus.Metric) {
+	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+	}
+	want := s.demand.Stats()
+	gauge(descWanted, float64(want.Referenced), "referenced")
+	gauge(descWanted, float64(want.Wanted-want.Referenced), "read")
+	ch <- prometheus.MustNewConstMetric(descRejections, prometheus.CounterValue, float64(want.Rejections))
+	held := s.store.Stats()
+	gauge(descMetrics, float64(held.Metrics))
+	gauge(descValues, float64(held.Values))
+	if !held.Oldest.IsZero() {
+		gauge(descOldest, s.now().Sub(held.Oldest).Seconds())
+	}
+	names := s.catalog.Stats()
+	gauge(descNames, float64(names.Custom), "custom")
+	gauge(descNames, float64(names.External), "external")
+	gauge(descConflicts, float64(names.Conflicts))
+	gauge(descFailed, float64(names.Failed))
+	gauge(descObjects, float64(s.objects()))
+	up := 1.0
+	if s.outage() != nil {
+		up = 0
+	}
+	gauge(descSource, up)
+	gauge(descLoaded, float64(s.loaded.Unix()))
+}
+
+// servePlain serves nothing but handler on address until ctx ends.
+func servePlain(ctx context.Context, address string, handler http.Handler) error {
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
+	if err != nil {
+		return err
+	}
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", handler)
+	server := &http.Server{Handler: mux, ReadTimeout: 5 * time.Second, WriteTimeout: 10 * time.Second, MaxHeaderBytes: 16 << 10}
+	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
+	defer stop()
+	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}

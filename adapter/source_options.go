@@ -1,0 +1,59 @@
+package adapter
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/loadline/loadline/provider/source/prometheus"
+)
+
+// SourceOptions are the flags of the Prometheus HTTP API, by the names that
+// prometheus-adapter gave them.
+type SourceOptions struct {
+	prometheus.Config
+	// SampleMaxAge bounds the age of samples behind instant selectors.
+	SampleMaxAge time.Duration
+}
+
+func newSourceOptions() *SourceOptions {
+	// Two and a half scrapes at an interval of a minute: one may fail.
+	return &SourceOptions{Config: prometheus.Config{Method: "GET"}, SampleMaxAge: 150 * time.Second}
+}
+
+func (o *SourceOptions) addFlags(fs *pflag.FlagSet) {
+	fs.StringVar(&o.URL, "prometheus-url", o.URL, "Base URL of the Prometheus HTTP API. Userinfo in it is basic authentication and wins over a token; query parameters are sent with every request.")
+	fs.StringVar(&o.Method, "prometheus-verb", o.Method, "GET or POST. A query too long for a URL is sent by POST.")
+	fs.BoolVar(&o.AuthInCluster, "prometheus-auth-incluster", o.AuthInCluster, "Authenticate with the pod's own service account token, and trust the cluster's CA.")
+	fs.StringVar(&o.AuthConfig, "prometheus-auth-config", o.AuthConfig, "Kubeconfig whose credentials and TLS settings, not whose server, are used.")
+	fs.StringVar(&o.CAFile, "prometheus-ca-file", o.CAFile, "PEM file with the CA of the source.")
+	fs.StringVar(&o.CertFile, "prometheus-client-tls-cert-file", o.CertFile, "PEM file with our client certificate.")
+	fs.StringVar(&o.KeyFile, "prometheus-client-tls-key-file", o.KeyFile, "PEM file with its key.")
+	fs.StringVar(&o.TokenFile, "prometheus-token-file", o.TokenFile, "File with a bearer token. White space around it is ignored; it is read again when it changes.")
+	fs.StringVar(&o.Username, "prometheus-username", o.Username, "User name for basic authentication.")
+	fs.StringVar(&o.PasswordFile, "prometheus-password-file", o.PasswordFile, "File with the password for basic authentication.")
+	fs.StringArrayVar(&o.Headers, "prometheus-header", o.Headers, "Header NAME=VALUE to send with every request, such as X-Scope-OrgID=team. Repeatable.")
+	fs.BoolVar(&o.DisableHTTP2, "prometheus-disable-http2", o.DisableHTTP2, "Speak HTTP/1.1 to the source.")
+	fs.DurationVar(&o.SampleMaxAge, "sample-max-age", o.SampleMaxAge, "How old a sample behind an instant selector may be, sent as lookback_delta. Prometheus and Thanos heed it, VictoriaMetrics ignores it. Range selectors are bounded by their own window. 0 leaves it to the source.")
+	fs.Int64Var(&o.MaxBytes, "prometheus-max-bytes", prometheus.DefaultMaxBytes, "Size of one answer to a query, in bytes after decompression, at most.")
+}
+
+func (o *SourceOptions) config() prometheus.Config {
+	c := o.Config
+	c.Lookback = o.SampleMaxAge
+	c.Version = version()
+	return c
+}
+
+func (o *SourceOptions) validate() []error {
+	if o.URL == "" {
+		return []error{fmt.Errorf("--prometheus-url: must be given, for example http://prometheus.monitoring.svc:9090")}
+	}
+	if err := o.config().Validate(); err != nil {
+		return []error{err}
+	}
+	return nil
+}
+
+func (o *SourceOptions) source() (*prometheus.Source, error) { return prometheus.New(o.config()) }
