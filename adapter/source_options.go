@@ -36,7 +36,8 @@ func (o *SourceOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringArrayVar(&o.Headers, "prometheus-header", o.Headers, "Header NAME=VALUE to send with every request, such as X-Scope-OrgID=team. Repeatable.")
 	fs.BoolVar(&o.DisableHTTP2, "prometheus-disable-http2", o.DisableHTTP2, "Speak HTTP/1.1 to the source.")
 	fs.DurationVar(&o.SampleMaxAge, "sample-max-age", o.SampleMaxAge, "How old a sample behind an instant selector may be, sent as lookback_delta. Prometheus and Thanos heed it, VictoriaMetrics ignores it. Range selectors are bounded by their own window. 0 leaves it to the source.")
-	fs.Int64Var(&o.MaxBytes, "prometheus-max-bytes", prometheus.DefaultMaxBytes, "Size of one answer to a query, in bytes after decompression, at most.")
+	fs.Int64Var(&o.MaxBytes, "prometheus-max-answer-bytes", prometheus.DefaultMaxBytes, "Size of the answer to a query, in bytes after decompression, at most. It is held in memory.")
+	fs.Int64Var(&o.MaxSeriesBytes, "prometheus-max-series-bytes", prometheus.DefaultMaxSeriesBytes, "Size of the answer to a series discovery, in bytes after decompression, at most. It is not held in memory.")
 }
 
 func (o *SourceOptions) config() prometheus.Config {
