@@ -1,0 +1,191 @@
+package lab
+
+import (
+	"context"
+	_ "embed"
+	"fmt"
+	"net"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+)
+
+//go:embed manifests/prometheus.yaml
+var prometheusManifests string
+
+// ScrapeInterval of the lab's Prometheus.
+const ScrapeInterval = 2 * time.Second
+
+// EvaluationInterval of the lab's adapter.
+const EvaluationInterval = 2 * time.Second
+
+// StartPrometheus starts Prometheus and waits until it is ready.
+func (l *Lab) StartPrometheus(ctx context.Context) error {
+	l.say("Starting Prometheus")
+	text := strings.NewReplacer("API_SERVER", l.Cluster.URL(), "SCRAPE_INTERVAL", ScrapeInterval.String()).Replace(prometheusManifests)
+	objects, err := Decode([]byte(text))
+	if err != nil {
+		return err
+	}
+	if err := l.Apply(ctx, objects); err != nil {
+		return err
+	}
+	return l.Available(ctx, MonitoringNamespace, "prometheus", time.Minute)
+}
+
+// PrometheusURL is where Prometheus' Service answers.
+func (l *Lab) PrometheusURL(ctx context.Context) (string, error) {
+	s, err := l.Client.CoreV1().Services(MonitoringNamespace).Get(ctx, "prometheus", metav1.GetOptions{})
+	if err != nil {
+		return "", err
+	}
+	return "http://" + net.JoinHostPort(s.Spec.ClusterIP, "9090"), nil
+}
+
+// StartAdapter applies deploy/base with what a cluster without DNS, mounts and
+// network namespaces for each pod needs, and waits until both APIs answer.
+// extra flags are appended.
+func (l *Lab) StartAdapter(ctx context.Context, extra ...string) error {
+	l.say("Starting the adapter from deploy/base")
+	objects, err := l.AdapterManifests(ctx, extra...)
+	if err != nil {
+		return err
+	}
+	if err := l.Apply(ctx, objects); err != nil {
+		return err
+	}
+	if err := l.Available(ctx, AdapterNamespace, AdapterDeployment, 2*time.Minute); err != nil {
+		return err
+	}
+	return l.APIsAvailable(ctx, time.Minute)
+}
+
+// AdapterManifests renders deploy/base for the lab.
+func (l *Lab) AdapterManifests(ctx context.Context, extra ...string) ([]*unstructured.Unstructured, error) {
+	objects, err := l.Kustomize(ctx, filepath.Join(l.opts.Root, "deploy", "base"))
+	if err != nil {
+		return nil, err
+	}
+	url, err := l.PrometheusURL(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, o := range objects {
+		switch {
+		case o.GetKind() == "Deployment" && o.GetName() == AdapterDeployment:
+			flags := append([]string{"--prometheus-url=" + url, "--bind-address=$(POD_IP)", "--evaluation-interval=" + EvaluationInterval.String(), "--v=2"}, extra...)
+			if err := editContainer(o, "loadline-adapter:local", flags); err != nil {
+				return nil, err
+			}
+		case o.GetKind() == "ConfigMap":
+			// The shipped window suits scrapes of 15 s and more; the lab scrapes
+			// every 2 s and wants to see a change within seconds.
+			data, _, _ := unstructured.NestedStringMap(o.Object, "data")
+			for k, v := range data {
+				data[k] = strings.NewReplacer("[1m]", "[10s]", "[2m]", "[10s]").Replace(v)
+			}
+			if err := unstructured.SetNestedStringMap(o.Object, data, "data"); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return objects, nil
+}
+
+// editContainer sets the image and the flags of the first container; a flag
+// replaces one of the same name.
+func editContainer(o *unstructured.Unstructured, image string, flags []string) error {
+	containers, _, err := unstructured.NestedSlice(o.Object, "spec", "template", "spec", "containers")
+	if err != nil || len(containers) == 0 {
+		return fmt.Errorf("%s has no container: %w", o.GetName(), err)
+	}
+	c := containers[0].(map[string]any)
+	args, _, _ := unstructured.NestedStringSlice(c, "args")
+	for _, flag := range flags {
+		name, _, _ := strings.Cut(flag, "=")
+		args = slices.DeleteFunc(args, func(a string) bool { return a == name || strings.HasPrefix(a, name+"=") })
+	}
+	list := []any{}
+	for _, a := range append(args, flags...) {
+		list = append(list, a)
+	}
+	c["args"], c["image"], c["imagePullPolicy"] = list, image, "IfNotPresent"
+	env, _, _ := unstructured.NestedSlice(c, "env")
+	env = slices.DeleteFunc(env, func(e any) bool { return e.(map[string]any)["name"] == "POD_IP" })
+	c["env"] = append(env, map[string]any{"name": "POD_IP", "valueFrom": map[string]any{"fieldRef": map[string]any{"fieldPath": "status.podIP"}}})
+	return unstructured.SetNestedSlice(o.Object, containers, "spec", "template", "spec", "containers")
+}
+
+// StartRemindMe applies the sample workload and waits until it runs.
+func (l *Lab) StartRemindMe(ctx context.Context) error {
+	l.say("Starting Remind Me")
+	objects, err := l.Kustomize(ctx, filepath.Join(l.opts.Root, "deploy", "examples", "remindme", "manifests"))
+	if err != nil {
+		return err
+	}
+	for _, o := range objects {
+		if o.GetKind() == "HorizontalPodAutoscaler" && l.opts.DownscaleStabilization > 0 {
+			seconds := int64(l.opts.DownscaleStabilization / time.Second)
+			if err := unstructured.SetNestedField(o.Object, seconds, "spec", "behavior", "scaleDown", "stabilizationWindowSeconds"); err != nil {
+				return err
+			}
+		}
+	}
+	if err := l.Apply(ctx, objects); err != nil {
+		return err
+	}
+	for _, name := range []string{"remindmeweb-deployment", "remindme-worker"} {
+		if err := l.Available(ctx, RemindMeNamespace, name, 2*time.Minute); err != nil {
+			return err
+		}
+	}
+	return Until(ctx, "StatefulSet remindmeapi-statefulset", time.Minute, func(ctx context.Context) (bool, string) {
+		s, err := l.Client.AppsV1().StatefulSets(RemindMeNamespace).Get(ctx, "remindmeapi-statefulset", metav1.GetOptions{})
+		if err != nil {
+			return false, err.Error()
+		}
+		return s.Status.ReadyReplicas > 0 && s.Status.ReadyReplicas == *s.Spec.Replicas, fmt.Sprintf("%d ready of %d", s.Status.ReadyReplicas, *s.Spec.Replicas)
+	})
+}
+
+// Available waits until a Deployment has all its replicas available.
+func (l *Lab) Available(ctx context.Context, namespace, name string, limit time.Duration) error {
+	return Until(ctx, "Deployment "+namespace+"/"+name, limit, func(ctx context.Context) (bool, string) {
+		d, err := l.Client.AppsV1().Deployments(namespace).Get(ctx, name, metav1.GetOptions{})
+		if err != nil {
+			return false, err.Error()
+		}
+		return settled(d), fmt.Sprintf("%d available of %d, %d updated", d.Status.AvailableReplicas, *d.Spec.Replicas, d.Status.UpdatedReplicas)
+	})
+}
+
+func settled(d *appsv1.Deployment) bool {
+	n := *d.Spec.Replicas
+	return d.Status.ObservedGeneration >= d.Generation && d.Status.UpdatedReplicas == n && d.Status.AvailableReplicas == n && d.Status.Replicas == n
+}
+
+// APIsAvailable waits until kube-apiserver finds our APIServices available.
+func (l *Lab) APIsAvailable(ctx context.Context, limit time.Duration) error {
+	for _, gv := range []string{"custom.metrics.k8s.io/v1beta1", "custom.metrics.k8s.io/v1beta2", "external.metrics.k8s.io/v1beta1"} {
+		err := Until(ctx, "API "+gv, limit, func(ctx context.Context) (bool, string) {
+			if _, err := l.Raw(ctx, "/apis/"+gv); err != nil {
+				return false, err.Error()
+			}
+			return true, ""
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Raw gets a path from kube-apiserver, as kubectl get --raw does.
+func (l *Lab) Raw(ctx context.Context, path string) ([]byte, error) {
+	return l.Client.Discovery().RESTClient().Get().RequestURI(path).DoRaw(ctx)
+}
