@@ -38,8 +38,11 @@ type Options struct {
 	HPASyncPeriod          time.Duration // Kubernetes' 15 s if 0
 	DownscaleStabilization time.Duration // written into Remind Me's HPAs, which state their own
 	AuditLog               bool
-	Keep                   bool      // leave the state directory, to read logs
-	Log                    io.Writer // progress
+	Kwok                   bool                // play the nodes annotated cluster.FakeNode, and their pods
+	ExtraArgs              map[string][]string // flags of the control plane's servers, by name
+	PrometheusURL          string              // of a Prometheus of the caller's, in place of StartPrometheus'
+	Keep                   bool                // leave the state directory, to read logs
+	Log                    io.Writer           // progress
 }
 
 // Lab is a running system. See Start.
@@ -61,7 +64,8 @@ func Start(ctx context.Context, o Options) (*Lab, error) {
 		return nil, err
 	}
 	c, err := cluster.Start(ctx, cluster.Options{
-		HPASyncPeriod: o.HPASyncPeriod, DownscaleStabilization: o.DownscaleStabilization, AuditLog: o.AuditLog, Keep: o.Keep, Log: o.Log,
+		HPASyncPeriod: o.HPASyncPeriod, DownscaleStabilization: o.DownscaleStabilization, AuditLog: o.AuditLog,
+		Kwok: o.Kwok, ExtraArgs: o.ExtraArgs, Keep: o.Keep, Log: o.Log,
 	})
 	if err != nil {
 		return nil, err

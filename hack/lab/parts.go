@@ -40,6 +40,9 @@ func (l *Lab) StartPrometheus(ctx context.Context) error {
 
 // PrometheusURL is where Prometheus' Service answers.
 func (l *Lab) PrometheusURL(ctx context.Context) (string, error) {
+	if l.opts.PrometheusURL != "" {
+		return l.opts.PrometheusURL, nil
+	}
 	s, err := l.Client.CoreV1().Services(MonitoringNamespace).Get(ctx, "prometheus", metav1.GetOptions{})
 	if err != nil {
 		return "", err
@@ -78,7 +81,7 @@ func (l *Lab) AdapterManifests(ctx context.Context, extra ...string) ([]*unstruc
 	for _, o := range objects {
 		switch {
 		case o.GetKind() == "Deployment" && o.GetName() == AdapterDeployment:
-			flags := append([]string{"--prometheus-url=" + url, "--bind-address=$(POD_IP)", "--evaluation-interval=" + EvaluationInterval.String(), "--v=2"}, extra...)
+			flags := append([]string{"--prometheus-url=" + url, "--bind-address=$(POD_IP)", "--evaluation-interval=" + EvaluationInterval.String(), "--v=2", "--query-timeout=1s", "--max-wanted-per-namespace=300"}, extra...)
 			if err := editContainer(o, "loadline-adapter:local", flags); err != nil {
 				return nil, err
 			}
