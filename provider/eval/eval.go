@@ -4,7 +4,6 @@ package eval
 
 import (
 	"context"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -50,8 +49,11 @@ type Evaluator struct {
 	down atomic.Pointer[outage]
 	beat atomic.Int64 // unix nanoseconds of the newest sign of life of Run
 
+	slots chan struct{} // one for each query under way, whoever sent it
+
 	mu      sync.Mutex
-	pending map[metric.Identifier]bool
+	pending map[metric.Identifier]bool // to be evaluated soon
+	running map[metric.Identifier]bool // being evaluated because of Soon
 	wake    chan struct{}
 }
 
@@ -59,16 +61,22 @@ type outage struct{ err error }
 
 // New returns an evaluator that does nothing until Run or Evaluate.
 func New(o Options) *Evaluator {
-	e := &Evaluator{opts: o, pending: map[metric.Identifier]bool{}, wake: make(chan struct{}, 1)}
+	e := &Evaluator{
+		opts: o, slots: make(chan struct{}, o.Concurrency), wake: make(chan struct{}, 1),
+		pending: map[metric.Identifier]bool{}, running: map[metric.Identifier]bool{},
+	}
 	e.beat.Store(o.Now().UnixNano())
 	return e
 }
 
-// Soon evaluates id without waiting for the next interval. It does not block.
+// Soon evaluates ids without waiting for the next interval, unless that is under
+// way already. It does not block.
 func (e *Evaluator) Soon(ids ...metric.Identifier) {
 	e.mu.Lock()
 	for _, id := range ids {
-		e.pending[id] = true
+		if !e.running[id] {
+			e.pending[id] = true
+		}
 	}
 	e.mu.Unlock()
 	select {
@@ -96,11 +104,14 @@ func (e *Evaluator) Run(ctx context.Context) {
 	wg.Go(func() { e.runSoon(ctx, &wg) })
 	ticker := time.NewTicker(e.opts.Interval)
 	defer ticker.Stop()
+	// A pass over thousands of queries of a slow source takes minutes and is alive
+	// all the same, so every query begun is a sign of life.
+	alive := func() { e.beat.Store(e.opts.Now().UnixNano()) }
 	for {
-		e.beat.Store(e.opts.Now().UnixNano())
+		alive()
 		e.opts.Demand.Expire(e.opts.Now())
 		e.opts.Store.Retain(e.opts.Demand.Has)
-		e.observe(e.Evaluate(ctx, e.opts.Demand.Wanted()))
+		e.observe(e.evaluate(ctx, e.opts.Demand.Wanted(), alive))
 		select {
 		case <-ctx.Done():
 			return
@@ -124,15 +135,31 @@ func (e *Evaluator) runSoon(ctx context.Context, wg *sync.WaitGroup) {
 			return
 		case <-time.After(gather):
 		}
-		e.mu.Lock()
-		ids := make([]metric.Identifier, 0, len(e.pending))
-		for id := range e.pending {
-			ids = append(ids, id)
+		ids := e.takePending()
+		if len(ids) == 0 {
+			continue
 		}
-		e.pending = map[metric.Identifier]bool{}
-		e.mu.Unlock()
-		wg.Go(func() { e.Evaluate(ctx, ids) })
+		wg.Go(func() {
+			e.Evaluate(ctx, ids)
+			e.mu.Lock()
+			defer e.mu.Unlock()
+			for _, id := range ids {
+				delete(e.running, id)
+			}
+		})
 	}
+}
+
+func (e *Evaluator) takePending() []metric.Identifier {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	ids := make([]metric.Identifier, 0, len(e.pending))
+	for id := range e.pending {
+		ids = append(ids, id)
+		e.running[id] = true
+	}
+	e.pending = map[metric.Identifier]bool{}
+	return ids
 }
 
 // observe notes from an evaluation of everything whether the source is away.
@@ -154,12 +181,18 @@ type Result struct {
 
 // Evaluate evaluates ids once and stores what it finds.
 func (e *Evaluator) Evaluate(ctx context.Context, ids []metric.Identifier) Result {
+	return e.evaluate(ctx, ids, func() {})
+}
+
+func (e *Evaluator) evaluate(ctx context.Context, ids []metric.Identifier, progress func()) Result {
 	now := e.opts.Now()
+	// One deadline for all of them: a kind whose list hangs would otherwise hold
+	// up everything else once for each of its metrics.
+	resolveCtx, cancel := context.WithTimeout(ctx, e.opts.Timeout)
+	defer cancel()
 	var wants []plan.Want
 	for _, id := range ids {
-		resolveCtx, cancel := context.WithTimeout(ctx, e.opts.Timeout)
 		w, err := e.resolve(resolveCtx, id)
-		cancel()
 		if err != nil {
 			e.opts.Store.Fail(id, now, err)
 			continue
@@ -173,69 +206,27 @@ func (e *Evaluator) Evaluate(ctx context.Context, ids []metric.Identifier) Resul
 	for _, id := range p.Empty {
 		e.opts.Store.Succeed(id, &store.Data{Evaluated: now})
 	}
-	return e.run(ctx, p.Queries)
-}
-
-// run sends the queries. The one that has waited longest goes first. A source
-// that leaves every slot unanswered in a row is away: the rest fails at once,
-// or a hung source would hold this evaluation for a deadline a query.
-func (e *Evaluator) run(ctx context.Context, queries []plan.Query) Result {
-	slices.SortStableFunc(queries, func(a, b plan.Query) int { return e.attempted(a).Compare(e.attempted(b)) })
-	var (
-		mu     sync.Mutex
-		result Result
-		streak int
-		wg     sync.WaitGroup
-	)
-	slots := make(chan struct{}, e.opts.Concurrency)
-	for _, q := range queries {
-		slots <- struct{}{}
-		mu.Lock()
-		away, cause := streak >= e.opts.Concurrency, result.Err
-		if away {
-			result.Unreachable++
-		}
-		mu.Unlock()
-		if away {
-			e.failed(q, e.opts.Now(), cause)
-			<-slots
-			continue
-		}
-		wg.Go(func() {
-			defer func() { <-slots }()
-			err := e.query(ctx, q)
-			mu.Lock()
-			defer mu.Unlock()
-			if unreachable(err) {
-				streak++
-				result.Unreachable++
-				result.Err = err
-			} else {
-				streak = 0
-				result.Answered++
-			}
-		})
-	}
-	wg.Wait()
-	return result
-}
-
-func (e *Evaluator) attempted(q plan.Query) time.Time {
-	if s := e.opts.Store.Get(q.For[0]); s != nil {
-		return s.Attempted
-	}
-	return time.Time{}
+	return e.run(ctx, p.Queries, progress)
 }
 
 // query sends one query and stores what it gives.
 func (e *Evaluator) query(ctx context.Context, q plan.Query) error {
+	select {
+	case e.slots <- struct{}{}:
+		defer func() { <-e.slots }()
+	case <-ctx.Done():
+		return &source.Error{Kind: source.Canceled, Text: "it was not asked", Err: ctx.Err()}
+	}
 	ctx, cancel := context.WithTimeout(ctx, e.opts.Timeout)
 	defer cancel()
 	began := e.opts.Now()
 	answer, err := e.opts.Source.Query(ctx, q.PromQL)
 	e.opts.Metrics.query(q.Rule, err, e.opts.Now().Sub(began), len(answer.Warnings))
 	if err != nil {
-		e.failed(q, began, err)
+		typed := failure(q, err)
+		for _, id := range q.For {
+			e.opts.Store.Fail(id, began, typed)
+		}
 		return err
 	}
 	data, err := join(answer, q, q.For[0].API, began)
@@ -247,27 +238,4 @@ func (e *Evaluator) query(ctx context.Context, q plan.Query) error {
 		}
 	}
 	return nil
-}
-
-func (e *Evaluator) failed(q plan.Query, at time.Time, err error) {
-	typed := metric.Because(metric.SourceFailed, err, "%s: query %s", q.Rule, clip(q.PromQL, 300))
-	for _, id := range q.For {
-		e.opts.Store.Fail(id, at, typed)
-	}
-}
-
-// unreachable says whether err means that the source did not answer at all.
-func unreachable(err error) bool {
-	switch source.KindOf(err) {
-	case source.Timeout, source.Unavailable, source.Malformed:
-		return true
-	}
-	return false
-}
-
-func clip(s string, n int) string {
-	if len(s) <= n {
-		return s
-	}
-	return s[:n] + "…"
 }
