@@ -1,0 +1,214 @@
+package netns
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// runner is a process that calls Run ("host" or "namespace") for a command.
+func runner(t *testing.T, where string, command ...string) *exec.Cmd {
+	t.Helper()
+	if where == "namespace" {
+		needNamespace(t)
+	}
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	t.Cleanup(cancel)
+	cmd := exec.CommandContext(ctx, self, append([]string{partRun, where}, command...)...)
+	cmd.Env = append(os.Environ(), "TMPDIR="+t.TempDir())
+	cmd.Stderr = os.Stderr
+	return cmd
+}
+
+func needNamespace(t *testing.T) {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := probe(t.Context(), []string{self, partEntry}); err != nil {
+		t.Skipf("this machine gives no network namespace: %v", err)
+	}
+}
+
+func TestRunPassesTheExitStatusOn(t *testing.T) {
+	for name, tc := range map[string]struct {
+		where   string
+		command []string
+		want    int
+	}{
+		"success":                {"host", []string{"exit", "0"}, 0},
+		"failure":                {"host", []string{"exit", "7"}, 7},
+		"signal":                 {"host", []string{"kill"}, 137},
+		"success in a namespace": {"namespace", []string{"exit", "0"}, 0},
+		"failure in a namespace": {"namespace", []string{"exit", "7"}, 7},
+		"signal in a namespace":  {"namespace", []string{"kill"}, 137},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cmd := runner(t, tc.where, tc.command...)
+			err := cmd.Run()
+			var exit *exec.ExitError
+			if err != nil && !errors.As(err, &exit) {
+				t.Fatal(err)
+			}
+			if got := cmd.ProcessState.ExitCode(); got != tc.want {
+				t.Errorf("exit status %d, want %d", got, tc.want)
+			}
+		})
+	}
+}
+
+func TestRunTellsTheCommandWhereItIs(t *testing.T) {
+	for where, want := range map[string]string{"host": "none false\n", "namespace": "private true\n"} {
+		t.Run(where, func(t *testing.T) {
+			out, err := runner(t, where, "isolated").Output()
+			if err != nil || string(out) != want {
+				t.Errorf("command says %q, %v; want %q", out, err, want)
+			}
+		})
+	}
+}
+
+func TestEveryPodAddressIsLocal(t *testing.T) {
+	for _, ip := range []string{"10.244.0.1", "10.244.127.9", "10.244.255.254", "10.96.0.1"} {
+		t.Run(ip, func(t *testing.T) {
+			out, err := runner(t, "namespace", "podip", ip).Output()
+			if want := ip + ":80\n"; err != nil || string(out) != want {
+				t.Errorf("the listener saw %q, %v; want %q", out, err, want)
+			}
+		})
+	}
+}
+
+func TestPortOfTheNamespaceIsReachableOutside(t *testing.T) {
+	cmd := runner(t, "namespace", "serve")
+	lines := startPiped(t, cmd)
+	conn, err := net.DialTimeout("tcp", readLine(t, lines), 5*time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := io.WriteString(conn, "hello"); err != nil {
+		t.Fatal(err)
+	}
+	if err := conn.(*net.TCPConn).CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	got, err := io.ReadAll(conn)
+	if err != nil || string(got) != "hello" {
+		t.Errorf("echo is %q, %v", got, err)
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Error(err)
+	}
+	left, err := filepath.Glob(filepath.Join(tmpdir(cmd), "loadline-*"))
+	if err != nil || len(left) > 0 {
+		t.Errorf("left behind: %q, %v", left, err)
+	}
+}
+
+func TestSignalsArePassedOn(t *testing.T) {
+	for _, where := range []string{"host", "namespace"} {
+		t.Run(where, func(t *testing.T) {
+			cmd := runner(t, where, "signal")
+			lines := startPiped(t, cmd)
+			readLine(t, lines) // it listens to signals now
+			if err := cmd.Process.Signal(syscall.SIGUSR1); err != nil {
+				t.Fatal(err)
+			}
+			if got := readLine(t, lines); got != "user defined signal 1" {
+				t.Errorf("the command got %q", got)
+			}
+			_ = cmd.Wait()
+			if got := cmd.ProcessState.ExitCode(); got != 3 {
+				t.Errorf("exit status %d, want the command's 3", got)
+			}
+		})
+	}
+}
+
+func TestCommandDiesWithItsParent(t *testing.T) {
+	for _, where := range []string{"host", "namespace"} {
+		t.Run(where, func(t *testing.T) {
+			cmd := runner(t, where, "signal")
+			lines := startPiped(t, cmd)
+			pid, err := strconv.Atoi(readLine(t, lines))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := cmd.Process.Kill(); err != nil {
+				t.Fatal(err)
+			}
+			// Its end of the pipe closes when it is gone.
+			if rest, err := io.ReadAll(lines); err != nil || len(rest) > 0 {
+				t.Errorf("command %d went on: %q, %v", pid, rest, err)
+			}
+			_ = cmd.Wait()
+		})
+	}
+}
+
+func TestRunSaysWhatIsMissing(t *testing.T) {
+	var log bytes.Buffer
+	cmd, cleanup, err := prepare(t.Context(), Options{
+		Entry:   []string{"/nonexistent/entry"},
+		Command: []string{"true"},
+		Log:     &log,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cleanup()
+	if !strings.Contains(log.String(), "/nonexistent/entry") || !strings.Contains(log.String(), "127.0.0.0/8") {
+		t.Errorf("reason and consequence are not in %q", log.String())
+	}
+	if got := cmd.Env[len(cmd.Env)-1]; got != "LOADLINE_NETNS=none" || cmd.SysProcAttr.Cloneflags != 0 {
+		t.Errorf("falls back to %s with flags %x", got, cmd.SysProcAttr.Cloneflags)
+	}
+}
+
+func startPiped(t *testing.T, cmd *exec.Cmd) *bufio.Reader {
+	t.Helper()
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	return bufio.NewReader(out)
+}
+
+func readLine(t *testing.T, r *bufio.Reader) string {
+	t.Helper()
+	line, err := r.ReadString('\n')
+	if err != nil {
+		t.Fatalf("read %q: %v", line, err)
+	}
+	return strings.TrimSpace(line)
+}
+
+func tmpdir(cmd *exec.Cmd) string {
+	dir := ""
+	for _, kv := range cmd.Env {
+		if v, ok := strings.CutPrefix(kv, "TMPDIR="); ok {
+			dir = v
+		}
+	}
+	return dir
+}
