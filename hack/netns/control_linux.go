@@ -29,7 +29,7 @@ type control struct {
 const controlTimeout = 5 * time.Second
 
 func newControl() (*control, error) {
-	dir, err := os.MkdirTemp("", "loadline-ns-") // 0700: only this user gets listeners
+	dir, err := os.MkdirTemp(socketParent(os.TempDir()), "loadline-ns-") // 0700: only this user gets listeners
 	if err != nil {
 		return nil, err
 	}
@@ -37,11 +37,20 @@ func newControl() (*control, error) {
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
 	if err != nil {
 		os.RemoveAll(dir)
-		return nil, fmt.Errorf("control socket (a TMPDIR with a shorter path may help): %w", err)
+		return nil, fmt.Errorf("control socket: %w", err)
 	}
 	c := &control{dir: dir, path: path, listener: l}
 	c.done.Go(c.serve)
 	return c, nil
+}
+
+// socketParent is the directory for temporary files, unless a socket's path in
+// it could be longer than the 107 bytes that the kernel takes.
+func socketParent(tmp string) string {
+	if len(tmp)+len("/loadline-ns-4294967295/control.sock") > 107 {
+		return "/tmp"
+	}
+	return tmp
 }
 
 func (c *control) close() {

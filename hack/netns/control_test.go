@@ -2,8 +2,12 @@ package netns
 
 import (
 	"context"
+	"errors"
 	"io"
+	"io/fs"
 	"net"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -39,6 +43,21 @@ func TestListenThroughTheControlSocket(t *testing.T) {
 				t.Errorf("error %v, want one with %q", err, tc.want)
 			}
 		})
+	}
+}
+
+func TestControlSocketInADeepDirectory(t *testing.T) {
+	t.Setenv("TMPDIR", filepath.Join(t.TempDir(), strings.Repeat("deep", 25)))
+	if err := os.MkdirAll(os.TempDir(), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	c, err := newControl()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.close()
+	if _, err := os.Stat(c.dir); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("%s is left: %v", c.dir, err)
 	}
 }
 

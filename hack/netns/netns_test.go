@@ -133,8 +133,14 @@ func serveOutside() error {
 	if err != nil {
 		return err
 	}
-	defer conn.Close()
-	_, err = io.Copy(conn, conn)
+	if _, err := io.Copy(conn, conn); err != nil {
+		return err
+	}
+	if err := conn.Close(); err != nil {
+		return err
+	}
+	// The forwarding ends with this process: not before the test has its answer.
+	_, err = io.Copy(io.Discard, os.Stdin)
 	return err
 }
 

@@ -97,6 +97,10 @@ func TestEveryPodAddressIsLocal(t *testing.T) {
 
 func TestPortOfTheNamespaceIsReachableOutside(t *testing.T) {
 	cmd := runner(t, "namespace", "serve")
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
 	lines := startPiped(t, cmd)
 	conn, err := net.DialTimeout("tcp", readLine(t, lines), 5*time.Second)
 	if err != nil {
@@ -112,6 +116,9 @@ func TestPortOfTheNamespaceIsReachableOutside(t *testing.T) {
 	got, err := io.ReadAll(conn)
 	if err != nil || string(got) != "hello" {
 		t.Errorf("echo is %q, %v", got, err)
+	}
+	if err := stdin.Close(); err != nil {
+		t.Fatal(err)
 	}
 	if err := cmd.Wait(); err != nil {
 		t.Error(err)
