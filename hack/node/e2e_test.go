@@ -61,7 +61,9 @@ func TestE2E(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	image := func(mode string) Image { return Image{Path: self, ExtraEnv: map[string]string{"LOADLINE_TEST_APP": mode}} }
+	image := func(mode string) Image {
+		return Image{Path: self, ExtraEnv: map[string]string{"LOADLINE_TEST_APP": mode}}
+	}
 	n, err := New(Options{
 		RESTConfig: c.RESTConfig(), Dir: t.TempDir(), Isolated: netns.Isolated(),
 		Images: map[string]Image{"app:v1": image("v1"), "app:v2": image("v2"), "exit:v1": image("exit"), "hang:v1": image("hang")},

@@ -31,7 +31,7 @@ func containerEnv(pod *corev1.Pod, c *corev1.Container, at placement, services m
 			return nil, fmt.Errorf("envFrom[%d]: %w", i, err)
 		}
 		for _, key := range slices.Sorted(maps.Keys(data)) {
-			if name := from.Prefix + key; len(validation.IsEnvVarName(name)) == 0 {
+			if name := from.Prefix + key; len(validation.IsRelaxedEnvVarName(name)) == 0 {
 				env[name] = data[key]
 			}
 		}
