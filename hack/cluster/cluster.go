@@ -70,7 +70,7 @@ const startTimeout = 3 * time.Minute
 // authentication settings that aggregated API servers need are published.
 //
 // The programs must have been built, see [build.Ensure]. When ctx is done the
-// cluster stops as by [Cluster.Stop].
+// cluster stops as by [Cluster.Stop]; call that nevertheless, to wait for it.
 func Start(ctx context.Context, opts Options) (*Cluster, error) {
 	begun := time.Now()
 	c, err := newCluster(ctx, opts)

@@ -112,27 +112,29 @@ func (c *Cluster) run(ctx context.Context, name string, args []string, opts Opti
 	if err := p.await(ctx, ready); err != nil {
 		return err
 	}
-	c.tasks.Go(func() { c.watch(p) })
+	c.tasks.Go(func() { watch(p, c.stopping, c.failed, c.log) })
 	return nil
 }
 
-// watch reports a server that ends by itself.
-func (c *Cluster) watch(p *process) {
+// watch reports a process that ends before stopping is closed: to log, and to
+// failed if nothing is waiting there yet (the first failure explains the
+// others).
+func watch(p *process, stopping <-chan struct{}, failed chan<- error, log io.Writer) {
 	select {
-	case <-c.stopping:
+	case <-stopping:
 		return
 	case <-p.done:
 	}
 	select {
-	case <-c.stopping: // it ended because of that
+	case <-stopping: // it ended because of that
 		return
 	default:
 	}
 	err := p.failure()
-	fmt.Fprintf(c.log, "cluster: %v\n", err)
+	fmt.Fprintf(log, "cluster: %v\n", err)
 	select {
-	case c.failed <- err:
-	default: // the first failure explains the others
+	case failed <- err:
+	default:
 	}
 }
 

@@ -1,0 +1,154 @@
+package cluster
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"sigs.k8s.io/yaml"
+)
+
+var testLayout = layout{
+	dir: "/state", bind: "127.0.0.1",
+	ports: ports{api: 1, etcdClient: 2, etcdPeer: 3, controllerManager: 4, scheduler: 5, kwok: 6},
+}
+
+func TestControllerManagerTakesDurations(t *testing.T) {
+	for name, tc := range map[string]struct {
+		sync, down time.Duration
+		want       []string
+	}{
+		"Kubernetes' defaults": {0, 0, nil},
+		"shortened": {2 * time.Second, 10 * time.Second, []string{
+			"--horizontal-pod-autoscaler-sync-period=2s",
+			"--horizontal-pod-autoscaler-downscale-stabilization=10s",
+		}},
+		"one of them": {0, time.Minute, []string{"--horizontal-pod-autoscaler-downscale-stabilization=1m0s"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var got []string
+			for _, arg := range controllerManagerArgs(testLayout, tc.sync, tc.down) {
+				if strings.HasPrefix(arg, "--horizontal") {
+					got = append(got, arg)
+				}
+			}
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+func TestAuditLogIsOptional(t *testing.T) {
+	audited := testLayout
+	audited.audit = true
+	with, without := apiServerArgs(audited), apiServerArgs(testLayout)
+	if diff := cmp.Diff([]string{"--audit-policy-file=/state/audit-policy.yaml", "--audit-log-path=/state/logs/audit.log"},
+		with[len(without):]); diff != "" {
+		t.Error(diff)
+	}
+	if err := yaml.UnmarshalStrict([]byte(auditPolicy), &map[string]any{}); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestFilesThatServersReadAreWritten holds the flags against what is on disk:
+// every path of a key, certificate or kubeconfig must exist.
+func TestFilesThatServersReadAreWritten(t *testing.T) {
+	c := &Cluster{layout: testLayout}
+	c.dir, c.audit = t.TempDir(), true
+	if err := c.writeFiles(); err != nil {
+		t.Fatal(err)
+	}
+	for server, args := range map[string][]string{
+		etcd:              etcdArgs(c.layout),
+		apiServer:         apiServerArgs(c.layout),
+		controllerManager: controllerManagerArgs(c.layout, 0, 0),
+		scheduler:         schedulerArgs(c.layout),
+		kwok:              kwokArgs(c.layout, nil),
+	} {
+		t.Run(server, func(t *testing.T) {
+			files := 0
+			for _, arg := range args {
+				flag, path, _ := strings.Cut(arg, "=")
+				if !filepath.IsAbs(path) || slices.Contains([]string{"--data-dir", "--audit-log-path"}, flag) {
+					continue
+				}
+				files++
+				if _, err := os.Stat(path); err != nil {
+					t.Errorf("%s: %v", arg, err)
+				}
+			}
+			if files == 0 {
+				t.Error("no flag names a file: the test checks nothing")
+			}
+		})
+	}
+	if c.RESTConfig().Host != "https://127.0.0.1:1" {
+		t.Errorf("administrator's host is %q", c.RESTConfig().Host)
+	}
+}
+
+func TestKwokLeavesOtherNodesAlone(t *testing.T) {
+	want := []string{
+		"--kubeconfig=/state/kwok.kubeconfig",
+		"--manage-nodes-with-annotation-selector=kwok.x-k8s.io/node=fake",
+		"--cidr=10.244.128.0/17",
+		"--node-lease-duration-seconds=40",
+		"--server-address=127.0.0.1:6",
+		"--config=a.yaml",
+		"--config=b.yaml",
+	}
+	if diff := cmp.Diff(want, kwokArgs(testLayout, []string{"a.yaml", "b.yaml"})); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestStateDir(t *testing.T) {
+	full := t.TempDir()
+	if err := os.WriteFile(filepath.Join(full, "precious"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	absent := filepath.Join(t.TempDir(), "a", "b")
+	for name, tc := range map[string]struct {
+		wanted, want string
+		temporary    bool
+		err          string
+	}{
+		"absent":    {absent, absent, false, ""},
+		"not empty": {full, full, false, "is not empty"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir, temporary, err := stateDir(tc.wanted)
+			if dir != tc.want || temporary != tc.temporary || (err == nil) != (tc.err == "") {
+				t.Errorf("got %q, %t, %v", dir, temporary, err)
+			}
+			if err != nil && !strings.Contains(err.Error(), tc.err) {
+				t.Errorf("error %v lacks %q", err, tc.err)
+			}
+		})
+	}
+	t.Run("unset", func(t *testing.T) {
+		parent := t.TempDir()
+		t.Setenv("TMPDIR", parent)
+		dir, temporary, err := stateDir("")
+		if err != nil || !temporary || filepath.Dir(dir) != parent {
+			t.Errorf("got %q, %t, %v", dir, temporary, err)
+		}
+	})
+}
+
+func TestFreePortsAreDifferentAndOutOfTheWay(t *testing.T) {
+	got, err := freePorts(40)
+	if err != nil {
+		t.Fatal(err)
+	}
+	slices.Sort(got)
+	if n := len(slices.Compact(slices.Clone(got))); n != 40 || got[0] < firstPort || got[39] >= lastPort {
+		t.Errorf("%d different ports from %d to %d", n, got[0], got[39])
+	}
+}
