@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"slices"
-	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
@@ -46,6 +45,11 @@ func (c *Custom) GetMetricByName(ctx context.Context, name types.NamespacedName,
 	began := c.Reader.Now()
 	known := false
 	value, err := func() (*custom_metrics.MetricValue, error) {
+		// One bound for all that a first read waits for: the list of the objects
+		// and the first evaluation.
+		ctx, cancel := context.WithTimeout(ctx, c.Reader.Patience)
+		defer cancel()
+
 		id, err := c.identify(info, name.Namespace, metricSelector)
 		if err != nil {
 			return nil, err
@@ -83,6 +87,9 @@ func (c *Custom) GetMetricBySelector(ctx context.Context, namespace string, sele
 	began := c.Reader.Now()
 	known := false
 	list, err := func() (*custom_metrics.MetricValueList, error) {
+		ctx, cancel := context.WithTimeout(ctx, c.Reader.Patience)
+		defer cancel()
+
 		id, err := c.identify(info, namespace, metricSelector)
 		if err != nil {
 			return nil, err
@@ -147,18 +154,11 @@ func (c *Custom) join(id metric.Identifier, names []string, data *store.Data, me
 	if err != nil {
 		return nil, metric.Because(metric.Undefined, err, "the kind of %s", id.Resource)
 	}
-	selector, err := metav1.ParseToLabelSelector(id.MetricSelector)
+	selector, err := labelSelector(metricSelector)
 	if err != nil {
-		return nil, metric.Because(metric.Invalid, err, "metric selector")
+		return nil, err
 	}
-	if metricSelector.Empty() {
-		selector = nil
-	}
-	var window *int64
-	if data.Window > 0 {
-		seconds := int64(data.Window.Round(time.Second) / time.Second)
-		window = &seconds
-	}
+	window := seconds(data.Window)
 	items := make([]custom_metrics.MetricValue, 0, len(names))
 	for _, name := range names {
 		if err := data.Bad[name]; err != nil {
@@ -178,8 +178,11 @@ func (c *Custom) join(id metric.Identifier, names []string, data *store.Data, me
 			Value:         v.Quantity,
 		})
 	}
-	if len(items) == 0 {
-		return nil, metric.Errorf(metric.Absent, "no sample for any of %d %s (absence is not zero); asked: %s", len(names), id.Resource, data.PromQL)
+	switch {
+	case len(items) > 0:
+		return items, nil
+	case data.PromQL == "":
+		return nil, metric.Errorf(metric.Absent, "no sample yet for any of %d %s: there was none of them at the last evaluation", len(names), id.Resource)
 	}
-	return items, nil
+	return nil, metric.Errorf(metric.Absent, "no sample for any of %d %s (absence is not zero); asked: %s", len(names), id.Resource, data.PromQL)
 }

@@ -3,7 +3,6 @@ package provider
 import (
 	"context"
 	"slices"
-	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
@@ -51,11 +50,7 @@ func (e *External) get(ctx context.Context, id metric.Identifier, known bool) (*
 	if len(data.Series) == 0 {
 		return nil, metric.Errorf(metric.Absent, "the source has no series for it (absence is not zero); asked: %s", data.PromQL)
 	}
-	var window *int64
-	if data.Window > 0 {
-		seconds := int64(data.Window.Round(time.Second) / time.Second)
-		window = &seconds
-	}
+	window := seconds(data.Window)
 	list := &external_metrics.ExternalMetricValueList{Items: make([]external_metrics.ExternalMetricValue, 0, len(data.Series))}
 	for _, v := range data.Series {
 		list.Items = append(list.Items, external_metrics.ExternalMetricValue{
