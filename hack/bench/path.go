@@ -1,0 +1,133 @@
+package bench
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"k8s.io/client-go/rest"
+)
+
+const (
+	// workers is --concurrent-horizontal-pod-autoscaler-syncs of
+	// kube-controller-manager.
+	workers = 5
+	// accept is what kube-controller-manager's client asks for.
+	accept = "application/vnd.kubernetes.protobuf,application/json"
+	// floorPath is an answer that the same server makes of nothing.
+	floorPath   = "/apis/external.metrics.k8s.io/v1beta1"
+	readTimeout = 5 * time.Second
+	maxBody     = 1 << 20
+)
+
+// Path is one way to ask one kind of question.
+type Path struct {
+	Name   string
+	Client *http.Client
+	Base   string             // URL of the server
+	URI    func(i int) string // of the i-th request
+	Check  func([]byte) error // whether the answer is an answer
+	next   atomic.Int64
+}
+
+// client makes an HTTP client that keeps its connection, as client-go's do.
+func client(config *rest.Config) (*http.Client, error) {
+	c, err := rest.HTTPClientFor(config)
+	if err != nil {
+		return nil, err
+	}
+	c.Timeout = readTimeout
+	return c, nil
+}
+
+// Get asks once and returns how long it took until the whole answer was there.
+func (p *Path) Get(ctx context.Context, i int) (time.Duration, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.Base+p.URI(i), nil)
+	if err != nil {
+		return 0, err
+	}
+	req.Header.Set("Accept", accept)
+	began := time.Now()
+	resp, err := p.Client.Do(req)
+	if err != nil {
+		return 0, err
+	}
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody))
+	resp.Body.Close()
+	took := time.Since(began)
+	switch {
+	case err != nil:
+		return 0, err
+	case resp.StatusCode != http.StatusOK:
+		return 0, fmt.Errorf("%s: %s: %.300s", req.URL, resp.Status, body)
+	case resp.ProtoMajor != 2:
+		return 0, fmt.Errorf("%s: answered by %s, want HTTP/2", req.URL, resp.Proto)
+	}
+	return took, p.Check(body)
+}
+
+// Flood asks back to back, with all workers, for a time.
+func (p *Path) Flood(ctx context.Context, length time.Duration) Sample {
+	ctx, cancel := context.WithTimeout(ctx, length+readTimeout)
+	defer cancel()
+	var s Sample
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	began := time.Now()
+	for range workers {
+		wg.Go(func() {
+			var mine Sample
+			for time.Since(began) < length && ctx.Err() == nil {
+				took, err := p.Get(ctx, int(p.next.Add(1)-1))
+				mine.add(took, err)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			s.merge(mine)
+		})
+	}
+	wg.Wait()
+	s.Took = time.Since(began)
+	return s
+}
+
+func (s *Sample) add(took time.Duration, err error) {
+	if err != nil {
+		s.Failed++
+		s.LastError = err.Error()
+		return
+	}
+	s.Latencies = append(s.Latencies, took)
+}
+
+func (s *Sample) merge(o Sample) {
+	s.Latencies = append(s.Latencies, o.Latencies...)
+	s.Failed += o.Failed
+	if o.LastError != "" {
+		s.LastError = o.LastError
+	}
+}
+
+// items checks that an answer has n values, whatever its encoding: each names
+// the metric once.
+func items(n int) func([]byte) error {
+	return func(body []byte) error {
+		if got := bytes.Count(body, []byte(metricName)); got != n {
+			return fmt.Errorf("the answer has %d values, want %d", got, n)
+		}
+		return nil
+	}
+}
+
+// groupVersion checks that an answer is the discovery of floorPath.
+func groupVersion(body []byte) error {
+	if !bytes.Contains(body, []byte("external.metrics.k8s.io/v1beta1")) {
+		return fmt.Errorf("not a discovery answer: %.200q", body)
+	}
+	return nil
+}

@@ -1,0 +1,107 @@
+package bench
+
+import (
+	"fmt"
+	"io"
+	"text/tabwriter"
+	"time"
+)
+
+// Report is what a run found.
+type Report struct {
+	HPAs, Pods, Replicas, CPUs int
+	FleetTook, AdapterTook     time.Duration
+	Idle                       Phase
+	Flood                      []Phase // read, its floor, read, its floor
+	Pace                       []Phase // of two samples each: the read's and its floor's
+}
+
+// nameWidth is that of the first column, which alone is aligned left.
+const nameWidth = 45
+
+// Write prints the report as a table.
+func (r *Report) Write(w io.Writer) error {
+	fmt.Fprintf(w, "\nLoadline benchmark: %d HPAs x %d pods, %d adapter replicas, %d CPUs for everything (control plane, Prometheus, kwok, readers)\n",
+		r.HPAs, r.Pods, r.Replicas, r.CPUs)
+	fmt.Fprintf(w, "%d pods ran after %s; both metrics APIs were available %s after the adapter was applied\n\n",
+		r.HPAs*r.Pods, r.FleetTook.Round(time.Second), r.AdapterTook.Round(100*time.Millisecond))
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(t, "\trequests\tfailed\tp50\tp99\tmax\trequests/s\tp50 / floor\t(by turn)\tCPU a request\t")
+	fmt.Fprintf(t, "%-*s\t\t\t\t\t\t\t\t\t\t\n", nameWidth, fmt.Sprintf("back to back, %d at once", workers))
+	for i := 0; i+1 < len(r.Flood); i += 2 {
+		read, floor := r.Flood[i], r.Flood[i+1]
+		pair(t, read.Name, Summarize(read.Samples), Summarize(floor.Samples), r.cpu(read), r.cpu(floor))
+	}
+	fmt.Fprintf(t, "%-*s\t\t\t\t\t\t\t\t\t\t\n", nameWidth, fmt.Sprintf("at HPA pace, each metric once per %s", SyncPeriod))
+	for i, run := range r.Pace {
+		pair(t, []string{"direct", "through kube-apiserver"}[i], Summarize(run.Samples[:1]), Summarize(run.Samples[1:]), "", "")
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	fmt.Fprintln(w)
+	return r.writeUsage(w)
+}
+
+// cpu is the CPU time of the adapter a request, without what it uses when nobody
+// asks.
+func (r *Report) cpu(run Phase) string {
+	s := Summarize(run.Samples)
+	idle := r.Idle.Samples[0]
+	if s.Requests == 0 || idle.Took == 0 {
+		return "-"
+	}
+	used := run.Used.CPU - time.Duration(float64(r.Idle.Used.CPU)*s.Took.Seconds()/idle.Took.Seconds())
+	return (used / time.Duration(s.Requests)).Round(time.Microsecond).String()
+}
+
+func pair(w io.Writer, name string, read, floor Summary, readCPU, floorCPU string) {
+	overall, least, most := Ratio(read, floor)
+	line(w, name+": read", read, fmt.Sprintf("%.2f\t(%.2f-%.2f)", overall, least, most), readCPU)
+	line(w, "  its floor", floor, "1\t", floorCPU)
+}
+
+func line(w io.Writer, name string, s Summary, ratio, cpu string) {
+	fmt.Fprintf(w, "%-*s\t%d\t%d\t%s\t%s\t%s\t%.0f\t%s\t%s\t\n", nameWidth, "  "+name, s.Requests, s.Failed, short(s.P50), short(s.P99), short(s.Max), s.PerSecond, ratio, cpu)
+	if s.LastError != "" {
+		fmt.Fprintf(w, "%.120s\t\t\t\t\t\t\t\t\t\t\n", s.LastError)
+	}
+}
+
+func short(d time.Duration) string {
+	return fmt.Sprintf("%.2fms", float64(d)/float64(time.Millisecond))
+}
+
+// writeUsage prints what the adapter used, both replicas together.
+func (r *Report) writeUsage(w io.Writer) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintf(t, "%-*s\treads\tPrometheus queries\tqueries a read\tqueries/s\tSubjectAccessReviews\treviews a read\tCPU\t\n", nameWidth, "adapter, replicas together")
+	row := func(name string, run Phase, took time.Duration) {
+		u := run.Used
+		perRead := func(n float64) string {
+			if u.Reads == 0 {
+				return "-"
+			}
+			return fmt.Sprintf("%.4f", n/u.Reads)
+		}
+		fmt.Fprintf(t, "%-*s\t%.0f\t%.0f\t%s\t%.1f\t%.0f\t%s\t%.1f%%\t\n", nameWidth, name, u.Reads, u.Queries, perRead(u.Queries), u.Queries/took.Seconds(),
+			u.Reviews, perRead(u.Reviews), 100*u.CPU.Seconds()/took.Seconds())
+	}
+	row("nobody reads", r.Idle, r.Idle.Samples[0].Took)
+	for _, run := range r.Flood {
+		row("back to back: "+run.Name, run, Summarize(run.Samples).Took)
+	}
+	for i, run := range r.Pace {
+		row("HPA pace: "+[]string{"direct", "through kube-apiserver"}[i], run, run.Samples[0].Took)
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	rss := r.Idle.Used.RSS
+	for _, run := range append(r.Flood, r.Pace...) {
+		rss = max(rss, run.Used.RSS)
+	}
+	_, err := fmt.Fprintf(w, "\nresident memory of the larger replica: %.0f MiB, at most %.0f MiB; it evaluates %.0f metrics\n",
+		r.Idle.Used.RSS/(1<<20), rss/(1<<20), r.Idle.Used.Wanted)
+	return err
+}

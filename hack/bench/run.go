@@ -1,0 +1,161 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"runtime"
+	"time"
+)
+
+// Options of a run.
+type Options struct {
+	Root    string        // of the repository
+	HPAs    int           // each with a workload
+	Pods    int           // of each workload
+	Turns   int           // of each path, back to back
+	Turn    time.Duration // length of each
+	Periods int           // of 15 s, at HPA pace
+	Profile string        // file for a CPU profile of direct reads; none if empty
+	Keep    bool          // leave the state directory
+	Log     io.Writer     // progress
+}
+
+// idleTime is how long the adapter is watched while nobody reads.
+const idleTime = 20 * time.Second
+
+// Run starts the system, measures, and stops it.
+func Run(ctx context.Context, o Options) (report *Report, err error) {
+	o.say("Starting the system")
+	s, err := startSystem(ctx, o.Root, o.Keep, o.Log)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, s.stop()) }()
+
+	apps := Fleet(o.HPAs)
+	o.say("Creating %d HPAs with %d pods each", o.HPAs, o.Pods)
+	began := time.Now()
+	pods, err := Deploy(ctx, s.lab.Client, apps, o.Pods, time.Minute+time.Duration(o.HPAs*o.Pods)*100*time.Millisecond)
+	if err != nil {
+		return nil, err
+	}
+	report = &Report{
+		HPAs: o.HPAs, Pods: o.Pods, CPUs: runtime.NumCPU(), FleetTook: time.Since(began),
+	}
+	s.exporter.Serve(pods)
+	if report.AdapterTook, err = s.startAdapter(ctx); err != nil {
+		s.lab.DumpLogs(o.Log)
+		return nil, err
+	}
+	a, err := s.access(ctx)
+	if err != nil {
+		return nil, err
+	}
+	report.Replicas = len(a.replicas)
+	o.say("Checking every value on each of %d replicas", len(a.replicas))
+	if err := verify(ctx, a, apps, o.Pods); err != nil {
+		return nil, err
+	}
+	return report, o.measure(ctx, a, apps, report)
+}
+
+// measure fills in the report's figures.
+func (o Options) measure(ctx context.Context, a *access, apps []App, report *Report) error {
+	meter := Meter{Client: a.admin, Replicas: a.replicas}
+	paths := paths(a, apps, o.Pods)
+
+	o.say("Nobody reads: %s", idleTime)
+	var err error
+	if report.Idle, err = metered(ctx, meter, func() []Sample { return []Sample{idle(ctx, idleTime)} }); err != nil {
+		return err
+	}
+	o.say("Back to back: %d turns of %s for each of %d paths", o.Turns, o.Turn, len(paths))
+	if report.Flood, err = flood(ctx, meter, paths, o.Turns, o.Turn); err != nil {
+		return err
+	}
+	for at, pair := range [][]*Path{paths[:2], paths[2:]} {
+		o.say("At HPA pace: %d periods of %s, %s", o.Periods, SyncPeriod, []string{"direct", "through kube-apiserver"}[at])
+		run, err := metered(ctx, meter, func() []Sample { return Pace(ctx, pair, len(apps), o.Periods) })
+		if err != nil {
+			return err
+		}
+		report.Pace = append(report.Pace, run)
+	}
+	if o.Profile != "" {
+		o.say("Profile of direct reads")
+		if err := profile(ctx, a, paths[0], o.Profile); err != nil {
+			return err
+		}
+	}
+	return ctx.Err()
+}
+
+// paths are the measured ones: direct and through kube-apiserver, the read and
+// its floor each.
+func paths(a *access, apps []App, pods int) []*Path {
+	read := func(i int) string { return apps[i%len(apps)].path() }
+	floor := func(int) string { return floorPath }
+	return []*Path{
+		{Name: "direct", Client: a.direct, Base: a.replicas[0], URI: read, Check: items(pods)},
+		{Name: "direct, floor", Client: a.direct, Base: a.replicas[0], URI: floor, Check: groupVersion},
+		{Name: "through kube-apiserver", Client: a.via, Base: a.server, URI: read, Check: items(pods)},
+		{Name: "through kube-apiserver, floor", Client: a.via, Base: a.server, URI: floor, Check: groupVersion},
+	}
+}
+
+// flood lets the paths take turns, each turn in another order.
+func flood(ctx context.Context, meter Meter, paths []*Path, turns int, length time.Duration) ([]Phase, error) {
+	samples := make([]Phase, len(paths))
+	for turn := range turns {
+		for k := range paths {
+			at := (turn + k) % len(paths)
+			run, err := metered(ctx, meter, func() []Sample { return []Sample{paths[at].Flood(ctx, length)} })
+			if err != nil {
+				return nil, err
+			}
+			samples[at].Samples = append(samples[at].Samples, run.Samples...)
+			samples[at].Used = samples[at].Used.Add(run.Used)
+		}
+	}
+	for i := range samples {
+		samples[i].Name = paths[i].Name
+	}
+	return samples, ctx.Err()
+}
+
+// Phase is what was measured in one go, with what the adapter used meanwhile.
+type Phase struct {
+	Name    string
+	Samples []Sample
+	Used    Usage
+}
+
+func metered(ctx context.Context, meter Meter, act func() []Sample) (Phase, error) {
+	before, err := meter.Read(ctx)
+	if err != nil {
+		return Phase{}, err
+	}
+	samples := act()
+	after, err := meter.Read(ctx)
+	return Phase{Samples: samples, Used: after.Sub(before)}, err
+}
+
+// idle does nothing for a time.
+func idle(ctx context.Context, length time.Duration) Sample {
+	began := time.Now()
+	timer := time.NewTimer(length)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+	return Sample{Took: time.Since(began)}
+}
+
+func (o Options) say(format string, args ...any) {
+	if o.Log != nil {
+		fmt.Fprintf(o.Log, "bench: "+format+"\n", args...)
+	}
+}
