@@ -1,0 +1,42 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/loadline/loadline/hack/demo"
+)
+
+func newCommand(size func() (demo.Size, bool)) *cobra.Command {
+	o := demo.Options{Script: demo.DefaultScript(), Size: size}
+	cmd := &cobra.Command{
+		Use:   "demo",
+		Short: "Show HorizontalPodAutoscalers scale Remind Me on its own metrics",
+		Long: "Show HorizontalPodAutoscalers scale Remind Me on its own metrics.\n" +
+			"Run it in a network namespace: bin/cluster exec -- bin/demo",
+		Args:         cobra.NoArgs,
+		SilenceUsage: true, SilenceErrors: true,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			root, err := filepath.Abs(o.Root)
+			if err != nil {
+				return err
+			}
+			if o.Downscale < time.Second {
+				return fmt.Errorf("--downscale-stabilization: %s: must be at least 1s", o.Downscale)
+			}
+			o.Root, o.Out = root, cmd.OutOrStdout()
+			return demo.Run(cmd.Context(), o)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.Root, "root", cmp.Or(os.Getenv("LOADLINE_ROOT"), "."), "the repository; bin/ in it holds the programs")
+	f.DurationVar(&o.HPASyncPeriod, "hpa-sync-period", 0, "how often HPAs are reconciled (0: Kubernetes' default, 15s)")
+	f.DurationVar(&o.Downscale, "downscale-stabilization", 15*time.Second, "how long an HPA waits before it scales in; 5 minutes in Remind Me's manifests")
+	f.BoolVar(&o.Keep, "keep", false, "leave everything running after the summary, until Ctrl-C")
+	return cmd
+}

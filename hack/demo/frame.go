@@ -1,0 +1,146 @@
+package demo
+
+import (
+	"fmt"
+	"math"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// Size of a frame, in characters.
+type Size struct{ Width, Height int }
+
+const (
+	legend     = 36 // columns before a plot
+	plotStep   = 2  // observations for each character
+	leastWidth = 60
+)
+
+// Frame draws the newest moment of the history and its past in at most
+// size.Height lines, none longer than size.Width.
+func Frame(history []Observation, events []Event, size Size) []string {
+	if len(history) == 0 {
+		return nil
+	}
+	width := max(size.Width, leastWidth)
+	lines := []string{"Loadline demo   " + clock(history[len(history)-1].At), ""}
+	lines = append(lines, loadLines(history, width)...)
+	lines = append(lines, "")
+	for i := range history[len(history)-1].Scalers {
+		lines = append(lines, scalerLines(history, i, width)...)
+	}
+	lines = append(lines, "")
+	lines = append(lines, newest(events, size.Height-len(lines))...)
+	for i, line := range lines {
+		lines[i] = cut(line, size.Width)
+	}
+	return lines[:min(len(lines), max(size.Height, 0))]
+}
+
+func loadLines(history []Observation, width int) []string {
+	var lines []string
+	at := len(history) - 1
+	for i, load := range history[at].Loads {
+		values := series(len(history), width-legend, plotStep, func(j int) float64 {
+			v, ok := rate(history, j, i)
+			if !ok {
+				return math.NaN()
+			}
+			return v
+		})
+		now := "-"
+		if v, ok := rate(history, at, i); ok {
+			now = number(v)
+		}
+		text := fmt.Sprintf("%-16s %s/s of %s/s", load.Name, now, number(load.Asked))
+		lines = append(lines, pad(text)+Plot(values, highest(values, load.Asked)))
+	}
+	return lines
+}
+
+// scalerLines draws value and replicas of one scaler. Twice the target, or
+// more, is the top of the value's plot, so that half of it is the target.
+func scalerLines(history []Observation, i, width int) []string {
+	s := history[len(history)-1].Scalers[i]
+	of := func(value func(Scaler) float64) []float64 {
+		return series(len(history), width-legend, plotStep, func(j int) float64 {
+			if i >= len(history[j].Scalers) {
+				return math.NaN()
+			}
+			return value(history[j].Scalers[i])
+		})
+	}
+	values := of(func(s Scaler) float64 {
+		if !s.Known {
+			return math.NaN()
+		}
+		return s.Value
+	})
+	ready := of(func(s Scaler) float64 { return float64(s.Ready) })
+	value := "no value yet"
+	if s.Known {
+		value = fmt.Sprintf("%s %s, target %s", number(s.Value), s.Unit, number(s.Target))
+	}
+	replicas := fmt.Sprintf("%d ready, %d wanted (%d-%d)", s.Ready, s.Desired, s.Min, s.Max)
+	return []string{
+		s.Name + "  " + s.Metric,
+		pad("  "+value) + Plot(values, highest(values, 2*s.Target)),
+		pad("  "+replicas) + Plot(ready, float64(s.Max)),
+	}
+}
+
+// newest returns the last n events, oldest first.
+func newest(events []Event, n int) []string {
+	n = min(max(n, 0), len(events))
+	var lines []string
+	for _, e := range events[len(events)-n:] {
+		lines = append(lines, e.String())
+	}
+	return lines
+}
+
+// String is the event with its time.
+func (e Event) String() string { return clock(e.At) + "  " + e.Text }
+
+// Status says in one line how things are.
+func Status(o Observation) string {
+	parts := []string{clock(o.At)}
+	for _, s := range o.Scalers {
+		value := "-"
+		if s.Known {
+			value = number(s.Value)
+		}
+		parts = append(parts, fmt.Sprintf("%s %s/%s, %d of %d ready", s.Name, value, number(s.Target), s.Ready, s.Desired))
+	}
+	return strings.Join(parts, "  ")
+}
+
+func clock(d time.Duration) string {
+	seconds := int(d / time.Second)
+	return fmt.Sprintf("%d:%02d", seconds/60, seconds%60)
+}
+
+// pad fills a text up to where the plots begin.
+func pad(text string) string {
+	text = cut(text, legend-1)
+	return text + strings.Repeat(" ", legend-utf8.RuneCountInString(text))
+}
+
+// cut shortens a line to n characters. Terminals must not wrap it, and what it
+// says comes from a cluster: nothing in it may move the cursor.
+func cut(line string, n int) string {
+	line = strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 {
+			return ' '
+		}
+		return r
+	}, line)
+	if utf8.RuneCountInString(line) <= n {
+		return line
+	}
+	if n < 1 {
+		return ""
+	}
+	return string([]rune(line)[:n-1]) + "…"
+}

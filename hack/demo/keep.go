@@ -1,0 +1,34 @@
+package demo
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/loadline/loadline/hack/lab"
+)
+
+// lookAround says how to use what was left running. The API server's port is
+// the same inside and outside of the namespace.
+func (d *demo) lookAround() string {
+	c := d.lab.Cluster
+	var b strings.Builder
+	say := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
+	say("\nAll of it goes on running, with little load, until Ctrl-C. In another terminal:\n")
+	say("  export KUBECONFIG=%s KUBECACHEDIR=%s", c.Kubeconfig(), c.KubectlCache())
+	say("  export PATH=%s:\"$PATH\"", filepath.Dir(c.KubectlPath()))
+	say("  kubectl -n %s get hpa,deploy,sts,pods", lab.RemindMeNamespace)
+	say("  kubectl -n %s describe hpa remindmeweb", lab.RemindMeNamespace)
+	say("  kubectl get --raw '/apis/custom.metrics.k8s.io/v1beta2/namespaces/%s/pods/*/http_requests_per_second'", lab.RemindMeNamespace)
+	say("  kubectl get --raw '/apis/external.metrics.k8s.io/v1beta1/namespaces/%s/reminder_queue_depth'", lab.RemindMeNamespace)
+	say("\nLogs are in %s.", c.Logs())
+	if d.isolated {
+		enter := fmt.Sprintf("nsenter --target %d --net", os.Getpid())
+		if os.Geteuid() != 0 {
+			enter = fmt.Sprintf("nsenter --target %d --user --net --preserve-credentials", os.Getpid())
+		}
+		say("Pods and Services answer in the demo's network namespace only; a shell in it: %s", enter)
+	}
+	return b.String()
+}

@@ -1,0 +1,74 @@
+package demo
+
+import (
+	"time"
+)
+
+// Observation is what was seen at one moment.
+type Observation struct {
+	At      time.Duration // since the first observation
+	Phase   Phase
+	Loads   []Load
+	Scalers []Scaler
+}
+
+// Load is what one load driver has done so far.
+type Load struct {
+	Name      string
+	Asked     float64 // requests per second
+	OK        uint64  // answered well since the start
+	Failed    uint64  // not answered well, or not sent, since the start
+	LastError string
+}
+
+// Scaler is a HorizontalPodAutoscaler's status, and its target's ready pods.
+type Scaler struct {
+	Name   string
+	Metric string
+	Unit   string  // of Value and Target, in words
+	Known  bool    // whether there is a Value
+	Value  float64 // that the HPA saw at its last sync
+	Target float64
+
+	Min, Max, Current, Desired int32 // replicas
+	Ready                      int32
+	Conditions                 []Condition
+}
+
+// Condition is a condition of a HorizontalPodAutoscaler.
+type Condition struct {
+	Type    string
+	True    bool
+	Reason  string
+	Message string
+}
+
+func (s Scaler) condition(typ string) Condition {
+	for _, c := range s.Conditions {
+		if c.Type == typ {
+			return c
+		}
+	}
+	return Condition{}
+}
+
+// settled tells whether the target has n replicas, all ready, and is to keep them.
+func (s Scaler) settled(n int32) bool {
+	return s.Current == n && s.Desired == n && s.Ready == n
+}
+
+// rateWindow is the time over which a load's rate is taken. Shorter, single
+// requests would show.
+const rateWindow = 2 * time.Second
+
+// rate returns the good answers per second of load i at the moment of
+// history[at]; false while there is nothing to take a difference of.
+func rate(history []Observation, at, i int) (perSecond float64, ok bool) {
+	end := history[at]
+	for begin := at - 1; begin >= 0; begin-- {
+		if span := end.At - history[begin].At; span >= rateWindow {
+			return float64(end.Loads[i].OK-history[begin].Loads[i].OK) / span.Seconds(), true
+		}
+	}
+	return 0, false
+}

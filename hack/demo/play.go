@@ -1,0 +1,62 @@
+package demo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+const (
+	interval = 500 * time.Millisecond // between observations
+	// patience is how long there may be no observation before the demo gives up.
+	patience = 20 * time.Second
+	// statusEvery is how often plain output says how things are.
+	statusEvery = 5 * time.Second
+)
+
+// play observes until the script is done, sets the load that it asks for, and
+// shows what happens. It returns the history.
+func (d *demo) play(ctx context.Context, traffic *traffic) ([]Observation, error) {
+	var history []Observation
+	var events []Event
+	began := time.Now()
+	tick := time.NewTicker(interval)
+	defer tick.Stop()
+	seen, phase := began, Phase(-1)
+	for {
+		next := d.opts.Script.Next(history)
+		if next == Done {
+			return history, nil
+		}
+		if next != phase {
+			phase = next
+			if err := traffic.set(d.opts.Script.Rates(phase)); err != nil {
+				return history, err
+			}
+		}
+		o, err := d.observe(ctx, traffic)
+		if err == nil {
+			seen = time.Now()
+			o.At, o.Phase = seen.Sub(began), phase
+			before := Observation{Phase: -1}
+			if len(history) > 0 {
+				before = history[len(history)-1]
+			}
+			news := d.opts.Script.Tell(before, o)
+			history, events = append(history, o), append(events, news...)
+			d.screen.update(history, events, len(news))
+		} else if time.Since(seen) > patience {
+			return history, fmt.Errorf("the cluster has not answered for %s: %w", patience, err)
+		}
+		select {
+		case <-ctx.Done():
+			return history, ctx.Err()
+		case err := <-d.lab.Cluster.Failed():
+			return history, err
+		case err := <-traffic.ended:
+			return history, errors.Join(errors.New("the load ended before its time"), err)
+		case <-tick.C:
+		}
+	}
+}

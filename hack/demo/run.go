@@ -1,0 +1,147 @@
+package demo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/loadline/loadline/hack/lab"
+	"github.com/loadline/loadline/hack/netns"
+)
+
+// Options of Run.
+type Options struct {
+	Root          string        // of the repository; bin/ in it holds the programs
+	HPASyncPeriod time.Duration // Kubernetes' 15 s if 0
+	Downscale     time.Duration // stabilization window of the HPAs; they state 5 min, if 0
+	Script        Script
+	Keep          bool // leave all running after the summary, until ctx is done
+	Out           io.Writer
+	// Size returns the size of the terminal that Out is; nil or false if it is none.
+	Size func() (Size, bool)
+}
+
+// Run shows the demo and stops all that it started. It returns an error if
+// scaling did not happen, and ctx's error if ctx was done before the summary.
+func Run(ctx context.Context, o Options) (err error) {
+	if err := programs(o.Root); err != nil {
+		return err
+	}
+	d := &demo{opts: o, isolated: netns.Isolated(), screen: newScreen(o.Out, o.Size)}
+	began := time.Now()
+	if err := d.start(ctx); err != nil {
+		return err
+	}
+	defer func() {
+		d.screen.end()
+		fmt.Fprintln(o.Out, "Stopping everything")
+		err = errors.Join(err, d.lab.Stop())
+	}()
+	if err := d.prepare(ctx); err != nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		d.lab.DumpLogs(o.Out)
+		return err
+	}
+	fmt.Fprintf(o.Out, "Everything runs after %s\n\n", time.Since(began).Round(time.Second))
+	return d.show(ctx)
+}
+
+type demo struct {
+	opts     Options
+	isolated bool
+	screen   *screen
+	lab      *lab.Lab
+}
+
+// programs checks what a pod would otherwise only say in its status.
+func programs(root string) error {
+	for _, name := range []string{"loadline-adapter", "remindmeweb-v1", "remindmeapi-v1", "remindme-worker", "remindme-queue"} {
+		if _, err := os.Stat(filepath.Join(root, "bin", name)); err != nil {
+			return fmt.Errorf("%w: build the programs by `make build`, and give the repository by --root", err)
+		}
+	}
+	return nil
+}
+
+// start starts the lab. While that lasts ctx ends it; afterwards it is stopped
+// in order, by Stop.
+func (d *demo) start(ctx context.Context) error {
+	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	interrupted := context.AfterFunc(ctx, cancel)
+	options := lab.Options{
+		Root: d.opts.Root, HPASyncPeriod: d.opts.HPASyncPeriod, DownscaleStabilization: d.opts.Downscale, Log: d.screen,
+	}
+	if !d.isolated {
+		fmt.Fprintln(d.opts.Out, hostNotice)
+		options.ExtraArgs = hostFlags()
+	}
+	var err error
+	d.lab, err = lab.Start(running, options)
+	if !interrupted() && err == nil {
+		err = errors.Join(ctx.Err(), d.lab.Stop())
+	}
+	if ctx.Err() != nil {
+		return ctx.Err() // whatever failed, failed because of it
+	}
+	if err != nil {
+		cancel()
+	}
+	return err
+}
+
+func (d *demo) prepare(ctx context.Context) error {
+	if err := d.lab.StartPrometheus(ctx); err != nil {
+		return err
+	}
+	adapter := func(ctx context.Context) error { return d.lab.StartAdapter(ctx) }
+	if !d.isolated {
+		adapter = d.startAdapterOnHost
+	}
+	if err := adapter(ctx); err != nil {
+		return err
+	}
+	return d.lab.StartRemindMe(ctx)
+}
+
+// show drives the load, and ends with the summary.
+func (d *demo) show(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	traffic, err := d.startTraffic(ctx)
+	if err != nil {
+		cancel()
+		return err
+	}
+	defer traffic.wait()
+	defer cancel()
+	history, err := d.play(ctx, traffic)
+	d.screen.end()
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if err != nil {
+		return err
+	}
+	verdict := Verdict(history)
+	fmt.Fprintf(d.opts.Out, "\n%s\n", Table(Summarize(history)))
+	if verdict != nil {
+		d.lab.DumpLogs(d.opts.Out)
+		return fmt.Errorf("scaling did not happen as it should:\n%w", verdict)
+	}
+	fmt.Fprintln(d.opts.Out, "Every HPA scaled up with its load, and down again.")
+	if !d.opts.Keep {
+		return nil
+	}
+	fmt.Fprint(d.opts.Out, d.lookAround())
+	select {
+	case <-ctx.Done():
+		return nil
+	case err := <-d.lab.Cluster.Failed():
+		return err
+	}
+}

@@ -1,0 +1,91 @@
+package demo
+
+import "time"
+
+// Phase is a part of the demo.
+type Phase int
+
+// The phases, in their order.
+const (
+	Warm Phase = iota // little load, until every HPA has a value
+	Up                // much load, until every HPA has scaled to its maximum
+	Hold              // the same, to look at it
+	Down              // little load, until every HPA is back at its minimum
+	Done
+)
+
+// Rates are in requests per second.
+type Rates struct{ Web, Reminders float64 }
+
+// Script says which load there is when.
+type Script struct {
+	Low, High Rates
+	// Limits end a phase whose goal is not reached. Hold is a time, not a limit.
+	WarmLimit, UpLimit, Hold, DownLimit time.Duration
+}
+
+// DefaultScript suits Remind Me's HPAs. 150 pages a second are 25 a pod when
+// there are six, above the target of 20; six workers, each of which needs 0.2 s
+// for a reminder, are a little faster than 25 reminders a second, so that the
+// queue is empty again soon after the step down.
+func DefaultScript() Script {
+	return Script{
+		Low: Rates{Web: 5, Reminders: 1}, High: Rates{Web: 150, Reminders: 25},
+		WarmLimit: 40 * time.Second, UpLimit: 75 * time.Second, Hold: 5 * time.Second, DownLimit: 100 * time.Second,
+	}
+}
+
+// Rates returns the load of a phase.
+func (s Script) Rates(p Phase) Rates {
+	if p == Up || p == Hold {
+		return s.High
+	}
+	return s.Low
+}
+
+// Next returns the phase that follows the last observation; often the same.
+func (s Script) Next(history []Observation) Phase {
+	if len(history) == 0 {
+		return Warm
+	}
+	last := history[len(history)-1]
+	in := last.At - began(history, last.Phase)
+	switch last.Phase {
+	case Warm:
+		if all(last, func(s Scaler) bool { return s.Known && s.settled(s.Min) }) || in >= s.WarmLimit {
+			return Up
+		}
+	case Up:
+		if all(last, func(s Scaler) bool { return s.settled(s.Max) }) || in >= s.UpLimit {
+			return Hold
+		}
+	case Hold:
+		if in >= s.Hold {
+			return Down
+		}
+	case Down:
+		if all(last, func(s Scaler) bool { return s.settled(s.Min) }) || in >= s.DownLimit {
+			return Done
+		}
+	}
+	return last.Phase
+}
+
+// began returns when a phase was first observed.
+func began(history []Observation, p Phase) time.Duration {
+	for _, o := range history {
+		if o.Phase == p {
+			return o.At
+		}
+	}
+	return 0
+}
+
+func all(o Observation, is func(Scaler) bool) bool {
+	for _, s := range o.Scalers {
+		if !is(s) {
+			return false
+		}
+	}
+	return len(o.Scalers) > 0
+}
