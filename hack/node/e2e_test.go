@@ -488,8 +488,16 @@ func (f *fixture) claim() {
 	text, err := io.ReadAll(log)
 	f.must(err)
 	f.must(log.Close())
-	if !strings.Contains(string(text), "listening on "+again.Status.PodIP) {
+	line := "listening on " + again.Status.PodIP
+	if !strings.Contains(string(text), line) {
 		f.Errorf("log: %q", text)
+	}
+	if netns.Isolated() { // the way of kubectl logs
+		tail := int64(1)
+		text, err = f.client.CoreV1().Pods(space).GetLogs("db-0", &corev1.PodLogOptions{TailLines: &tail}).DoRaw(f.ctx)
+		if err != nil || !strings.HasPrefix(string(text), line) {
+			f.Errorf("kubectl logs: %q (%v)", text, err)
+		}
 	}
 }
 

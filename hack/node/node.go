@@ -21,6 +21,7 @@ type Node struct {
 	api    endpoint
 	ipam   *ipam
 	hostIP string
+	logs   int32 // port for kubectl logs, 0 for none
 	proxy  *proxy
 	now    func() time.Time
 
@@ -80,10 +81,18 @@ func (n *Node) Run(ctx context.Context) error {
 	if err := n.register(ctx); err != nil {
 		return fmt.Errorf("register node %s: %w", n.opts.Name, err)
 	}
+	logs, port, err := n.listenLogs()
+	if err != nil {
+		return err
+	}
+	n.logs = port
 	background, cancel := context.WithCancel(ctx)
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	defer cancel()
+	if logs != nil {
+		wg.Go(func() { n.serveLogs(background, logs) })
+	}
 	shutdown, err := n.watch(background)
 	defer shutdown()
 	wg.Go(func() { n.heartbeat(background) })

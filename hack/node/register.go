@@ -42,7 +42,7 @@ func nodeObject(opts Options) *corev1.Node {
 }
 
 // nodeStatus is the Node's status; ready says whether pods can run now.
-func nodeStatus(opts Options, hostIP string, ready bool, now metav1.Time) corev1.NodeStatus {
+func nodeStatus(opts Options, hostIP string, logs int32, ready bool, now metav1.Time) corev1.NodeStatus {
 	condition := func(kind corev1.NodeConditionType, status corev1.ConditionStatus, reason, message string) corev1.NodeCondition {
 		return corev1.NodeCondition{Type: kind, Status: status, Reason: reason, Message: message, LastHeartbeatTime: now, LastTransitionTime: now}
 	}
@@ -52,10 +52,9 @@ func nodeStatus(opts Options, hostIP string, ready bool, now metav1.Time) corev1
 	}
 	return corev1.NodeStatus{
 		Capacity: capacity(), Allocatable: capacity(),
-		Addresses: []corev1.NodeAddress{
-			{Type: corev1.NodeInternalIP, Address: hostIP},
-			{Type: corev1.NodeHostName, Address: opts.Name},
-		},
+		// No host name: the API server would prefer it, and nothing resolves it.
+		Addresses:       []corev1.NodeAddress{{Type: corev1.NodeInternalIP, Address: hostIP}},
+		DaemonEndpoints: corev1.NodeDaemonEndpoints{KubeletEndpoint: corev1.DaemonEndpoint{Port: logs}},
 		NodeInfo: corev1.NodeSystemInfo{
 			KubeletVersion: "v1.37.2-process-node", OperatingSystem: runtime.GOOS, Architecture: runtime.GOARCH,
 			ContainerRuntimeVersion: "process://1", OSImage: "host processes",
@@ -100,7 +99,7 @@ func (n *Node) report(ctx context.Context, ready bool) error {
 		if err != nil {
 			return err
 		}
-		have.Status = nodeStatus(n.opts, n.hostIP, ready, metav1.NewTime(n.now()))
+		have.Status = nodeStatus(n.opts, n.hostIP, n.logs, ready, metav1.NewTime(n.now()))
 		if _, err = nodes.UpdateStatus(ctx, have, metav1.UpdateOptions{}); !apierrors.IsConflict(err) {
 			return err
 		}
