@@ -94,7 +94,7 @@ func newCluster(ctx context.Context, opts Options) (*Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	dir, temporary, err := stateDir(opts.StateDir)
+	dir, temporary, err := stateDir(opts.StateDir, "cluster")
 	if err != nil {
 		return nil, err
 	}
@@ -123,9 +123,9 @@ func newCluster(ctx context.Context, opts Options) (*Cluster, error) {
 	return c, nil
 }
 
-func stateDir(wanted string) (dir string, temporary bool, err error) {
+func stateDir(wanted, kind string) (dir string, temporary bool, err error) {
 	if wanted == "" {
-		dir, err = os.MkdirTemp("", "loadline-cluster-")
+		dir, err = os.MkdirTemp("", "loadline-"+kind+"-")
 		return dir, true, err
 	}
 	dir, err = filepath.Abs(wanted)

@@ -123,7 +123,7 @@ func TestStateDir(t *testing.T) {
 		"not empty": {full, full, false, "is not empty"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			dir, temporary, err := stateDir(tc.wanted)
+			dir, temporary, err := stateDir(tc.wanted, "x")
 			if dir != tc.want || temporary != tc.temporary || (err == nil) != (tc.err == "") {
 				t.Errorf("got %q, %t, %v", dir, temporary, err)
 			}
@@ -135,7 +135,7 @@ func TestStateDir(t *testing.T) {
 	t.Run("unset", func(t *testing.T) {
 		parent := t.TempDir()
 		t.Setenv("TMPDIR", parent)
-		dir, temporary, err := stateDir("")
+		dir, temporary, err := stateDir("", "x")
 		if err != nil || !temporary || filepath.Dir(dir) != parent {
 			t.Errorf("got %q, %t, %v", dir, temporary, err)
 		}

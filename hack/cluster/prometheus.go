@@ -60,7 +60,7 @@ func StartPrometheus(ctx context.Context, opts PromOptions) (*Prometheus, error)
 	if err != nil {
 		return nil, err
 	}
-	dir, temporary, err := stateDir(opts.StateDir)
+	dir, temporary, err := stateDir(opts.StateDir, prometheusName)
 	if err != nil {
 		return nil, err
 	}
@@ -197,19 +197,30 @@ func (p *Prometheus) signal(s syscall.Signal) error {
 }
 
 // Reload replaces the configuration and returns when Prometheus has taken it.
-// A refused configuration is an error, and the old one stays in force.
+// A configuration it refuses is an error, and the old one stays in force, over
+// restarts too.
 func (p *Prometheus) Reload(ctx context.Context, configYAML string) error {
+	old, err := os.ReadFile(p.config())
+	if err != nil {
+		return err
+	}
 	if err := os.WriteFile(p.config(), []byte(configYAML), 0o600); err != nil {
 		return err
 	}
+	if err := p.reload(ctx); err != nil {
+		return errors.Join(err, os.WriteFile(p.config(), old, 0o600))
+	}
+	return nil
+}
+
+func (p *Prometheus) reload(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, prometheusTimeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, p.URL()+"/-/reload", nil)
 	if err != nil {
 		return err
 	}
-	transport := &http.Transport{DisableKeepAlives: true}
-	resp, err := (&http.Client{Transport: transport}).Do(req)
+	resp, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(req)
 	if err != nil {
 		return err
 	}
