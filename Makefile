@@ -1,0 +1,114 @@
+# Everything a developer runs. `make help` lists the targets.
+# ARGS is passed on to the program: make demo ARGS=--keep
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+# The stages share two cores and one cluster; their output is read in order.
+.NOTPARALLEL:
+
+REMINDME := deploy/examples/remindme
+STAGE := hack/stage.sh
+ARGS ?=
+# The race detector needs a C compiler. Without one the tests run without it,
+# and `make unit` says so.
+RACE := $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
+# Static, so that a binary runs in any image and in any namespace.
+STATIC := CGO_ENABLED=0
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+##@ Watch it and test it
+
+.PHONY: demo
+demo: build tools ## Scale Remind Me on a local cluster and show it live
+	@$(STATIC) go build -o bin/demo ./hack/cmd/demo
+	@bin/cluster exec -- bin/demo $(ARGS)
+
+.PHONY: test
+test: verify unit e2e ## Everything: verify, unit, e2e
+
+.PHONY: unit
+unit: ## Unit tests of both modules, with the race detector
+	@[[ -n "$(RACE)" ]] || echo 'no C compiler (go env CGO_ENABLED is not 1): the tests run WITHOUT the race detector'
+	@$(STAGE) 'unit tests' go test $(RACE) -timeout 15m ./...
+	@$(STAGE) 'unit tests of Remind Me' go -C $(REMINDME) test $(RACE) -timeout 15m ./...
+
+.PHONY: e2e
+e2e: build tools ## End-to-end tests on a local cluster of their own
+	@$(STAGE) 'compile the e2e tests' env $(STATIC) go test -c -tags e2e -o bin/e2e.test ./hack/e2e
+	@$(STAGE) 'compile the e2e tests of the cluster and its node' env $(STATIC) go test -c -tags e2e -o bin/ ./hack/cluster ./hack/node
+	@$(STAGE) 'e2e tests of the cluster' bin/cluster exec -- bin/cluster.test -test.v -test.timeout 10m -test.run E2E
+	@$(STAGE) 'e2e tests of the node' bin/cluster exec -- bin/node.test -test.v -test.timeout 10m -test.run E2E
+	@$(STAGE) 'e2e tests' env LOADLINE_ROOT=$(CURDIR) bin/cluster exec -- bin/e2e.test -test.v -test.timeout 30m $(ARGS)
+
+.PHONY: bench
+bench: build tools ## Measure the adapter's reads and print a table
+	@$(STATIC) go build -o bin/bench ./hack/cmd/bench
+	@LOADLINE_ROOT=$(CURDIR) bin/cluster exec -- bin/bench $(ARGS)
+
+##@ Build
+
+.PHONY: build
+build: ## Our programs, into bin/
+	@$(STAGE) 'build loadline-adapter' env $(STATIC) go build -o bin/ ./cmd/loadline-adapter
+	@$(STAGE) 'build cluster' env $(STATIC) go build -o bin/ ./hack/cmd/cluster
+	@$(STAGE) 'build Remind Me' $(MAKE) --no-print-directory remindme
+
+.PHONY: remindme
+remindme: ## The sample workload, in its two versions
+	@cd $(REMINDME) && export $(STATIC) && for version in v1 v2; do \
+		for program in remindmeweb remindmeapi; do \
+			go build -ldflags "-X main.version=$$version" -o $(CURDIR)/bin/$$program-$$version ./cmd/$$program; \
+		done; \
+	done
+	@cd $(REMINDME) && $(STATIC) go build -o $(CURDIR)/bin/ ./cmd/remindme-worker ./cmd/remindme-queue
+
+.PHONY: tools
+tools: ## The cluster's servers, into the user's cache (minutes, once)
+	@$(STAGE) 'servers of the local cluster' go run ./hack/cmd/cluster build
+
+.PHONY: clean
+clean: ## Remove bin/; the servers stay in the user's cache
+	rm -rf bin
+
+##@ Check, and mend what can be mended by a program
+
+.PHONY: verify
+verify: verify-gofmt verify-mod verify-vet verify-lint verify-arch verify-docs ## All checks
+
+.PHONY: update
+update: update-gofmt update-mod update-docs ## All mends
+
+.PHONY: verify-gofmt update-gofmt
+verify-gofmt: ## Go files are formatted
+	@$(STAGE) gofmt hack/verify/gofmt.sh
+update-gofmt: ## Format them
+	@gofmt -w .
+
+.PHONY: verify-mod update-mod
+verify-mod: ## go.mod and go.sum of every module are tidy
+	@$(STAGE) 'go mod tidy' hack/verify/mod.sh verify
+update-mod: ## Tidy them
+	@hack/verify/mod.sh update
+
+.PHONY: verify-vet
+verify-vet: ## go vet
+	@$(STAGE) 'go vet' go vet -tags e2e ./...
+	@$(STAGE) 'go vet of Remind Me' go -C $(REMINDME) vet ./...
+
+.PHONY: verify-lint
+verify-lint: ## staticcheck
+	@$(STAGE) staticcheck hack/verify/lint.sh
+
+.PHONY: verify-arch
+verify-arch: ## Imports point one way
+	@$(STAGE) 'import directions' go test -count=1 ./hack/arch
+
+.PHONY: verify-docs update-docs
+verify-docs: ## docs/reference says what the code says
+	@$(STAGE) 'generated docs' hack/verify/docs.sh
+update-docs: ## Generate docs/reference
+	@go run ./hack/cmd/gendocs docs/reference
