@@ -1,0 +1,50 @@
+package arch
+
+// Loadline returns the architecture of the root module.
+func Loadline() Rules {
+	return Rules{
+		Module: "github.com/loadline/loadline",
+		Arrows: []Arrow{
+			{"cmd/loadline-adapter", []string{"adapter"}},
+			{"adapter", []string{
+				"adapter/cert", "provider", "provider/catalog", "provider/demand", "provider/eval", "provider/object",
+				"provider/reference", "provider/rule", "provider/source/prometheus", "provider/store",
+			}},
+			{"adapter/cert", nil},
+			{"provider", []string{"provider/catalog", "provider/metric", "provider/store"}},
+			{"provider/eval", []string{
+				"provider/catalog", "provider/metric", "provider/plan", "provider/rule", "provider/source", "provider/store",
+			}},
+			{"provider/catalog", []string{"provider/metric", "provider/rule", "provider/source"}},
+			{"provider/plan", []string{"provider/metric", "provider/rule"}},
+			{"provider/source/prometheus", []string{"provider/source"}},
+			{"provider/source", nil},
+			{"provider/store", []string{"provider/metric"}},
+			{"provider/demand", []string{"provider/metric"}},
+			{"provider/reference", []string{"provider/metric"}},
+			{"provider/object", []string{"provider/metric"}},
+			{"provider/rule", []string{"provider/metric"}},
+			{"provider/metric", nil},
+		},
+		Free:    []string{"hack"},
+		FreeWhy: "hack/ is what only developers run, and may import anything; what ships must not depend on it",
+		Bans: []Ban{
+			{
+				From: []string{"provider/rule", "provider/plan", "provider/metric"}, Not: []string{"k8s.io/client-go"},
+				Why: "it decides purely, from values: whoever needs a client hands the answer in, so that it is tested without a cluster",
+			},
+			{
+				From: []string{"provider/rule", "provider/plan", "provider/metric", "provider/store", "provider/demand"}, Not: []string{"k8s.io/apiserver"},
+				Why: "the command-line tool will use it, and must not carry a server",
+			},
+			{
+				From: []string{"adapter", "cmd", "provider"}, Not: []string{"github.com/prometheus/prometheus/cmd", "github.com/prometheus/prometheus/web"},
+				Why: "we ask a Prometheus and are none; its server brings hundreds of packages",
+			},
+			{
+				From: []string{""}, Not: []string{"github.com/nats-io", "github.com/loadline/loadline/deploy"},
+				Why: "Remind Me is a module of its own so that its dependencies stay out of ours",
+			},
+		},
+	}
+}
