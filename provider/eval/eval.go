@@ -231,8 +231,12 @@ func (e *Evaluator) query(ctx context.Context, q plan.Query) error {
 	}
 	data, err := join(answer, q, q.For[0].API, began)
 	for _, id := range q.For {
-		if err != nil {
-			e.opts.Store.Fail(id, began, err)
+		problem := err
+		if problem == nil {
+			problem = partial(e.opts.Store.Get(id), data, q)
+		}
+		if problem != nil {
+			e.opts.Store.Fail(id, began, problem)
 		} else {
 			e.opts.Store.Succeed(id, data)
 		}

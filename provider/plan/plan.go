@@ -31,8 +31,9 @@ type Want struct {
 // Query is one query and what it answers.
 type Query struct {
 	rule.Query
-	Rule string // its ID
-	For  []metric.Identifier
+	Rule  string   // its ID
+	Names []string // of the objects it asks about, sorted; equal queries have equal names
+	For   []metric.Identifier
 }
 
 // Plan is what to do for a set of wants.
@@ -67,7 +68,7 @@ func Make(wants []Want, m rule.Mapper) Plan {
 		if !shared {
 			i = len(p.Queries)
 			at[k] = i
-			p.Queries = append(p.Queries, Query{Query: q, Rule: w.Rule.ID()})
+			p.Queries = append(p.Queries, Query{Query: q, Rule: w.Rule.ID(), Names: w.Names})
 		}
 		p.Queries[i].For = append(p.Queries[i].For, w.ID)
 	}

@@ -46,6 +46,9 @@ func TestMake(t *testing.T) {
 	}
 	query := func(rule, promQL, label string, ids ...metric.Identifier) plan.Query {
 		q := plan.Query{Rule: rule, For: ids}
+		if asked := strings.Split(promQL, "|")[1]; asked != "" {
+			q.Names = strings.Split(asked, ",")
+		}
 		q.PromQL, q.ObjectLabel = promQL, label
 		return q
 	}
