@@ -5,6 +5,7 @@ package reference
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -50,6 +51,16 @@ func NeedsPods(hpa *autoscalingv2.HorizontalPodAutoscaler) bool {
 	return false
 }
 
+// withoutPods returns a copy of hpa without the metrics for which NeedsPods is.
+// The indexes in errors of Identifiers then count the others only.
+func withoutPods(hpa *autoscalingv2.HorizontalPodAutoscaler) *autoscalingv2.HorizontalPodAutoscaler {
+	out := hpa.DeepCopy()
+	out.Spec.Metrics = slices.DeleteFunc(out.Spec.Metrics, func(m autoscalingv2.MetricSpec) bool {
+		return m.Type == autoscalingv2.PodsMetricSourceType
+	})
+	return out
+}
+
 func identifier(namespace string, m autoscalingv2.MetricSpec, podSelector string, kinds Kinds) (metric.Identifier, bool, error) {
 	switch {
 	case m.Type == autoscalingv2.PodsMetricSourceType && m.Pods != nil:
@@ -76,6 +87,11 @@ func identifier(namespace string, m autoscalingv2.MetricSpec, podSelector string
 			return id, false, fmt.Errorf("describedObject: %w", err)
 		}
 		id.Resource, id.Name = mapping.Resource.GroupResource(), ref.Name
+		if id.Resource == (schema.GroupResource{Resource: "namespaces"}) {
+			// Whatever the reference says, the controller asks about the HPA's own
+			// namespace: an HPA must not see others.
+			id.Name = namespace
+		}
 		// The controller's client asks for everything but Namespace objects
 		// inside the HPA's namespace, root-scoped kinds included; those are
 		// stored without one.

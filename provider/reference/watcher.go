@@ -2,11 +2,13 @@ package reference
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -81,7 +83,7 @@ func (w *Watcher) Run(ctx context.Context) {
 	w.known = informer
 	handler, err := informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
 		AddFunc:    w.enqueue,
-		UpdateFunc: func(_, now any) { w.enqueue(now) },
+		UpdateFunc: w.update,
 		DeleteFunc: w.enqueue,
 	})
 	if err != nil {
@@ -111,7 +113,7 @@ func (w *Watcher) allowed(ctx context.Context) bool {
 	log := klog.FromContext(ctx)
 	said := false
 	for {
-		_, err := w.opts.Client.AutoscalingV2().HorizontalPodAutoscalers("").List(ctx, metav1.ListOptions{Limit: 1})
+		err := w.probe(ctx)
 		if err == nil {
 			return true
 		}
@@ -134,6 +136,13 @@ func (w *Watcher) allowed(ctx context.Context) bool {
 	}
 }
 
+func (w *Watcher) probe(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, deadline)
+	defer cancel()
+	_, err := w.opts.Client.AutoscalingV2().HorizontalPodAutoscalers(metav1.NamespaceAll).List(ctx, metav1.ListOptions{Limit: 1})
+	return err
+}
+
 // slim keeps what references need: with thousands of HPAs their status and
 // managed fields would be most of our memory.
 func slim(obj any) (any, error) {
@@ -151,6 +160,18 @@ func (w *Watcher) enqueue(obj any) {
 	if key, err := cache.DeletionHandlingMetaNamespaceKeyFunc(obj); err == nil {
 		w.queue.Add(key)
 	}
+}
+
+// update leaves out what changes nothing for us: the HPA controller writes the
+// status of every HPA again and again, and each reconciliation reads a scale. A
+// resync, which repeats the version, counts.
+func (w *Watcher) update(before, now any) {
+	a, isA := before.(*autoscalingv2.HorizontalPodAutoscaler)
+	b, isB := now.(*autoscalingv2.HorizontalPodAutoscaler)
+	if isA && isB && a.ResourceVersion != b.ResourceVersion && equality.Semantic.DeepEqual(a.Spec, b.Spec) {
+		return
+	}
+	w.enqueue(now)
 }
 
 func (w *Watcher) begin(keys []string) {
@@ -211,19 +232,31 @@ func (w *Watcher) reconcile(ctx context.Context, key string) error {
 	return err
 }
 
+// identifiers returns what hpa references. While the scale cannot be read these
+// are the metrics that need no pods: they must not go with the others.
 func (w *Watcher) identifiers(ctx context.Context, hpa *autoscalingv2.HorizontalPodAutoscaler) ([]metric.Identifier, error) {
-	selector := ""
-	if NeedsPods(hpa) {
-		ref := hpa.Spec.ScaleTargetRef
-		gv, err := schema.ParseGroupVersion(ref.APIVersion)
-		if err != nil {
-			return nil, fmt.Errorf("scaleTargetRef: %w", err)
-		}
-		ctx, cancel := context.WithTimeout(ctx, deadline)
-		defer cancel()
-		if selector, err = w.opts.Selector(ctx, hpa.Namespace, gv.WithKind(ref.Kind).GroupKind(), ref.Name); err != nil {
-			return nil, fmt.Errorf("the scale of %s %s: %w", ref.Kind, ref.Name, err)
-		}
+	if !NeedsPods(hpa) {
+		return Identifiers(hpa, "", w.opts.Kinds)
 	}
-	return Identifiers(hpa, selector, w.opts.Kinds)
+	selector, scaleErr := w.selector(ctx, hpa)
+	if scaleErr != nil {
+		hpa = withoutPods(hpa)
+	}
+	ids, err := Identifiers(hpa, selector, w.opts.Kinds)
+	return ids, errors.Join(scaleErr, err)
+}
+
+func (w *Watcher) selector(ctx context.Context, hpa *autoscalingv2.HorizontalPodAutoscaler) (string, error) {
+	ref := hpa.Spec.ScaleTargetRef
+	gv, err := schema.ParseGroupVersion(ref.APIVersion)
+	if err != nil {
+		return "", fmt.Errorf("scaleTargetRef: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, deadline)
+	defer cancel()
+	selector, err := w.opts.Selector(ctx, hpa.Namespace, gv.WithKind(ref.Kind).GroupKind(), ref.Name)
+	if err != nil {
+		return "", fmt.Errorf("the scale of %s %s: %w", ref.Kind, ref.Name, err)
+	}
+	return selector, nil
 }
