@@ -21,7 +21,12 @@
 // (ConfigMaps, Secrets and tokens are updated by the atomic "..data" swap),
 // startup, readiness and liveness probes, init containers, restart policy with
 // back-off, preStop, termination with its grace period, pod status and node
-// lease. Services are answered on their cluster IP by a userspace proxy.
+// lease. Services are answered on their cluster IP by a userspace proxy. Claims of
+// the default storage class the node brings are bound to directories. kubectl logs
+// works where the node has a namespace of its own.
+//
+// As on a real node, a terminating pod stays Ready while its readiness probe
+// succeeds: what takes it out of a Service is its deletion timestamp.
 //
 // # What is different
 //

@@ -42,7 +42,8 @@ type Options struct {
 	// free ports of 127.0.0.1, which only the service variables tell.
 	Isolated bool
 	// StopGrace bounds how long processes may take to end when Run's context
-	// ends; 5 s if zero.
+	// ends, preStop hooks included; 5 s if zero. A process with a longer hook has
+	// up to 2 s more for its SIGTERM.
 	StopGrace time.Duration
 	// Log tells what the node does; nothing is logged if nil.
 	Log *slog.Logger
