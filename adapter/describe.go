@@ -1,0 +1,29 @@
+package adapter
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/loadline/loadline/provider"
+	"github.com/loadline/loadline/provider/catalog"
+	"github.com/loadline/loadline/provider/demand"
+	"github.com/loadline/loadline/provider/eval"
+	"github.com/loadline/loadline/provider/metric"
+	"github.com/loadline/loadline/provider/rule"
+	"github.com/loadline/loadline/provider/store"
+)
+
+// DescribeMetrics registers our own metrics over parts that never run, for
+// whoever documents them. Those of the Go runtime and of the libraries are left
+// out.
+func DescribeMetrics(r prometheus.Registerer) {
+	provider.NewMetrics(r)
+	eval.NewMetrics(r)
+	held := store.New()
+	held.Succeed(metric.Identifier{}, &store.Data{Evaluated: time.Unix(1, 0)}) // or there is no oldest value
+	r.MustRegister(&state{
+		demand: demand.New(demand.Limits{}), store: held, catalog: catalog.New(catalog.Options{Rules: &rule.Set{}, Now: time.Now}),
+		objects: func() int { return 0 }, outage: func() error { return nil }, now: time.Now,
+	})
+}
