@@ -24,13 +24,14 @@ func Frame(history []Observation, events []Event, size Size) []string {
 		return nil
 	}
 	width := max(size.Width, leastWidth)
-	lines := []string{"Loadline demo   " + clock(history[len(history)-1].At), ""}
+	now := history[len(history)-1]
+	lines := []string{fmt.Sprintf("Loadline demo   %s   %s", clock(now.At), now.Phase), ""}
 	lines = append(lines, loadLines(history, width)...)
 	lines = append(lines, "")
-	for i := range history[len(history)-1].Scalers {
+	for i := range now.Scalers {
 		lines = append(lines, scalerLines(history, i, width)...)
 	}
-	lines = append(lines, "")
+	lines = append(lines, pad("")+"(full height: twice the target, all replicas)", "")
 	lines = append(lines, newest(events, size.Height-len(lines))...)
 	for i, line := range lines {
 		lines[i] = cut(line, size.Width)
@@ -59,8 +60,8 @@ func loadLines(history []Observation, width int) []string {
 	return lines
 }
 
-// scalerLines draws value and replicas of one scaler. Twice the target, or
-// more, is the top of the value's plot, so that half of it is the target.
+// scalerLines draws value and replicas of one scaler. The top of the value's
+// plot is twice the target or more, so that one can see when it was near it.
 func scalerLines(history []Observation, i, width int) []string {
 	s := history[len(history)-1].Scalers[i]
 	of := func(value func(Scaler) float64) []float64 {
@@ -85,7 +86,7 @@ func scalerLines(history []Observation, i, width int) []string {
 	replicas := fmt.Sprintf("%d ready, %d wanted (%d-%d)", s.Ready, s.Desired, s.Min, s.Max)
 	return []string{
 		s.Name + "  " + s.Metric,
-		pad("  "+value) + Plot(values, highest(values, 2*s.Target)),
+		pad("  "+value) + Plot(values, 2*s.Target),
 		pad("  "+replicas) + Plot(ready, float64(s.Max)),
 	}
 }

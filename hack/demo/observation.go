@@ -17,11 +17,12 @@ type Load struct {
 	Name      string
 	Asked     float64 // requests per second
 	OK        uint64  // answered well since the start
-	Failed    uint64  // not answered well, or not sent, since the start
-	LastError string
+	Failed    uint64  // not answered well since the start
+	LastError string  // of the last that failed
+	Unsent    uint64  // since the start: there was no pod, or too many were waiting for their answers
 }
 
-// Scaler is a HorizontalPodAutoscaler's status, and its target's ready pods.
+// Scaler is a HorizontalPodAutoscaler's status, and its target's own.
 type Scaler struct {
 	Name   string
 	Metric string
@@ -30,9 +31,11 @@ type Scaler struct {
 	Value  float64 // that the HPA saw at its last sync
 	Target float64
 
-	Min, Max, Current, Desired int32 // replicas
-	Ready                      int32
-	Conditions                 []Condition
+	Min, Max, Desired int32 // replicas, by the HPA
+	// Replicas and Ready are by the target. The HPA's status has a number of
+	// replicas, too, but as old as its last sync.
+	Replicas, Ready int32
+	Conditions      []Condition
 }
 
 // Condition is a condition of a HorizontalPodAutoscaler.
@@ -54,7 +57,7 @@ func (s Scaler) condition(typ string) Condition {
 
 // settled tells whether the target has n replicas, all ready, and is to keep them.
 func (s Scaler) settled(n int32) bool {
-	return s.Current == n && s.Desired == n && s.Ready == n
+	return s.Replicas == n && s.Desired == n && s.Ready == n
 }
 
 // rateWindow is the time over which a load's rate is taken. Shorter, single

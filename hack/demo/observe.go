@@ -28,7 +28,7 @@ func (d *demo) observe(ctx context.Context, traffic *traffic) (Observation, erro
 			if h := &list.Items[i]; h.Name == name {
 				found = true
 				s := Read(h)
-				if s.Ready, err = d.ready(ctx, h); err != nil {
+				if s.Replicas, s.Ready, err = d.pods(ctx, h); err != nil {
 					return Observation{}, err
 				}
 				o.Scalers = append(o.Scalers, s)
@@ -41,22 +41,22 @@ func (d *demo) observe(ctx context.Context, traffic *traffic) (Observation, erro
 	return o, nil
 }
 
-// ready returns how many pods of the HPA's target are ready.
-func (d *demo) ready(ctx context.Context, h *autoscalingv2.HorizontalPodAutoscaler) (int32, error) {
+// pods returns how many pods the HPA's target has, and how many are ready.
+func (d *demo) pods(ctx context.Context, h *autoscalingv2.HorizontalPodAutoscaler) (replicas, ready int32, err error) {
 	apps, target := d.lab.Client.AppsV1(), h.Spec.ScaleTargetRef
 	switch target.Kind {
 	case "Deployment":
 		w, err := apps.Deployments(h.Namespace).Get(ctx, target.Name, metav1.GetOptions{})
 		if err != nil {
-			return 0, err
+			return 0, 0, err
 		}
-		return w.Status.ReadyReplicas, nil
+		return w.Status.Replicas, w.Status.ReadyReplicas, nil
 	case "StatefulSet":
 		w, err := apps.StatefulSets(h.Namespace).Get(ctx, target.Name, metav1.GetOptions{})
 		if err != nil {
-			return 0, err
+			return 0, 0, err
 		}
-		return w.Status.ReadyReplicas, nil
+		return w.Status.Replicas, w.Status.ReadyReplicas, nil
 	}
-	return 0, fmt.Errorf("HorizontalPodAutoscaler %s: target kind %s: only Deployment and StatefulSet are known here", h.Name, target.Kind)
+	return 0, 0, fmt.Errorf("HorizontalPodAutoscaler %s: target kind %s: only Deployment and StatefulSet are known here", h.Name, target.Kind)
 }

@@ -20,8 +20,8 @@ func Plot(values []float64, top float64) string {
 		case top <= 0:
 			b.WriteRune(levels[0])
 		default:
-			n := int(math.Round(v / top * float64(len(levels)-1)))
-			b.WriteRune(levels[min(max(n, 0), len(levels)-1)])
+			full := float64(len(levels) - 1)
+			b.WriteRune(levels[int(min(max(math.Round(v/top*full), 0), full))])
 		}
 	}
 	return b.String()
@@ -31,6 +31,9 @@ func Plot(values []float64, top float64) string {
 // ones; every step-th counts, so that a plot moves evenly.
 func series(n, width, step int, at func(i int) float64) []float64 {
 	var values []float64
+	if n == 0 {
+		return nil
+	}
 	for i := (n - 1) / step * step; i >= 0 && len(values) < width; i -= step {
 		values = append(values, at(i))
 	}

@@ -7,11 +7,10 @@ import (
 
 // Read returns what a HorizontalPodAutoscaler says of itself. It looks at the
 // first metric, which must be of type Pods or External with an average value,
-// as Remind Me's are. Ready replicas are not part of it.
+// as Remind Me's are. The target's replicas are not part of it.
 func Read(h *autoscalingv2.HorizontalPodAutoscaler) Scaler {
 	s := Scaler{
-		Name: h.Name, Min: 1, Max: h.Spec.MaxReplicas,
-		Current: h.Status.CurrentReplicas, Desired: h.Status.DesiredReplicas,
+		Name: h.Name, Min: 1, Max: h.Spec.MaxReplicas, Desired: h.Status.DesiredReplicas,
 	}
 	if h.Spec.MinReplicas != nil {
 		s.Min = *h.Spec.MinReplicas

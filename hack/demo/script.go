@@ -14,6 +14,21 @@ const (
 	Done
 )
 
+// String says it in words.
+func (p Phase) String() string {
+	switch p {
+	case Warm:
+		return "little load, waiting for the first values"
+	case Up:
+		return "much load, the HPAs scale up"
+	case Hold:
+		return "much load, as it is with all replicas"
+	case Down:
+		return "little load, the HPAs scale down"
+	}
+	return "done"
+}
+
 // Rates are in requests per second.
 type Rates struct{ Web, Reminders float64 }
 
@@ -31,7 +46,7 @@ type Script struct {
 func DefaultScript() Script {
 	return Script{
 		Low: Rates{Web: 5, Reminders: 1}, High: Rates{Web: 150, Reminders: 25},
-		WarmLimit: 40 * time.Second, UpLimit: 75 * time.Second, Hold: 5 * time.Second, DownLimit: 100 * time.Second,
+		WarmLimit: 40 * time.Second, UpLimit: 75 * time.Second, Hold: 20 * time.Second, DownLimit: 100 * time.Second,
 	}
 }
 

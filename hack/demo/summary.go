@@ -17,7 +17,7 @@ type Reaction struct {
 	Goal     int32
 	Decided  time.Duration // from the step to the first change in its direction; -1 if there was none
 	Ready    time.Duration // from the step until the goal's replicas, no more and no fewer, were ready; -1 if never
-	Reasons  []string      // of the HPA's conditions, in the order they were first seen
+	Reasons  []string      // that the HPA's conditions took on, in their order, without what is normal
 }
 
 // Reached tells whether the step had the outcome that it was to have.
@@ -60,7 +60,7 @@ func react(part []Observation, step Phase, first Scaler) Reaction {
 		r.Goal = first.Min
 	}
 	// A goal that was met before the step was not reached because of it.
-	moved := false
+	before, moved := first, false
 	for _, o := range part {
 		for _, s := range o.Scalers {
 			if s.Name != first.Name {
@@ -76,14 +76,23 @@ func react(part []Observation, step Phase, first Scaler) Reaction {
 			if r.Ready < 0 && moved && s.settled(r.Goal) {
 				r.Ready = since
 			}
-			for _, c := range s.Conditions {
-				if c.Reason != "" && !slices.Contains(r.Reasons, c.Reason) {
-					r.Reasons = append(r.Reasons, c.Reason)
-				}
-			}
+			r.Reasons = append(r.Reasons, newReasons(before, s, r.Reasons)...)
+			before = s
 		}
 	}
 	return r
+}
+
+// newReasons returns what the conditions took on since before, known aside.
+func newReasons(before, now Scaler, known []string) []string {
+	var reasons []string
+	for _, c := range now.Conditions {
+		special := worthTelling(c.Reason) || c.Reason == "SucceededRescale"
+		if special && c.Reason != before.condition(c.Type).Reason && !slices.Contains(known, c.Reason) {
+			reasons = append(reasons, c.Reason)
+		}
+	}
+	return reasons
 }
 
 // Table shows reactions.
@@ -132,7 +141,7 @@ func Verdict(history []Observation) error {
 	}
 	for _, l := range lastLoads(history) {
 		if l.OK == 0 {
-			errs = append(errs, fmt.Errorf("%s: no request was answered: %s", l.Name, l.LastError))
+			errs = append(errs, fmt.Errorf("%s: no request was answered; %d failed, %d were not sent; the last error: %s", l.Name, l.Failed, l.Unsent, l.LastError))
 		}
 	}
 	return errors.Join(errs...)

@@ -22,8 +22,14 @@ func (s Script) Tell(before, now Observation) []Event {
 		say("%s", s.announce(now.Phase))
 	}
 	for i, l := range now.Loads {
-		if i < len(before.Loads) && l.Failed > before.Loads[i].Failed {
-			say("%s: %d requests failed: %s", l.Name, l.Failed-before.Loads[i].Failed, l.LastError)
+		if i >= len(before.Loads) {
+			continue
+		}
+		if n := l.Failed - before.Loads[i].Failed; n > 0 {
+			say("%s: requests that failed: %d, the last one: %s", l.Name, n, l.LastError)
+		}
+		if n := l.Unsent - before.Loads[i].Unsent; n > 0 {
+			say("%s: requests not sent, for want of a pod or of answers to earlier ones: %d", l.Name, n)
 		}
 	}
 	for _, scaler := range now.Scalers {
@@ -55,7 +61,7 @@ func (s Script) announce(p Phase) string {
 func tellScaler(old, now Scaler, say func(string, ...any)) {
 	if old.Known != now.Known {
 		if now.Known {
-			say("%s has its first value: %s", now.Name, now.against())
+			say("%s has a value: %s", now.Name, now.against())
 		} else {
 			say("%s has no value: %s", now.Name, now.condition("ScalingActive").Message)
 		}
@@ -67,11 +73,11 @@ func tellScaler(old, now Scaler, say func(string, ...any)) {
 		}
 		say("%s wants %d replicas, not %d%s", now.Name, now.Desired, old.Desired, because)
 	}
-	if now.Ready != old.Ready {
+	if now.Ready != old.Ready || now.Replicas != old.Replicas {
 		if now.settled(now.Desired) {
 			say("%s: all %d replicas are ready", now.Name, now.Ready)
 		} else {
-			say("%s: %d replicas ready, %d wanted", now.Name, now.Ready, now.Desired)
+			say("%s: %d of %d replicas ready, %d wanted", now.Name, now.Ready, now.Replicas, now.Desired)
 		}
 	}
 	for _, c := range now.Conditions {
@@ -85,7 +91,7 @@ func tellScaler(old, now Scaler, say func(string, ...any)) {
 // those that the number of replicas says better.
 func worthTelling(reason string) bool {
 	switch reason {
-	case "SucceededGetScale", "SucceededRescale", "ReadyForNewScale", "ValidMetricFound", "DesiredWithinRange":
+	case "SucceededGetScale", "SucceededRescale", "ReadyForNewScale", "ValidMetricFound", "NotScaledToZero", "DesiredWithinRange", "":
 		return false
 	}
 	return true

@@ -43,7 +43,7 @@ func (d *demo) driver(ctx context.Context, service string, request load.Request)
 		return nil, err
 	}
 	return load.New(load.Options{Pick: endpoints.Pick, Request: request, Limits: load.Limits{
-		Requests: 1_000_000, Concurrency: 100, Duration: 24 * time.Hour, Timeout: 5 * time.Second,
+		Requests: 1_000_000, Concurrency: 250, Duration: 24 * time.Hour, Timeout: 5 * time.Second,
 	}})
 }
 
@@ -57,14 +57,7 @@ func (t *traffic) loads() []Load {
 
 func seen(name string, d *load.Driver) Load {
 	s := d.Stats()
-	l := Load{Name: name, Asked: d.Rate(), OK: s.OK, Failed: s.Failed + s.NoTarget + s.Saturated, LastError: s.LastError}
-	if s.LastError == "" && s.NoTarget > 0 {
-		l.LastError = "there was no pod to send to"
-	}
-	if l.LastError == "" && s.Saturated > 0 {
-		l.LastError = "100 requests were waiting for their answers"
-	}
-	return l
+	return Load{Name: name, Asked: d.Rate(), OK: s.OK, Failed: s.Failed, LastError: s.LastError, Unsent: s.NoTarget + s.Saturated}
 }
 
 // wait waits for the drivers, whose context must be done.

@@ -1,0 +1,101 @@
+package demo
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// at is an observation with the scalers' settled numbers of replicas.
+func at(seconds int, p Phase, scalers ...Scaler) Observation {
+	return Observation{At: time.Duration(seconds) * time.Second, Phase: p, Scalers: scalers}
+}
+
+func scaler(name string, desired, replicas, ready int32) Scaler {
+	return Scaler{Name: name, Known: true, Min: 2, Max: 6, Desired: desired, Replicas: replicas, Ready: ready}
+}
+
+func TestNext(t *testing.T) {
+	low, high := scaler("a", 2, 2, 2), scaler("a", 6, 6, 6)
+	unknown := low
+	unknown.Known = false
+	tests := map[string]struct {
+		history []Observation
+		want    Phase
+	}{
+		"nothing seen":                    {nil, Warm},
+		"no value":                        {[]Observation{at(0, Warm, unknown)}, Warm},
+		"no scaler":                       {[]Observation{at(0, Warm)}, Warm},
+		"one of two has no value":         {[]Observation{at(0, Warm, low, unknown)}, Warm},
+		"warm":                            {[]Observation{at(0, Warm, low, low)}, Up},
+		"warm too long":                   {[]Observation{at(3, Warm, unknown), at(43, Warm, unknown)}, Up},
+		"not all ready":                   {[]Observation{at(0, Up, high, scaler("b", 6, 6, 5))}, Up},
+		"an old replica more":             {[]Observation{at(0, Up, scaler("b", 6, 7, 6))}, Up},
+		"another number wanted":           {[]Observation{at(0, Up, scaler("b", 5, 6, 6))}, Up},
+		"up":                              {[]Observation{at(0, Up, high)}, Hold},
+		"up for too long":                 {[]Observation{at(0, Warm, low), at(10, Up, low), at(84, Up, low), at(85, Up, low)}, Hold},
+		"not yet up for too long":         {[]Observation{at(0, Warm, low), at(10, Up, low), at(84, Up, low)}, Up},
+		"held, whatever the replicas are": {[]Observation{at(0, Hold, high), at(20, Hold, low)}, Down},
+		"held, not long enough":           {[]Observation{at(0, Hold, high), at(19, Hold, high)}, Hold},
+		"coming down":                     {[]Observation{at(0, Down, scaler("b", 3, 3, 3))}, Down},
+		"down":                            {[]Observation{at(0, Down, low)}, Done},
+		"down for too long":               {[]Observation{at(0, Down, high), at(100, Down, high)}, Done},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			if got := DefaultScript().Next(test.history); got != test.want {
+				t.Errorf("got phase %d, want %d", got, test.want)
+			}
+		})
+	}
+}
+
+// TestLongest: the demo ends by itself, within 4 minutes even if nothing works.
+func TestLongest(t *testing.T) {
+	s := DefaultScript()
+	if longest := s.WarmLimit + s.UpLimit + s.Hold + s.DownLimit; longest > 4*time.Minute {
+		t.Errorf("the phases may take %s", longest)
+	}
+}
+
+func TestRates(t *testing.T) {
+	s := Script{Low: Rates{1, 2}, High: Rates{3, 4}}
+	want := map[Phase]Rates{Warm: {1, 2}, Up: {3, 4}, Hold: {3, 4}, Down: {1, 2}, Done: {1, 2}}
+	got := map[Phase]Rates{}
+	for p := range want {
+		got[p] = s.Rates(p)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestRate(t *testing.T) {
+	history := func(ok ...uint64) []Observation {
+		var h []Observation
+		for i, n := range ok {
+			h = append(h, Observation{At: time.Duration(i) * time.Second, Loads: []Load{{OK: n}}})
+		}
+		return h
+	}
+	tests := map[string]struct {
+		history []Observation
+		want    float64
+		ok      bool
+	}{
+		"one moment":         {history(5), 0, false},
+		"less than a window": {history(5, 15), 0, false},
+		"a window":           {history(5, 15, 35), 15, true},
+		"only the newest":    {history(0, 0, 0, 10, 20), 10, true},
+		"nothing answered":   {history(7, 7, 7), 0, true},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			got, ok := rate(test.history, len(test.history)-1, 0)
+			if got != test.want || ok != test.ok {
+				t.Errorf("got %v, %t, want %v, %t", got, ok, test.want, test.ok)
+			}
+		})
+	}
+}

@@ -1,0 +1,86 @@
+package demo
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func because(s Scaler, reason string) Scaler {
+	s.Conditions = []Condition{{Type: "ScalingLimited", Reason: reason}}
+	return s
+}
+
+// perfect is a history in which all goes well.
+func perfect() []Observation {
+	return []Observation{
+		at(0, Warm, because(scaler("web", 2, 2, 2), "TooFewReplicas")),
+		at(10, Up, because(scaler("web", 2, 2, 2), "TooFewReplicas")),
+		at(14, Up, because(scaler("web", 4, 2, 2), "DesiredWithinRange")),
+		at(20, Up, because(scaler("web", 6, 4, 4), "TooManyReplicas")),
+		at(22, Up, because(scaler("web", 6, 6, 6), "TooManyReplicas")),
+		at(25, Hold, because(scaler("web", 6, 6, 6), "TooManyReplicas")),
+		at(45, Down, because(scaler("web", 6, 6, 6), "TooManyReplicas")),
+		at(60, Down, because(scaler("web", 3, 6, 6), "ScaleDownLimit")),
+		at(75, Down, because(scaler("web", 2, 3, 3), "TooFewReplicas")),
+		at(77, Down, because(scaler("web", 2, 2, 2), "TooFewReplicas")),
+	}
+}
+
+func TestSummarize(t *testing.T) {
+	const s = time.Second
+	up := Reaction{"web", Up, 2, 6, 6, 4 * s, 12 * s, []string{"TooManyReplicas"}}
+	tests := map[string]struct {
+		history []Observation
+		want    []Reaction
+	}{
+		"nothing":   {nil, nil},
+		"no step":   {perfect()[:1], nil},
+		"perfect":   {perfect(), []Reaction{up, {"web", Down, 6, 2, 2, 15 * s, 32 * s, []string{"ScaleDownLimit", "TooFewReplicas"}}}},
+		"cut short": {perfect()[:6], []Reaction{up}},
+		"never ready": {perfect()[:4], []Reaction{
+			{"web", Up, 2, 6, 6, 4 * s, -1, []string{"TooManyReplicas"}}}},
+		"nothing happens": {[]Observation{at(0, Up, scaler("web", 2, 2, 2)), at(75, Hold, scaler("web", 2, 2, 2)), at(80, Down, scaler("web", 2, 2, 2)), at(90, Down, scaler("web", 2, 2, 2))},
+			[]Reaction{{"web", Up, 2, 2, 6, -1, -1, nil}, {"web", Down, 2, 2, 2, -1, -1, nil}}},
+		"already there": {[]Observation{at(0, Up, scaler("web", 6, 6, 6)), at(9, Up, scaler("web", 6, 6, 6))},
+			[]Reaction{{"web", Up, 6, 6, 6, -1, -1, nil}}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(test.want, Summarize(test.history)); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+func TestVerdict(t *testing.T) {
+	unanswered := perfect()
+	unanswered[len(unanswered)-1].Loads = []Load{{Name: "pages", Failed: 3, LastError: "refused"}}
+	tests := map[string]struct {
+		history []Observation
+		want    []string // each a part of the error
+	}{
+		"perfect":       {perfect(), nil},
+		"nothing seen":  {nil, []string{"no HPA was seen when the load went up", "no HPA was seen when the load went down"}},
+		"never up":      {perfect()[:4], []string{"web did not come from 2 to 6 ready replicas, it wanted 6; its conditions at the end: ScalingLimited=false TooManyReplicas", "load went down"}},
+		"never down":    {perfect()[:8], []string{"web did not come from 6 to 2 ready replicas, it wanted 3"}},
+		"no load":       {unanswered, []string{"pages: no request was answered; 3 failed, 0 were not sent; the last error: refused"}},
+		"no conditions": {[]Observation{at(0, Up, scaler("web", 2, 2, 2)), at(1, Down, scaler("web", 2, 2, 2))}, []string{"at the end: none"}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			err := Verdict(test.history)
+			if (err == nil) != (test.want == nil) {
+				t.Fatalf("got %v", err)
+			}
+			for _, part := range test.want {
+				if !strings.Contains(err.Error(), part) {
+					t.Errorf("%q is not in %q", part, err)
+				}
+			}
+		})
+	}
+}

@@ -1,0 +1,79 @@
+package demo
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestTell(t *testing.T) {
+	quiet := Scaler{Name: "web", Metric: "rps", Unit: "a pod", Known: true, Value: 5, Target: 20, Min: 2, Max: 6, Desired: 2, Replicas: 2, Ready: 2}
+	with := func(edit func(*Scaler)) Scaler {
+		s := quiet
+		edit(&s)
+		return s
+	}
+	condition := func(reason, message string) Scaler {
+		return with(func(s *Scaler) { s.Conditions = []Condition{{Type: "ScalingActive", Reason: reason, Message: message}} })
+	}
+	tests := map[string]struct {
+		before, now Observation
+		want        []string
+	}{
+		"nothing": {at(0, Up, quiet), at(1, Up, quiet), nil},
+		"first observation": {Observation{Phase: -1}, at(1, Warm, quiet),
+			[]string{"A little load, until every HPA has a value: 5 pages and 1 reminders a second"}},
+		"the step": {at(0, Warm, quiet), at(1, Up, quiet), []string{"THE LOAD GOES UP: 150 pages and 25 reminders a second"}},
+		"other replicas wanted": {at(0, Up, quiet), at(1, Up, with(func(s *Scaler) { s.Desired, s.Value = 6, 74.96 })),
+			[]string{"web wants 6 replicas, not 2: rps 75 a pod, target 20"}},
+		"wanted without a value": {at(0, Up, with(func(s *Scaler) { s.Known = false })), at(1, Up, with(func(s *Scaler) { s.Desired, s.Known = 3, false })),
+			[]string{"web wants 3 replicas, not 2"}},
+		"some ready": {at(0, Up, with(func(s *Scaler) { s.Desired = 6 })), at(1, Up, with(func(s *Scaler) { s.Desired, s.Replicas, s.Ready = 6, 6, 4 })),
+			[]string{"web: 4 of 6 replicas ready, 6 wanted"}},
+		"all ready": {at(0, Up, with(func(s *Scaler) { s.Desired = 6 })), at(1, Up, with(func(s *Scaler) { s.Desired, s.Replicas, s.Ready = 6, 6, 6 })),
+			[]string{"web: all 6 replicas are ready"}},
+		"value lost": {at(0, Up, quiet), at(1, Up, with(func(s *Scaler) {
+			s.Known, s.Conditions = false, []Condition{{Type: "ScalingActive", Reason: "FailedGetPodsMetric", Message: "no such metric"}}
+		})), []string{"web has no value: no such metric", "web: FailedGetPodsMetric: no such metric"}},
+		"value found":       {at(0, Up, with(func(s *Scaler) { s.Known = false })), at(1, Up, quiet), []string{"web has a value: rps 5 a pod, target 20"}},
+		"new reason":        {at(0, Up, condition("ValidMetricFound", "")), at(1, Up, condition("TooManyReplicas", "more than the maximum")), []string{"web: TooManyReplicas: more than the maximum"}},
+		"same reason":       {at(0, Up, condition("TooManyReplicas", "a")), at(1, Up, condition("TooManyReplicas", "b")), nil},
+		"a reason as usual": {at(0, Up, condition("TooManyReplicas", "")), at(1, Up, condition("ValidMetricFound", "all is well")), nil},
+		"failed and unsent": {
+			Observation{Loads: []Load{{Name: "pages", Failed: 1, Unsent: 2}}}, Observation{Loads: []Load{{Name: "pages", Failed: 4, Unsent: 3, LastError: "refused"}}},
+			[]string{"pages: requests that failed: 3, the last one: refused", "pages: requests not sent, for want of a pod or of answers to earlier ones: 1"},
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			var got []string
+			for _, e := range DefaultScript().Tell(test.before, test.now) {
+				if e.At != test.now.At {
+					t.Errorf("%q is of %s", e.Text, e.At)
+				}
+				got = append(got, e.Text)
+			}
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+func TestNumber(t *testing.T) {
+	want := map[float64]string{0: "0", 0.04: "0", 0.25: "0.2", 5: "5", 19.96: "20", 20.5: "20.5", 99.96: "100", 123.4: "123"}
+	got := map[float64]string{}
+	for v := range want {
+		got[v] = number(v)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestClock(t *testing.T) {
+	if got := clock(125*time.Second + 900*time.Millisecond); got != "2:05" {
+		t.Error(got)
+	}
+}
