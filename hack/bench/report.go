@@ -11,6 +11,7 @@ import (
 type Report struct {
 	HPAs, Pods, Replicas, CPUs int
 	FleetTook, AdapterTook     time.Duration
+	LoadBefore, LoadAfter      string // load averages
 	Idle                       Phase
 	Flood                      []Phase // read, its floor, read, its floor
 	Pace                       []Phase // of two samples each: the read's and its floor's
@@ -23,8 +24,8 @@ const nameWidth = 45
 func (r *Report) Write(w io.Writer) error {
 	fmt.Fprintf(w, "\nLoadline benchmark: %d HPAs x %d pods, %d adapter replicas, %d CPUs for everything (control plane, Prometheus, kwok, readers)\n",
 		r.HPAs, r.Pods, r.Replicas, r.CPUs)
-	fmt.Fprintf(w, "%d pods ran after %s; both metrics APIs were available %s after the adapter was applied\n\n",
-		r.HPAs*r.Pods, r.FleetTook.Round(time.Second), r.AdapterTook.Round(100*time.Millisecond))
+	fmt.Fprintf(w, "%d pods ran after %s; both metrics APIs were available %s after the adapter was applied\nload average of the machine over a minute: %s before the start, %s at the end (this run's own load included)\n\n",
+		r.HPAs*r.Pods, r.FleetTook.Round(time.Second), r.AdapterTook.Round(100*time.Millisecond), r.LoadBefore, r.LoadAfter)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(t, "\trequests\tfailed\tp50\tp99\tmax\trequests/s\tp50 / floor\t(by turn)\tCPU a request\t")
 	fmt.Fprintf(t, "%-*s\t\t\t\t\t\t\t\t\t\t\n", nameWidth, fmt.Sprintf("back to back, %d at once", workers))

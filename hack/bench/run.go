@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"runtime"
+	"strings"
 	"time"
 )
 
@@ -27,6 +29,7 @@ const idleTime = 20 * time.Second
 
 // Run starts the system, measures, and stops it.
 func Run(ctx context.Context, o Options) (report *Report, err error) {
+	before := loadAverage()
 	o.say("Starting the system")
 	s, err := startSystem(ctx, o.Root, o.Keep, o.Log)
 	if err != nil {
@@ -42,7 +45,8 @@ func Run(ctx context.Context, o Options) (report *Report, err error) {
 		return nil, err
 	}
 	report = &Report{
-		HPAs: o.HPAs, Pods: o.Pods, CPUs: runtime.NumCPU(), FleetTook: time.Since(began),
+		LoadBefore: before,
+		HPAs:       o.HPAs, Pods: o.Pods, CPUs: runtime.NumCPU(), FleetTook: time.Since(began),
 	}
 	s.exporter.Serve(pods)
 	if report.AdapterTook, err = s.startAdapter(ctx); err != nil {
@@ -58,7 +62,9 @@ func Run(ctx context.Context, o Options) (report *Report, err error) {
 	if err := verify(ctx, a, apps, o.Pods); err != nil {
 		return nil, err
 	}
-	return report, o.measure(ctx, a, apps, report)
+	err = o.measure(ctx, a, apps, report)
+	report.LoadAfter = loadAverage()
+	return report, err
 }
 
 // measure fills in the report's figures.
@@ -105,24 +111,34 @@ func paths(a *access, apps []App, pods int) []*Path {
 	}
 }
 
-// flood lets the paths take turns, each turn in another order.
+// flood lets the paths take turns. A read and its floor come one right after the
+// other, so that they meet the same noise; who goes first alternates.
 func flood(ctx context.Context, meter Meter, paths []*Path, turns int, length time.Duration) ([]Phase, error) {
-	samples := make([]Phase, len(paths))
+	phases := make([]Phase, len(paths))
 	for turn := range turns {
-		for k := range paths {
-			at := (turn + k) % len(paths)
+		for _, at := range order(turn, len(paths)) {
 			run, err := metered(ctx, meter, func() []Sample { return []Sample{paths[at].Flood(ctx, length)} })
 			if err != nil {
 				return nil, err
 			}
-			samples[at].Samples = append(samples[at].Samples, run.Samples...)
-			samples[at].Used = samples[at].Used.Add(run.Used)
+			phases[at].Samples = append(phases[at].Samples, run.Samples...)
+			phases[at].Used = phases[at].Used.Add(run.Used)
 		}
 	}
-	for i := range samples {
-		samples[i].Name = paths[i].Name
+	for i := range phases {
+		phases[i].Name = paths[i].Name
 	}
-	return samples, ctx.Err()
+	return phases, ctx.Err()
+}
+
+// order is the order of n paths, a read and its floor next to each other.
+func order(turn, n int) []int {
+	first := turn % 2
+	at := make([]int, 0, n)
+	for i := 0; i+1 < n; i += 2 {
+		at = append(at, i+first, i+1-first)
+	}
+	return at
 }
 
 // Phase is what was measured in one go, with what the adapter used meanwhile.
@@ -152,6 +168,16 @@ func idle(ctx context.Context, length time.Duration) Sample {
 	case <-ctx.Done():
 	}
 	return Sample{Took: time.Since(began)}
+}
+
+// loadAverage is of the machine, over a minute: how much else runs here.
+func loadAverage() string {
+	data, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return "unknown"
+	}
+	minute, _, _ := strings.Cut(string(data), " ")
+	return minute
 }
 
 func (o Options) say(format string, args ...any) {
