@@ -1,0 +1,100 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/metrics/pkg/apis/custom_metrics/v1beta2"
+
+	"github.com/loadline/loadline/hack/lab"
+)
+
+// Test7BadRequests: each gets a clear error, and nothing else is affected. Bad
+// configurations are cases of adapter's tests, bad answers of a source too.
+func Test7BadRequests(t *testing.T) {
+	const custom = "/apis/custom.metrics.k8s.io/v1beta2/namespaces/" + lab.RemindMeNamespace
+	const external = "/apis/external.metrics.k8s.io/v1beta1/namespaces/" + lab.RemindMeNamespace
+	for name, tc := range map[string]struct {
+		path string
+		code int
+		want string
+	}{
+		"unknown external metric":  {external + "/no_such_metric", http.StatusNotFound, `no external rule gives a metric "no_such_metric"`},
+		"unknown custom metric":    {custom + "/pods/*/no_such_metric", http.StatusNotFound, `no rule gives a metric "no_such_metric" for pods`},
+		"unknown resource":         {custom + "/gadgets/*/http_requests_per_second", http.StatusNotFound, `knows no resource "gadgets"`},
+		"unknown pod":              {custom + "/pods/no-such-pod/http_requests_per_second", http.StatusNotFound, `no live pods "no-such-pod"`},
+		"label selector":           {custom + "/pods/*/http_requests_per_second?labelSelector=a%3D%3D%3Db", http.StatusBadRequest, "unable to parse requirement"},
+		"metric label selector":    {custom + "/pods/*/http_requests_per_second?metricLabelSelector=a+in+%28", http.StatusBadRequest, "metricLabelSelector"},
+		"external selector":        {external + "/reminder_queue_depth?labelSelector=%21%21", http.StatusBadRequest, "unable to parse requirement"},
+		"a queue that is not":      {external + "/reminder_queue_depth?labelSelector=queue%3Dnone", http.StatusNotFound, "absence is not zero"},
+		"a kind without the label": {custom + "/services/*/http_requests_per_second", http.StatusNotFound, "no rule gives"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var code int
+			body, _ := system.Client.Discovery().RESTClient().Get().RequestURI(tc.path).Do(t.Context()).StatusCode(&code).Raw()
+			var status metav1.Status
+			if err := json.Unmarshal(body, &status); err != nil {
+				t.Fatalf("%d %s: %v", code, body, err)
+			}
+			if code != tc.code || !strings.Contains(status.Message, tc.want) {
+				t.Errorf("%d %s\nwant %d with %q", code, status.Message, tc.code, tc.want)
+			}
+		})
+	}
+
+	t.Run("ten thousand distinct selectors", func(t *testing.T) {
+		// In one namespace of its own, as a hostile tenant would.
+		refused := 0
+		for i := range 10_000 {
+			path := fmt.Sprintf("/apis/external.metrics.k8s.io/v1beta1/namespaces/default/reminder_queue_depth?labelSelector=queue%%21%%3D%d", i)
+			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+			var code int
+			body, _ := system.Client.Discovery().RESTClient().Get().RequestURI(path).Do(ctx).StatusCode(&code).Raw()
+			cancel()
+			if code == http.StatusForbidden && strings.Contains(string(body), "--max-wanted-per-namespace") {
+				refused++
+			}
+			if refused >= 50 {
+				break // from here on they are all alike
+			}
+		}
+		if refused < 50 {
+			t.Errorf("only %d were refused", refused)
+		}
+		began := time.Now()
+		if _, err := system.Raw(t.Context(), depthPath); err != nil || time.Since(began) > time.Second {
+			t.Errorf("the HPA's metric: %v after %s", err, time.Since(began))
+		}
+	})
+}
+
+func decode64(t *testing.T, s string) []byte {
+	t.Helper()
+	data, err := base64.StdEncoding.DecodeString(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+func parseValues(t *testing.T, body []byte) map[string]int64 {
+	t.Helper()
+	var list v1beta2.MetricValueList
+	if err := json.Unmarshal(body, &list); err != nil {
+		t.Fatal(err)
+	}
+	out := map[string]int64{}
+	for _, item := range list.Items {
+		out[item.DescribedObject.Name] = item.Value.MilliValue()
+	}
+	return out
+}
