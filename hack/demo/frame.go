@@ -31,7 +31,7 @@ func Frame(history []Observation, events []Event, size Size) []string {
 	for i := range now.Scalers {
 		lines = append(lines, scalerLines(history, i, width)...)
 	}
-	lines = append(lines, pad("")+"(full height: twice the target, all replicas)", "")
+	lines = append(lines, pad("")+"(full height: twice the target)", "")
 	lines = append(lines, newest(events, size.Height-len(lines))...)
 	for i, line := range lines {
 		lines[i] = cut(line, size.Width)

@@ -45,7 +45,7 @@ type Script struct {
 // queue is empty again soon after the step down.
 func DefaultScript() Script {
 	return Script{
-		Low: Rates{Web: 5, Reminders: 1}, High: Rates{Web: 150, Reminders: 25},
+		Low: Rates{Web: 5, Reminders: 2}, High: Rates{Web: 150, Reminders: 25},
 		WarmLimit: 40 * time.Second, UpLimit: 75 * time.Second, Hold: 20 * time.Second, DownLimit: 100 * time.Second,
 	}
 }

@@ -23,7 +23,7 @@ func TestTell(t *testing.T) {
 	}{
 		"nothing": {at(0, Up, quiet), at(1, Up, quiet), nil},
 		"first observation": {Observation{Phase: -1}, at(1, Warm, quiet),
-			[]string{"A little load, until every HPA has a value: 5 pages and 1 reminders a second"}},
+			[]string{"A little load, until every HPA has a value: 5 pages and 2 reminders a second"}},
 		"the step": {at(0, Warm, quiet), at(1, Up, quiet), []string{"THE LOAD GOES UP: 150 pages and 25 reminders a second"}},
 		"other replicas wanted": {at(0, Up, quiet), at(1, Up, with(func(s *Scaler) { s.Desired, s.Value = 6, 74.96 })),
 			[]string{"web wants 6 replicas, not 2: rps 75 a pod, target 20"}},
