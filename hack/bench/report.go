@@ -53,12 +53,18 @@ func (r *Report) cpu(run Phase) string {
 		return "-"
 	}
 	used := run.Used.CPU - time.Duration(float64(r.Idle.Used.CPU)*s.Took.Seconds()/idle.Took.Seconds())
+	if used < 0 {
+		return "~0" // less than the noise of what is taken off
+	}
 	return (used / time.Duration(s.Requests)).Round(time.Microsecond).String()
 }
 
 func pair(w io.Writer, name string, read, floor Summary, readCPU, floorCPU string) {
-	overall, least, most := Ratio(read, floor)
-	line(w, name+": read", read, fmt.Sprintf("%.2f\t(%.2f-%.2f)", overall, least, most), readCPU)
+	ratio := "-\t"
+	if overall, least, most := Ratio(read, floor); overall > 0 {
+		ratio = fmt.Sprintf("%.2f\t(%.2f-%.2f)", overall, least, most)
+	}
+	line(w, name+": read", read, ratio, readCPU)
 	line(w, "  its floor", floor, "1\t", floorCPU)
 }
 
