@@ -38,11 +38,13 @@ type Cache struct {
 
 // kind is the watch of one kind.
 type kind struct {
-	index  *index
-	synced chan struct{} // closed after the first complete list
+	index *index
+	tried chan struct{} // closed after the first list, complete or failed
+	once  sync.Once
 
-	mu  sync.Mutex
-	err error // why the newest list failed; nil while it works
+	mu     sync.Mutex
+	listed bool  // there was a complete list
+	err    error // why the newest list failed; nil while it works
 }
 
 // NewCache returns a cache whose watches end with ctx. retry is the pause after
@@ -99,25 +101,14 @@ func (c *Cache) ready(ctx context.Context, gr schema.GroupResource) (*kind, erro
 	}
 	k := c.kind(gvr)
 	select {
-	case <-k.synced:
-		// Once synced, a list that fails for a passing reason leaves the last
-		// known objects; one that RBAC forbids will not come back by itself.
-		if err := k.failure(); metric.ReasonOf(err) == metric.Forbidden {
-			return nil, err
-		}
-		return k, nil
+	case <-k.tried:
+		return k, k.unusable()
 	default:
 	}
-	if err := k.failure(); err != nil {
-		return nil, err
-	}
 	select {
-	case <-k.synced:
-		return k, nil
+	case <-k.tried:
+		return k, k.unusable()
 	case <-ctx.Done():
-		if err := k.failure(); err != nil {
-			return nil, err
-		}
 		return nil, metric.Because(metric.ObjectsUnknown, ctx.Err(), "the list of %s is not there yet", gr)
 	}
 }
@@ -127,7 +118,7 @@ func (c *Cache) kind(gvr schema.GroupVersionResource) *kind {
 	defer c.mu.Unlock()
 	k := c.kinds[gvr]
 	if k == nil {
-		k = &kind{index: newIndex(), synced: make(chan struct{})}
+		k = &kind{index: newIndex(), tried: make(chan struct{})}
 		c.kinds[gvr] = k
 		c.wg.Go(func() { c.watch(gvr, k) })
 	}
@@ -190,27 +181,30 @@ func (s *syncingStore) Replace(objs []any, rv string) error {
 
 func (k *kind) succeed() {
 	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.err = nil
-	select {
-	case <-k.synced:
-	default:
-		close(k.synced)
-	}
+	k.listed, k.err = true, nil
+	k.mu.Unlock()
+	k.once.Do(func() { close(k.tried) })
 }
 
 // fail records err and says whether it is news.
 func (k *kind) fail(err error) bool {
 	k.mu.Lock()
-	defer k.mu.Unlock()
 	news := k.err == nil || k.err.Error() != err.Error()
 	k.err = err
+	k.mu.Unlock()
+	k.once.Do(func() { close(k.tried) })
 	return news
 }
 
-func (k *kind) failure() error {
+// unusable is why the index must not be used. A list that fails for a passing
+// reason leaves the objects known last; one that RBAC forbids will not come back
+// by itself.
+func (k *kind) unusable() error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	if k.listed && metric.ReasonOf(k.err) != metric.Forbidden {
+		return nil
+	}
 	return k.err
 }
 

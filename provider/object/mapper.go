@@ -3,6 +3,7 @@ package object
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -98,7 +99,11 @@ func (m *Mapper) ResourceFor(in schema.GroupVersionResource) (schema.GroupVersio
 		m.miss(err)
 		return out, err
 	}
-	c.resources.Store(in, out)
+	// Readers choose the spelling, and any mix of cases resolves: only one of them
+	// is worth remembering.
+	if in.Resource == strings.ToLower(in.Resource) {
+		c.resources.Store(in, out)
+	}
 	return out, nil
 }
 

@@ -1,0 +1,151 @@
+package object
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	fakediscovery "k8s.io/client-go/discovery/fake"
+	k8stesting "k8s.io/client-go/testing"
+)
+
+const renewal = time.Minute
+
+// api is a discovery whose content can change, and that counts its readers.
+type api struct {
+	*fakediscovery.FakeDiscovery
+	mu    sync.Mutex
+	reads int
+	err   error
+}
+
+func newAPI() *api {
+	a := &api{FakeDiscovery: &fakediscovery.FakeDiscovery{Fake: &k8stesting.Fake{}}}
+	a.set(nil, metav1.APIResource{Name: "pods", SingularName: "pod", Kind: "Pod", Namespaced: true}, metav1.APIResource{Name: "nodes", SingularName: "node", Kind: "Node"})
+	a.PrependReactor("get", "group", func(k8stesting.Action) (bool, runtime.Object, error) {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		a.reads++
+		return a.err != nil, nil, a.err
+	})
+	return a
+}
+
+func (a *api) set(err error, resources ...metav1.APIResource) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.err = err
+	if resources != nil {
+		a.Resources = []*metav1.APIResourceList{{GroupVersion: "v1", APIResources: resources}}
+	}
+}
+
+func (a *api) count() int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.reads
+}
+
+func startMapper(t *testing.T, a *api) *Mapper {
+	m := NewMapper(a, renewal)
+	ctx, cancel := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	wg.Go(func() { m.Run(ctx) })
+	t.Cleanup(func() { cancel(); wg.Wait() })
+	synctest.Wait()
+	return m
+}
+
+func TestMapperResolves(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := startMapper(t, newAPI())
+		for range 2 { // computed, remembered
+			gvr, err := m.ResourceFor(schema.GroupVersionResource{Resource: "pod"})
+			if err != nil || gvr != (schema.GroupVersionResource{Version: "v1", Resource: "pods"}) {
+				t.Errorf("%v, %v", gvr, err)
+			}
+			gvk, err := m.KindFor(schema.GroupVersionResource{Resource: "pods"})
+			if err != nil || gvk != (schema.GroupVersionKind{Version: "v1", Kind: "Pod"}) {
+				t.Errorf("%v, %v", gvk, err)
+			}
+		}
+		for resource, want := range map[string]bool{"pods": true, "nodes": false} {
+			if got, err := m.Namespaced(schema.GroupResource{Resource: resource}); err != nil || got != want {
+				t.Errorf("%s: %v, %v", resource, got, err)
+			}
+		}
+		if s, err := m.ResourceSingularizer("nodes"); err != nil || s != "node" {
+			t.Errorf("%s, %v", s, err)
+		}
+		// Readers choose the spelling; they must not choose how much is remembered.
+		for _, spelling := range []string{"Pods", "pOds", "PODS"} {
+			if gvr, err := m.ResourceFor(schema.GroupVersionResource{Resource: spelling}); err != nil || gvr.Resource != "pods" {
+				t.Errorf("%s: %v, %v", spelling, gvr, err)
+			}
+			if _, held := m.current.Load().resources.Load(schema.GroupVersionResource{Resource: spelling}); held {
+				t.Errorf("%s is remembered", spelling)
+			}
+		}
+		if _, err := m.Namespaced(schema.GroupResource{Resource: "gizmos"}); !meta.IsNoMatchError(err) {
+			t.Errorf("err %v", err)
+		}
+	})
+}
+
+func TestMapperFollowsTheCluster(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := newAPI()
+		m := startMapper(t, a)
+		time.Sleep(20 * time.Second) // well past the gap
+		gizmo := schema.GroupVersionResource{Resource: "gizmos"}
+		a.set(nil, metav1.APIResource{Name: "gizmos", Kind: "Gizmo"})
+		if _, err := m.ResourceFor(gizmo); !meta.IsNoMatchError(err) {
+			t.Fatalf("err %v", err)
+		}
+		synctest.Wait() // no time passes: the last renewal is long ago
+		if _, err := m.ResourceFor(gizmo); err != nil {
+			t.Errorf("a miss triggered no renewal: %v", err)
+		}
+		// Misses on and on renew no faster than the gap.
+		before := a.count()
+		for range 6000 {
+			_, _ = m.ResourceFor(schema.GroupVersionResource{Resource: "nonsense"})
+			time.Sleep(10 * time.Millisecond)
+		}
+		if n := a.count() - before; n < 10 || n > 13 {
+			t.Errorf("%d renewals in a minute of misses, want one every 5s", n)
+		}
+	})
+}
+
+func TestMapperKeepsWhatItKnows(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := newAPI()
+		a.set(errors.New("connection refused"))
+		m := startMapper(t, a)
+		select {
+		case <-m.Filled():
+			t.Error("filled by nothing")
+		default:
+		}
+		a.set(nil)
+		time.Sleep(6 * time.Second) // tried again after the gap, not after the interval
+		select {
+		case <-m.Filled():
+		default:
+			t.Error("not filled")
+		}
+		a.set(errors.New("connection refused"))
+		time.Sleep(2 * renewal)
+		if _, err := m.ResourceFor(schema.GroupVersionResource{Resource: "pods"}); err != nil {
+			t.Errorf("forgotten in an outage: %v", err)
+		}
+	})
+}
