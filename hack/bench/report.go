@@ -75,7 +75,11 @@ func line(w io.Writer, name string, s Summary, ratio, cpu string) {
 	}
 }
 
+// short is a latency; without an answer there is none, which is not 0.
 func short(d time.Duration) string {
+	if d == 0 {
+		return "-"
+	}
 	return fmt.Sprintf("%.2fms", float64(d)/float64(time.Millisecond))
 }
 
