@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -30,7 +31,13 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 1 {
 		switch os.Args[1] {
 		case partEntry:
-			die(Enter(os.Args[2:]))
+			// From another thread than the first, as happens to any program that
+			// has done something before: what a parent's death does is bound to
+			// threads.
+			runtime.LockOSThread()
+			failed := make(chan error)
+			go func() { failed <- Enter(os.Args[2:]) }()
+			die(<-failed)
 		case partRun:
 			self, err := os.Executable()
 			if err != nil {

@@ -1,10 +1,12 @@
 package netns
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"os"
 	"os/exec"
+	"runtime"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -25,7 +27,25 @@ func Enter(command []string) error {
 	if err != nil {
 		return err
 	}
+	if err := dieWithParent(); err != nil {
+		return err
+	}
 	return fmt.Errorf("exec %s: %w", path, unix.Exec(path, command, os.Environ()))
+}
+
+// dieWithParent asks once more for SIGKILL at the parent's end. Run has asked for
+// it, but the kernel keeps the wish with a thread: a process goes on after exec
+// as the thread that called it, which need not be the first.
+func dieWithParent() error {
+	parent := os.Getppid()
+	runtime.LockOSThread() // to be the thread that calls exec
+	if err := unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0); err != nil {
+		return fmt.Errorf("die with the parent: %w", err)
+	}
+	if os.Getppid() != parent { // it ended before it was asked for
+		return errors.New("the parent process is gone")
+	}
+	return nil
 }
 
 // setup brings loopback up and makes the cluster's ranges local to it.

@@ -1,0 +1,143 @@
+//go:build e2e
+
+package main
+
+// Run: go test -tags e2e -v ./hack/cmd/cluster
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/loadline/loadline/hack/build"
+)
+
+// commandUnderTest is the built command with a cache of its own, so that the
+// cluster that a person has up is left alone. Only the servers are shared.
+func commandUnderTest(t *testing.T) func(args ...string) *exec.Cmd {
+	t.Helper()
+	tools, err := build.Locate()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	servers := filepath.Dir(filepath.Dir(tools.Path("kubectl")))
+	if err := os.Symlink(servers, filepath.Join(dir, "tools")); err != nil {
+		t.Fatal(err)
+	}
+	binary := filepath.Join(dir, "cluster")
+	if out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return func(args ...string) *exec.Cmd {
+		cmd := exec.Command(binary, args...)
+		cmd.Env = append(os.Environ(), "LOADLINE_CACHE="+dir)
+		return cmd
+	}
+}
+
+func must(t *testing.T, cmd *exec.Cmd, want string) string {
+	t.Helper()
+	out, err := cmd.CombinedOutput()
+	if err != nil || !strings.Contains(string(out), want) {
+		t.Fatalf("%s: %v; want %q in\n%s", cmd, err, want, out)
+	}
+	return string(out)
+}
+
+func TestUpAndDown(t *testing.T) {
+	for name, flags := range map[string][]string{
+		"namespace":    nil,
+		"host network": {"--host-network"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			command := commandUnderTest(t)
+			if out, err := command("status").CombinedOutput(); err == nil {
+				t.Fatalf("status before up: %s", out)
+			}
+			must(t, command("down"), "no cluster is up")
+			lines := must(t, command(append([]string{"up"}, flags...)...), "export KUBECONFIG=")
+			t.Cleanup(func() { _ = command("down").Run() })
+			must(t, command("up"), "already up")
+			must(t, command("status"), "export KUBECONFIG=")
+			// What a person does with the lines.
+			must(t, exec.Command("sh", "-c", lines+"\nkubectl get serviceaccount default"), "default")
+			must(t, command("down"), "the cluster is down")
+			if out, err := command("status").CombinedOutput(); err == nil {
+				t.Errorf("status after down: %s", out)
+			}
+		})
+	}
+}
+
+// TestUpAfterACrash kills the background process, which must take all with it,
+// and starts again.
+func TestUpAfterACrash(t *testing.T) {
+	command := commandUnderTest(t)
+	must(t, command("up", "--kwok=false"), "export KUBECONFIG=")
+	t.Cleanup(func() { _ = command("down").Run() })
+	dir := runDir(filepath.Join(strings.TrimPrefix(command("").Env[len(command("").Env)-1], "LOADLINE_CACHE="), "run"))
+	s, ok, err := dir.read()
+	if err != nil || !ok {
+		t.Fatal(ok, err)
+	}
+	if err := syscall.Kill(s.PID, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	deadline, tick := time.After(20*time.Second), time.NewTicker(20*time.Millisecond)
+	defer tick.Stop()
+	for {
+		// By their command lines, which name the state directory.
+		left := processesOf(t, dir.cluster())
+		if len(left) == 0 {
+			break
+		}
+		select {
+		case <-deadline:
+			t.Fatalf("outlived the background process: %q", left)
+		case <-tick.C:
+		}
+	}
+	if out, err := command("status").CombinedOutput(); err == nil {
+		t.Errorf("status after the crash: %s", out)
+	}
+	must(t, command("up", "--kwok=false"), "export KUBECONFIG=")
+	must(t, command("down"), "the cluster is down")
+	if left := processesOf(t, dir.cluster()); len(left) > 0 {
+		t.Errorf("left behind: %q", left)
+	}
+}
+
+func processesOf(t *testing.T, dir string) []string {
+	t.Helper()
+	entries, err := os.ReadDir("/proc")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var found []string
+	for _, e := range entries {
+		if _, err := strconv.Atoi(e.Name()); err != nil {
+			continue
+		}
+		line, err := os.ReadFile(filepath.Join("/proc", e.Name(), "cmdline"))
+		if err == nil && strings.Contains(string(line), dir) {
+			found = append(found, strings.ReplaceAll(string(line), "\x00", " "))
+		}
+	}
+	return found
+}
+
+func TestExecPassesTheExitStatusOn(t *testing.T) {
+	command := commandUnderTest(t)
+	cmd := command("exec", "--", "sh", "-c", "exit 7")
+	var exit *exec.ExitError
+	if err := cmd.Run(); !errors.As(err, &exit) || exit.ExitCode() != 7 {
+		t.Errorf("exec gives %v, want exit status 7", err)
+	}
+}
