@@ -58,8 +58,9 @@ type snapshot struct {
 // series wins, as with prometheus-adapter; unlike there it is reported.
 func build(prev *snapshot, findings []finding, scopes Scopes, now time.Time, grace time.Duration) *snapshot {
 	next := &snapshot{custom: map[Name]Entry{}, external: map[string]Entry{}}
-	failed := map[string]bool{}
-	for _, f := range findings {
+	failed, rank := map[string]bool{}, map[string]int{}
+	for i, f := range findings {
+		rank[f.rule.ID()] = i
 		if f.err != nil {
 			failed[f.rule.ID()] = true
 			continue
@@ -70,7 +71,15 @@ func build(prev *snapshot, findings []finding, scopes Scopes, now time.Time, gra
 		}
 	}
 	if prev != nil {
-		keep := func(e Entry) bool { return failed[e.Rule.ID()] || now.Sub(e.seen) <= grace }
+		// What a failed rule gave also goes on hiding what earlier rules give: a
+		// metric must not change its meaning because one discovery failed.
+		keep := func(old, found Entry) bool {
+			id := old.Rule.ID()
+			if found.Rule != nil {
+				return failed[id] && rank[id] > rank[found.Rule.ID()]
+			}
+			return failed[id] || now.Sub(old.seen) <= grace
+		}
 		carry(next.custom, prev.custom, keep)
 		carry(next.external, prev.external, keep)
 	}
@@ -122,10 +131,11 @@ func (s *snapshot) conflict(what string, old, used Entry) {
 		what, used.Rule.ID(), used.Series, old.Rule.ID(), old.Series))
 }
 
-func carry[K comparable](next, prev map[K]Entry, keep func(Entry) bool) {
-	for k, e := range prev {
-		if _, found := next[k]; !found && keep(e) {
-			next[k] = e
+// carry takes over what keep chooses over what was found, which may be nothing.
+func carry[K comparable](next, prev map[K]Entry, keep func(old, found Entry) bool) {
+	for k, old := range prev {
+		if keep(old, next[k]) {
+			next[k] = old
 		}
 	}
 }
