@@ -3,6 +3,7 @@ package bench
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -22,45 +23,55 @@ const (
 // Deploy makes the nodes, workloads and HPAs, and returns the pods when all run.
 func Deploy(ctx context.Context, client kubernetes.Interface, apps []App, pods int, limit time.Duration) ([]Pod, error) {
 	nodes := nodesFor(len(apps) * pods)
-	namespaces := map[string]bool{}
-	group, groupCtx := errgroup.WithContext(ctx)
+	if err := createPlaces(ctx, client, apps, nodes); err != nil {
+		return nil, err
+	}
+	if err := createApps(ctx, client, apps, pods, nodes); err != nil {
+		return nil, err
+	}
+	return awaitPods(ctx, client, apps, pods, limit)
+}
+
+// createPlaces makes the nodes and namespaces.
+func createPlaces(ctx context.Context, client kubernetes.Interface, apps []App, nodes int) error {
+	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(deployParallel)
 	for i := range nodes {
 		group.Go(func() error {
-			_, err := client.CoreV1().Nodes().Create(groupCtx, node(nodeName(i)), metav1.CreateOptions{})
+			_, err := client.CoreV1().Nodes().Create(ctx, node(nodeName(i)), metav1.CreateOptions{})
 			return err
 		})
 	}
+	made := map[string]bool{}
 	for _, a := range apps {
-		if namespaces[a.Namespace] {
+		if made[a.Namespace] {
 			continue
 		}
-		namespaces[a.Namespace] = true
+		made[a.Namespace] = true
 		group.Go(func() error {
 			ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: a.Namespace}}
-			_, err := client.CoreV1().Namespaces().Create(groupCtx, ns, metav1.CreateOptions{})
+			_, err := client.CoreV1().Namespaces().Create(ctx, ns, metav1.CreateOptions{})
 			return err
 		})
 	}
-	if err := group.Wait(); err != nil {
-		return nil, err
-	}
-	group, groupCtx = errgroup.WithContext(ctx)
+	return group.Wait()
+}
+
+// createApps makes the workloads with their HPAs.
+func createApps(ctx context.Context, client kubernetes.Interface, apps []App, pods, nodes int) error {
+	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(deployParallel)
 	for i, a := range apps {
 		group.Go(func() error {
 			d := a.deployment(int32(pods), nodeName(i%nodes))
-			if _, err := client.AppsV1().Deployments(a.Namespace).Create(groupCtx, d, metav1.CreateOptions{}); err != nil {
+			if _, err := client.AppsV1().Deployments(a.Namespace).Create(ctx, d, metav1.CreateOptions{}); err != nil {
 				return err
 			}
-			_, err := client.AutoscalingV2().HorizontalPodAutoscalers(a.Namespace).Create(groupCtx, a.hpa(int32(pods)), metav1.CreateOptions{})
+			_, err := client.AutoscalingV2().HorizontalPodAutoscalers(a.Namespace).Create(ctx, a.hpa(int32(pods)), metav1.CreateOptions{})
 			return err
 		})
 	}
-	if err := group.Wait(); err != nil {
-		return nil, err
-	}
-	return awaitPods(ctx, client, apps, pods, limit)
+	return group.Wait()
 }
 
 // awaitPods waits until every app has its pods running, and returns them.
@@ -94,8 +105,8 @@ func runningPods(ctx context.Context, client kubernetes.Interface) ([]Pod, error
 		}
 		for i := range list.Items {
 			p := &list.Items[i]
-			// The adapter's own pods have the label too.
-			if fake := len(p.Spec.NodeName) > 5 && p.Spec.NodeName[:5] == "fake-"; fake && p.Status.PodIP != "" {
+			// Pods of ours on real nodes have the label too.
+			if strings.HasPrefix(p.Spec.NodeName, nodePrefix) && p.Status.PodIP != "" {
 				running = append(running, Pod{Namespace: p.Namespace, Name: p.Name})
 			}
 		}

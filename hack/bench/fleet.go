@@ -17,6 +17,7 @@ const (
 	// so this decides how many reviews a read costs.
 	appsPerNamespace = 10
 	podsPerNode      = 250
+	nodePrefix       = "fake-"
 	appLabel         = "app.kubernetes.io/name"
 	// metricName is what the shipped rule makes of counterName.
 	metricName  = "http_requests_per_second"
@@ -38,7 +39,7 @@ func Fleet(hpas int) []App {
 // nodesFor is the number of fake nodes that carry so many pods.
 func nodesFor(pods int) int { return (pods + podsPerNode - 1) / podsPerNode }
 
-func nodeName(i int) string { return fmt.Sprintf("fake-%03d", i) }
+func nodeName(i int) string { return fmt.Sprintf("%s%03d", nodePrefix, i) }
 
 // node is one that kwok plays; the taint keeps real pods off it.
 func node(name string) *corev1.Node {
