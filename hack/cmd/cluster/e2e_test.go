@@ -82,7 +82,7 @@ func TestUpAfterACrash(t *testing.T) {
 	command := commandUnderTest(t)
 	must(t, command("up", "--kwok=false"), "export KUBECONFIG=")
 	t.Cleanup(func() { _ = command("down").Run() })
-	dir := runDir(filepath.Join(strings.TrimPrefix(command("").Env[len(command("").Env)-1], "LOADLINE_CACHE="), "run"))
+	dir := runDir(filepath.Join(filepath.Dir(command().Path), "run"))
 	s, ok, err := dir.read()
 	if err != nil || !ok {
 		t.Fatal(ok, err)
