@@ -21,6 +21,14 @@ import (
 // Test7BadRequests: each gets a clear error, and nothing else is affected. Bad
 // configurations are cases of adapter's tests, bad answers of a source too.
 func Test7BadRequests(t *testing.T) {
+	until(t, "both replicas know the metrics", time.Minute, func(ctx context.Context) (bool, string) {
+		for range 10 { // kube-apiserver picks a replica for each connection
+			if got, err := podMetrics(ctx, "remindmeweb"); err != nil || len(got) == 0 {
+				return false, fmt.Sprint(got, err)
+			}
+		}
+		return true, ""
+	})
 	const custom = "/apis/custom.metrics.k8s.io/v1beta2/namespaces/" + lab.RemindMeNamespace
 	const external = "/apis/external.metrics.k8s.io/v1beta1/namespaces/" + lab.RemindMeNamespace
 	for name, tc := range map[string]struct {

@@ -3,9 +3,14 @@
 package e2e
 
 import (
+	"context"
+	"fmt"
+	"regexp"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/loadline/loadline/hack/lab"
 	"github.com/loadline/loadline/hack/load"
 )
 
@@ -30,13 +35,48 @@ func Test1RequestRate(t *testing.T) {
 	}
 }
 
-// Test2Queue: the queue fills and the workers scale up; it drains and they
-// scale in.
+// Test2Queue: the queue fills and the workers scale up; it drains and they scale
+// in. Every reminder that was accepted is processed, while workers come and go.
 func Test2Queue(t *testing.T) {
 	replicas(t, "remindme-worker", 2, 90*time.Second)
+	before := processed(t)
 	api := driver(t, "remindmeapi-service", load.CreateReminders("e2e"))
 	rate(t, api, 40)
 	replicas(t, "remindme-worker", 6, 90*time.Second)
 	rate(t, api, 0)
 	replicas(t, "remindme-worker", 2, 3*time.Minute)
+	until(t, "an empty queue, told as 0", 30*time.Second, func(ctx context.Context) (bool, string) {
+		data, err := system.Raw(ctx, depthPath)
+		return err == nil && strings.Contains(string(data), `"value":"0"`), fmt.Sprint(string(data), err)
+	})
+	stats := api.Stats()
+	if stats.Failed > 0 || stats.InFlight > 0 {
+		t.Errorf("creating reminders: %+v", stats)
+	}
+	if done := processed(t) - before; done != int(stats.OK) {
+		t.Errorf("%d reminders were accepted and %d processed", stats.OK, done)
+	} else {
+		t.Logf("%d reminders accepted, %d processed", stats.OK, done)
+	}
 }
+
+// processed counts the distinct reminders that workers say they have processed,
+// in logs that outlive the workers.
+func processed(t *testing.T) int {
+	t.Helper()
+	lines, err := system.LogLines(lab.RemindMeNamespace, "remindme-worker-", "reminder done")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ids := map[string]bool{}
+	for _, line := range lines {
+		id := reminderID.FindString(line)
+		if id == "" {
+			t.Fatalf("a line without an id: %s", line)
+		}
+		ids[id] = true
+	}
+	return len(ids)
+}
+
+var reminderID = regexp.MustCompile(`"?id"?[=:]"?[^ ,"]+`)

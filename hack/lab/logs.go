@@ -5,6 +5,8 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -59,4 +61,26 @@ func waiting(pod *corev1.Pod) string {
 		}
 	}
 	return ""
+}
+
+// LogLines returns the lines that contain text, of all pods of a namespace that
+// ever ran under a name with the prefix.
+func (l *Lab) LogLines(namespace, prefix, text string) ([]string, error) {
+	files, err := filepath.Glob(filepath.Join(l.Cluster.Dir(), "node", "log", namespace+"_"+prefix+"*", "*.log"))
+	if err != nil {
+		return nil, err
+	}
+	var lines []string
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			return nil, err
+		}
+		for line := range bytes.Lines(data) {
+			if bytes.Contains(line, []byte(text)) {
+				lines = append(lines, string(line))
+			}
+		}
+	}
+	return lines, nil
 }

@@ -179,7 +179,7 @@ func (w *worker) acknowledge(msg jetstream.Msg, r reminder.Reminder) {
 		return
 	}
 	w.metrics.done(outcomeDone)
-	w.log.Debug("reminder done", "id", r.ID, "late", time.Since(r.Due))
+	w.log.Info("reminder done", "id", r.ID, "late", time.Since(r.Due))
 }
 
 // giveBack lets the queue deliver msg to another worker after delay.
