@@ -5,6 +5,7 @@ package adapter
 import (
 	"errors"
 	"fmt"
+	"net"
 	"strings"
 	"time"
 
@@ -145,9 +146,18 @@ func (o *Options) Validate() error {
 		value int
 	}{
 		{"query-concurrency", o.QueryConcurrency}, {"max-wanted", o.Demand.Total}, {"max-wanted-per-namespace", o.Demand.PerNamespace},
+		{"client-burst", o.ClientBurst},
 	} {
 		if n.value < 1 {
 			errs = append(errs, fmt.Errorf("--%s=%d: must be at least 1", n.flag, n.value))
+		}
+	}
+	if o.ClientQPS <= 0 {
+		errs = append(errs, fmt.Errorf("--client-qps=%g: must be more than 0", o.ClientQPS))
+	}
+	if o.MetricsBindAddress != "" {
+		if _, _, err := net.SplitHostPort(o.MetricsBindAddress); err != nil {
+			errs = append(errs, fmt.Errorf("--metrics-bind-address=%s: must be HOST:PORT or :PORT", o.MetricsBindAddress))
 		}
 	}
 	return errors.Join(errs...)

@@ -1,0 +1,182 @@
+package adapter
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
+	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
+	cmapiserver "sigs.k8s.io/custom-metrics-apiserver/pkg/apiserver"
+
+	"github.com/loadline/loadline/provider/catalog"
+	"github.com/loadline/loadline/provider/demand"
+	"github.com/loadline/loadline/provider/metric"
+	"github.com/loadline/loadline/provider/rule"
+	"github.com/loadline/loadline/provider/store"
+)
+
+func TestCheckSelector(t *testing.T) {
+	passed := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
+	h := checkSelector(passed, cmapiserver.Codecs)
+	for query, want := range map[string]int{
+		"": 204, "?labelSelector=a%3Db": 204, "?metricLabelSelector=a%3Db,c+in+(d,e)": 204, "?metricLabelSelector=": 204,
+		"?metricLabelSelector=a+in+(": 400, "?metricLabelSelector=a&metricLabelSelector=%3D": 400,
+	} {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/apis/custom.metrics.k8s.io/v1beta1/namespaces/a/pods/*/m"+query, nil))
+		if w.Code != want {
+			t.Errorf("%s: %d, want %d: %s", query, w.Code, want, w.Body)
+		}
+		if w.Code == 400 && (!strings.Contains(w.Body.String(), `"kind":"Status"`) || !strings.Contains(w.Body.String(), "metricLabelSelector: ")) {
+			t.Errorf("%s: %s", query, w.Body)
+		}
+	}
+}
+
+func TestLimitInFlight(t *testing.T) {
+	entered, release := make(chan struct{}), make(chan struct{})
+	h := limitInFlight(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		entered <- struct{}{}
+		<-release
+	}), cmapiserver.Codecs, 2)
+	ask := func() *httptest.ResponseRecorder {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/apis", nil))
+		return w
+	}
+	var wg sync.WaitGroup
+	for range 2 {
+		wg.Go(func() { ask() })
+		<-entered
+	}
+	w := ask()
+	if w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") != "" {
+		t.Errorf("%d, %v: client-go waits on 429 and on Retry-After, and holds a worker of the HPA controller", w.Code, w.Header())
+	}
+	close(release)
+	wg.Wait()
+	wg.Go(func() { <-entered })
+	if w := ask(); w.Code != http.StatusOK {
+		t.Errorf("%d after the others have ended", w.Code)
+	}
+	wg.Wait()
+}
+
+func TestProbes(t *testing.T) {
+	begin := time.Unix(1000, 0)
+	now, beat := begin, begin
+	check := alive(func() time.Time { return beat }, 30*time.Second, func() time.Time { return now })
+	for silent, healthy := range map[time.Duration]bool{0: true, 5 * time.Minute: true, 5*time.Minute + time.Second: false} {
+		now = begin.Add(silent)
+		if err := check.Check(nil); (err == nil) != healthy {
+			t.Errorf("silent for %s: %v", silent, err)
+		}
+	}
+	beat = now
+	if err := check.Check(nil); err != nil {
+		t.Errorf("after a sign of life: %v", err)
+	}
+	// Short intervals do not make it nervous.
+	check = alive(func() time.Time { return begin }, time.Second, func() time.Time { return begin.Add(2 * time.Minute) })
+	if err := check.Check(nil); err != nil {
+		t.Errorf("two minutes: %v", err)
+	}
+
+	done := make(chan struct{})
+	ready := warm(done)
+	if ready.Check(nil) == nil {
+		t.Error("ready before the first evaluation")
+	}
+	close(done)
+	if err := ready.Check(nil); err != nil {
+		t.Errorf("unready after it: %v", err)
+	}
+}
+
+func newState(outage error) *state {
+	at := time.Unix(1000, 0)
+	s := &state{
+		demand: demand.New(demand.Limits{Total: 2, PerNamespace: 2, Idle: time.Minute}), store: store.New(),
+		catalog: catalog.New(catalog.Options{Rules: &rule.Set{}, Now: time.Now}),
+		objects: func() int { return 7 }, outage: func() error { return outage }, loaded: at, now: func() time.Time { return at.Add(time.Minute) },
+	}
+	for _, name := range []string{"a", "b", "c"} {
+		_ = s.demand.Read(metric.Identifier{API: metric.External, Metric: name}, at) // the third is one too many
+	}
+	s.store.Succeed(metric.Identifier{Metric: "a"}, &store.Data{Evaluated: at, Series: make([]store.Value, 3)})
+	return s
+}
+
+func TestSelfMetrics(t *testing.T) {
+	m := newSelfMetrics()
+	m.registry.MustRegister(newState(errors.New("away")))
+	err := testutil.GatherAndCompare(m.registry, strings.NewReader(`
+# HELP loadline_oldest_value_age_seconds Age of the oldest evaluation in the store. Absent without one.
+# TYPE loadline_oldest_value_age_seconds gauge
+loadline_oldest_value_age_seconds 60
+# HELP loadline_source_up 1 while the source answers queries, 0 when none got an answer in the newest evaluation.
+# TYPE loadline_source_up gauge
+loadline_source_up 0
+# HELP loadline_values_held Values in the store.
+# TYPE loadline_values_held gauge
+loadline_values_held 3
+# HELP loadline_wanted Distinct metrics that are evaluated, by why: an HPA references them, or they were only read.
+# TYPE loadline_wanted gauge
+loadline_wanted{why="read"} 2
+loadline_wanted{why="referenced"} 0
+# HELP loadline_wanted_rejections_total Reads and references refused because demand was at a limit.
+# TYPE loadline_wanted_rejections_total counter
+loadline_wanted_rejections_total 1
+`), "loadline_oldest_value_age_seconds", "loadline_source_up", "loadline_values_held", "loadline_wanted", "loadline_wanted_rejections_total")
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+func TestMetricsPage(t *testing.T) {
+	m := newSelfMetrics()
+	m.registry.MustRegister(newState(nil))
+	server := httptest.NewServer(m.handler())
+	defer server.Close()
+	resp, err := server.Client().Get(server.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil || resp.StatusCode != http.StatusOK {
+		t.Fatalf("%s, %v: %s", resp.Status, err, body)
+	}
+	parser := expfmt.NewTextParser(model.UTF8Validation)
+	families, err := parser.TextToMetricFamilies(strings.NewReader(string(body)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"loadline_wanted", "loadline_source_up", "go_goroutines", "process_start_time_seconds"} {
+		if families[name] == nil {
+			t.Errorf("no %s", name)
+		}
+	}
+	for name := range families {
+		if strings.HasPrefix(name, "apiserver_request") {
+			t.Errorf("%s has the names of metrics as label values, which readers make up", name)
+		}
+	}
+	problems, err := promlint.New(strings.NewReader(string(body))).Lint()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range problems {
+		if strings.HasPrefix(p.Metric, "loadline_") {
+			t.Errorf("%s: %s", p.Metric, p.Text)
+		}
+	}
+}

@@ -1,0 +1,135 @@
+package adapter
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/spf13/pflag"
+)
+
+// valid are options that can be served with.
+func valid() *Options {
+	o := NewOptions()
+	o.ConfigFile = "rules.yaml"
+	o.Source.URL = "http://prometheus:9090"
+	return o
+}
+
+func TestValidate(t *testing.T) {
+	for name, tc := range map[string]struct {
+		change func(*Options)
+		want   []string
+	}{
+		"the defaults, with what must be given": {func(*Options) {}, nil},
+		"everything at once": {
+			func(o *Options) {
+				*o = *NewOptions()
+				o.EvaluationInterval = time.Millisecond
+				o.QueryConcurrency, o.Demand.Total, o.Demand.PerNamespace = 0, -1, 0
+				o.ReadPatience = 1800 * time.Millisecond
+				o.MaxAge = time.Minute
+				o.ClientQPS, o.ClientBurst = 0, 0
+				o.MetricsBindAddress = "8080"
+			},
+			[]string{
+				"--config: must name the file with the rules",
+				"--prometheus-url: must be given, for example http://prometheus.monitoring.svc:9090",
+				"--evaluation-interval=1ms: must be from 1s to 5m0s",
+				"--read-patience=1.8s: must be from 0s to 1.7s",
+				"--metrics-max-age=1m0s: must not be less than --metrics-relist-interval=10m0s, or metrics come and go",
+				"--query-concurrency=0: must be at least 1",
+				"--max-wanted=-1: must be at least 1",
+				"--max-wanted-per-namespace=0: must be at least 1",
+				"--client-burst=0: must be at least 1",
+				"--client-qps=0: must be more than 0",
+				"--metrics-bind-address=8080: must be HOST:PORT or :PORT",
+			},
+		},
+		"values that die before the next evaluation": {
+			func(o *Options) { o.ValueMaxAge = 5 * time.Second }, []string{"--value-max-age=5s: must be from 10s to 1h0m0s"},
+		},
+		"both kinds of certificate": {
+			func(o *Options) {
+				o.Cert.Secret = "monitoring/loadline-cert"
+				o.Server.SecureServing.ServerCert.CertKey.CertFile = "tls.crt"
+				o.Server.SecureServing.ServerCert.CertKey.KeyFile = "tls.key"
+			},
+			[]string{"--cert-secret and --tls-cert-file: give one of them, the certificate is either managed here or given"},
+		},
+		"a Secret without its namespace": {
+			func(o *Options) { o.Cert.Secret = "loadline-cert" }, []string{"--cert-secret=loadline-cert: must be NAMESPACE/NAME"},
+		},
+		"no patience, a plain port": {func(o *Options) { o.ReadPatience, o.MetricsBindAddress = 0, ":8080" }, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := valid()
+			tc.change(o)
+			var got []string
+			if err := o.Validate(); err != nil {
+				got = strings.Split(err.Error(), "\n")
+			}
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestSplitName(t *testing.T) {
+	for in, want := range map[string]bool{"a/b": true, "": false, "a": false, "a/": false, "/b": false, "a/b/c": false} {
+		if _, _, ok := splitName(in); ok != want {
+			t.Errorf("%q: %v", in, ok)
+		}
+	}
+}
+
+// The flags are an interface: prometheus-adapter's users bring theirs along. After
+// a wanted change, write the file anew with UPDATE=1.
+func TestFlags(t *testing.T) {
+	fs := pflag.NewFlagSet("", pflag.ContinueOnError)
+	NewOptions().AddFlags(fs)
+	var got strings.Builder
+	fs.VisitAll(func(f *pflag.Flag) { fmt.Fprintf(&got, "--%s %s = %q\n", f.Name, f.Value.Type(), f.DefValue) })
+	file := filepath.Join("testdata", "flags.txt")
+	if os.Getenv("UPDATE") != "" {
+		if err := os.WriteFile(file, []byte(got.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(strings.Split(string(want), "\n"), strings.Split(got.String(), "\n")); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestLoadRules(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "rules.yaml")
+	if _, err := loadRules(file); err == nil || !strings.HasPrefix(err.Error(), "--config: open ") {
+		t.Errorf("missing: %v", err)
+	}
+	if _, err := loadRules(dir); err == nil || !strings.HasPrefix(err.Error(), "--config: ") {
+		t.Errorf("a directory: %v", err)
+	}
+	for content, want := range map[string]string{
+		"":                                 "the configuration is empty",
+		strings.Repeat("#", maxConfig+100): "more than the limit of",
+		"rules: [":                         "is not YAML",
+	} {
+		if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, err := loadRules(file)
+		if err == nil || !strings.HasPrefix(err.Error(), "--config="+file) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%.20q: %v", content, err)
+		}
+	}
+}
