@@ -6,12 +6,11 @@ import (
 	"fmt"
 	"net"
 	"slices"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-
-	"time"
 
 	"github.com/loadline/loadline/hack/lab"
 )
@@ -43,8 +42,8 @@ func (d *demo) startAdapterOnHost(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	// The APIServices come first, too: the adapter writes its CA into them.
-	// Until the Service exists they are merely unavailable.
+	// The APIServices come before it: the adapter writes its CA into them, and
+	// until the Service exists they are merely unavailable.
 	service := lab.Find(objects, "Service", "loadline-adapter")
 	if service == nil {
 		return errors.New("deploy/base has no Service loadline-adapter")

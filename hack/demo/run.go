@@ -39,7 +39,10 @@ func Run(ctx context.Context, o Options) (err error) {
 	defer func() {
 		d.screen.end()
 		fmt.Fprintln(o.Out, "Stopping everything")
-		err = errors.Join(err, d.lab.Stop())
+		if stop := d.lab.Stop(); stop != nil {
+			err = errors.Join(err, stop)
+		}
+		d.release()
 	}()
 	if err := d.prepare(ctx); err != nil {
 		if ctx.Err() != nil {
@@ -57,6 +60,7 @@ type demo struct {
 	isolated bool
 	screen   *screen
 	lab      *lab.Lab
+	release  context.CancelFunc // of the lab's context, once it has stopped
 }
 
 // programs checks what a pod would otherwise only say in its status.
@@ -73,7 +77,8 @@ func programs(root string) error {
 // in order, by Stop.
 func (d *demo) start(ctx context.Context) error {
 	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	interrupted := context.AfterFunc(ctx, cancel)
+	d.release = cancel
+	follow := context.AfterFunc(ctx, cancel)
 	options := lab.Options{
 		Root: d.opts.Root, HPASyncPeriod: d.opts.HPASyncPeriod, DownscaleStabilization: d.opts.Downscale, Log: d.screen,
 	}
@@ -83,11 +88,13 @@ func (d *demo) start(ctx context.Context) error {
 	}
 	var err error
 	d.lab, err = lab.Start(running, options)
-	if !interrupted() && err == nil {
-		err = errors.Join(ctx.Err(), d.lab.Stop())
+	if followed := !follow(); followed && err == nil {
+		if stop := d.lab.Stop(); stop != nil {
+			return errors.Join(ctx.Err(), stop)
+		}
 	}
 	if ctx.Err() != nil {
-		return ctx.Err() // whatever failed, failed because of it
+		return ctx.Err() // what failed, failed because of it
 	}
 	if err != nil {
 		cancel()

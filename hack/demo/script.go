@@ -46,7 +46,7 @@ type Script struct {
 func DefaultScript() Script {
 	return Script{
 		Low: Rates{Web: 5, Reminders: 2}, High: Rates{Web: 150, Reminders: 25},
-		WarmLimit: 40 * time.Second, UpLimit: 75 * time.Second, Hold: 20 * time.Second, DownLimit: 100 * time.Second,
+		WarmLimit: 35 * time.Second, UpLimit: 60 * time.Second, Hold: 18 * time.Second, DownLimit: 90 * time.Second,
 	}
 }
 

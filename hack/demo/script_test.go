@@ -34,13 +34,13 @@ func TestNext(t *testing.T) {
 		"an old replica more":             {[]Observation{at(0, Up, scaler("b", 6, 7, 6))}, Up},
 		"another number wanted":           {[]Observation{at(0, Up, scaler("b", 5, 6, 6))}, Up},
 		"up":                              {[]Observation{at(0, Up, high)}, Hold},
-		"up for too long":                 {[]Observation{at(0, Warm, low), at(10, Up, low), at(84, Up, low), at(85, Up, low)}, Hold},
-		"not yet up for too long":         {[]Observation{at(0, Warm, low), at(10, Up, low), at(84, Up, low)}, Up},
-		"held, whatever the replicas are": {[]Observation{at(0, Hold, high), at(20, Hold, low)}, Down},
-		"held, not long enough":           {[]Observation{at(0, Hold, high), at(19, Hold, high)}, Hold},
+		"up for too long":                 {[]Observation{at(0, Warm, low), at(10, Up, low), at(69, Up, low), at(70, Up, low)}, Hold},
+		"not yet up for too long":         {[]Observation{at(0, Warm, low), at(10, Up, low), at(69, Up, low)}, Up},
+		"held, whatever the replicas are": {[]Observation{at(0, Hold, high), at(18, Hold, low)}, Down},
+		"held, not long enough":           {[]Observation{at(0, Hold, high), at(17, Hold, high)}, Hold},
 		"coming down":                     {[]Observation{at(0, Down, scaler("b", 3, 3, 3))}, Down},
 		"down":                            {[]Observation{at(0, Down, low)}, Done},
-		"down for too long":               {[]Observation{at(0, Down, high), at(100, Down, high)}, Done},
+		"down for too long":               {[]Observation{at(0, Down, high), at(90, Down, high)}, Done},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -51,10 +51,10 @@ func TestNext(t *testing.T) {
 	}
 }
 
-// TestLongest: the demo ends by itself, within 4 minutes even if nothing works.
+// TestLongest: the demo ends by itself, within 3.5 minutes of load even if nothing works.
 func TestLongest(t *testing.T) {
 	s := DefaultScript()
-	if longest := s.WarmLimit + s.UpLimit + s.Hold + s.DownLimit; longest > 4*time.Minute {
+	if longest := s.WarmLimit + s.UpLimit + s.Hold + s.DownLimit; longest > 210*time.Second {
 		t.Errorf("the phases may take %s", longest)
 	}
 }

@@ -22,6 +22,9 @@ func main() {
 	case err == nil:
 	case ctx.Err() != nil && errors.Is(err, context.Canceled):
 		fmt.Fprintln(os.Stderr, "demo: interrupted")
+		if err != context.Canceled { // nor did it stop well
+			fmt.Fprintln(os.Stderr, "demo:", err)
+		}
 		os.Exit(130)
 	default:
 		fmt.Fprintln(os.Stderr, "demo:", err)
