@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/prometheus/common/model"
 	promlabels "github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql/parser"
 )
@@ -166,7 +167,7 @@ func (r *Rule) sampleMatchers(objectLabel string) [][]matcher {
 // sampleSeries is the series the rule is for where its selector names one.
 func (r *Rule) sampleSeries() string {
 	for _, m := range r.selector {
-		if m.Name == promlabels.MetricName && m.Type == promlabels.MatchEqual && renderable(m.Value) {
+		if m.Name == model.MetricNameLabel && m.Type == promlabels.MatchEqual && renderable(m.Value) {
 			return m.Value
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/common/model"
 	promlabels "github.com/prometheus/prometheus/model/labels"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
@@ -140,13 +141,6 @@ func TestCompileBoundsAliases(t *testing.T) {
 	}
 }
 
-// described is what a rule makes of a series.
-type described struct {
-	Rule, Metric string
-	Objects      []Object
-	Query        string
-}
-
 // TestConfigurations runs the shapes of configuration that are in use: each file
 // in testdata says at its top what it stands for.
 func TestConfigurations(t *testing.T) {
@@ -193,7 +187,7 @@ func TestConfigurations(t *testing.T) {
 
 func describe(out *strings.Builder, r *Rule, series string, labels []string) {
 	metric, ok := r.MetricName(series)
-	named := func(m *promlabels.Matcher) bool { return m.Name != promlabels.MetricName || m.Matches(series) }
+	named := func(m *promlabels.Matcher) bool { return m.Name != model.MetricNameLabel || m.Matches(series) }
 	if !ok || slices.IndexFunc(r.selector, func(m *promlabels.Matcher) bool { return !named(m) }) >= 0 {
 		return // the source would not have returned it for this rule
 	}

@@ -9,7 +9,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/prometheus/common/model"
-	"k8s.io/apimachinery/pkg/api/validation/path"
+	"k8s.io/apimachinery/pkg/api/validate/content"
 )
 
 // naming turns series names into API metric names.
@@ -58,7 +58,7 @@ func validMetricName(name string) error {
 	if name == "" {
 		return fmt.Errorf("gives an empty metric name")
 	}
-	if reasons := path.IsValidPathSegmentName(name); len(reasons) > 0 {
+	if reasons := content.IsPathSegmentName(name); len(reasons) > 0 {
 		return fmt.Errorf("gives the metric name %q, which %s", clip(name), reasons[0])
 	}
 	return nil
