@@ -134,8 +134,10 @@ func Verdict(history []Observation) error {
 			last[s.Name] = s
 		}
 	}
+	low := map[string]bool{} // did not go up, so cannot come down: one error is enough
 	for _, r := range reactions {
-		if !r.Reached() {
+		if !r.Reached() && !(low[r.Scaler] && r.From == r.Goal) {
+			low[r.Scaler] = r.Step == Up
 			errs = append(errs, fmt.Errorf("%s did not come from %d to %d ready replicas, it wanted %d; its conditions at the end: %s", r.Scaler, r.From, r.Goal, r.To, last[r.Scaler].conditions()))
 		}
 	}

@@ -63,11 +63,13 @@ func TestVerdict(t *testing.T) {
 		history []Observation
 		want    []string // each a part of the error
 	}{
-		"perfect":       {perfect(), nil},
-		"nothing seen":  {nil, []string{"no HPA was seen when the load went up", "no HPA was seen when the load went down"}},
-		"never up":      {perfect()[:4], []string{"web did not come from 2 to 6 ready replicas, it wanted 6; its conditions at the end: ScalingLimited=false TooManyReplicas", "load went down"}},
-		"never down":    {perfect()[:8], []string{"web did not come from 6 to 2 ready replicas, it wanted 3"}},
-		"no load":       {unanswered, []string{"pages: no request was answered; 3 failed, 0 were not sent; the last error: refused"}},
+		"perfect":      {perfect(), nil},
+		"nothing seen": {nil, []string{"no HPA was seen when the load went up", "no HPA was seen when the load went down"}},
+		"never up":     {perfect()[:4], []string{"web did not come from 2 to 6 ready replicas, it wanted 6; its conditions at the end: ScalingLimited=false TooManyReplicas", "load went down"}},
+		"never down":   {perfect()[:8], []string{"web did not come from 6 to 2 ready replicas, it wanted 3"}},
+		"no load":      {unanswered, []string{"pages: no request was answered; 3 failed, 0 were not sent; the last error: refused"}},
+		"back too early": {[]Observation{at(0, Up, scaler("web", 2, 2, 2)), at(1, Up, scaler("web", 6, 6, 6)), at(2, Down, scaler("web", 2, 2, 2))},
+			[]string{"web did not come from 2 to 2 ready replicas"}},
 		"no conditions": {[]Observation{at(0, Up, scaler("web", 2, 2, 2)), at(1, Down, scaler("web", 2, 2, 2))}, []string{"at the end: none"}},
 	}
 	for name, test := range tests {
@@ -75,6 +77,9 @@ func TestVerdict(t *testing.T) {
 			err := Verdict(test.history)
 			if (err == nil) != (test.want == nil) {
 				t.Fatalf("got %v", err)
+			}
+			if name == "no conditions" && strings.Count(err.Error(), "did not come") != 1 {
+				t.Errorf("what never went up is said more than once: %s", err)
 			}
 			for _, part := range test.want {
 				if !strings.Contains(err.Error(), part) {
