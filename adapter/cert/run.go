@@ -13,6 +13,7 @@ import (
 
 const (
 	firstRetry   = time.Second
+	longestRetry = 10 * time.Second
 	watchTimeout = 5 * time.Minute
 )
 
@@ -26,7 +27,7 @@ func (c *Controller) RunOnce(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, c.opts.StartTimeout)
 	defer cancel()
 	var cause error
-	for retry := firstRetry; ; retry = c.longer(retry) {
+	for retry := firstRetry; ; retry = longer(retry) {
 		err := c.sync(ctx)
 		if c.serving.Load() != nil {
 			return nil
@@ -53,7 +54,7 @@ func (c *Controller) Run(ctx context.Context, _ int) {
 	for {
 		wait := c.opts.Interval
 		if err := c.sync(ctx); err != nil {
-			wait, retry = retry, c.longer(retry)
+			wait, retry = retry, longer(retry)
 		} else {
 			retry = firstRetry
 		}
@@ -78,7 +79,7 @@ func (c *Controller) watch(ctx context.Context, wake chan<- struct{}) {
 		w, err := c.opts.Secrets.Watch(ctx, opts)
 		if err != nil {
 			c.opts.Log.V(2).Info("Cannot watch the Secret; looking at intervals instead", "err", explain(err, "watch", "secrets", c.opts.Secret))
-			retry = c.longer(retry)
+			retry = longer(retry)
 		} else {
 			retry = firstRetry
 			forward(ctx, w, wake)
@@ -122,7 +123,8 @@ func (c *Controller) pause(ctx context.Context, d time.Duration, wake <-chan str
 	return ctx.Err() == nil
 }
 
-// longer doubles a pause, up to the interval at which one looks anyway.
-func (c *Controller) longer(retry time.Duration) time.Duration {
-	return max(firstRetry, min(2*retry, c.opts.Interval))
+// longer doubles a pause up to a limit: what is missing (an APIService not yet
+// applied) is often on its way.
+func longer(retry time.Duration) time.Duration {
+	return min(2*retry, longestRetry)
 }
