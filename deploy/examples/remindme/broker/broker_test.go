@@ -62,12 +62,6 @@ func (n *node) start() {
 	}
 }
 
-func (n *node) restart() {
-	n.t.Helper()
-	n.broker.Close()
-	n.start()
-}
-
 func (n *node) connect() *nats.Conn {
 	n.t.Helper()
 	nc, err := queue.Connect(n.broker.URL(), n.t.Name(), slog.New(slog.DiscardHandler))

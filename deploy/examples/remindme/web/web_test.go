@@ -140,12 +140,12 @@ func TestWrongInput(t *testing.T) {
 
 func TestAPIFailures(t *testing.T) {
 	for name, answer := range map[string]http.HandlerFunc{
-		"503":     func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "secret", 503) },
+		"http.StatusServiceUnavailable":     func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "secret", http.StatusServiceUnavailable) },
 		"no JSON": func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "<html>secret") },
 		"too much": func(w http.ResponseWriter, _ *http.Request) {
 			_, _ = io.WriteString(w, `{"reminders":["`+strings.Repeat("x", 2<<20))
 		},
-		"redirect":   func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", 302) },
+		"redirect":   func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", http.StatusFound) },
 		"broken off": func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
 	} {
 		t.Run(name, func(t *testing.T) {
