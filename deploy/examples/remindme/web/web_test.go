@@ -140,7 +140,7 @@ func TestWrongInput(t *testing.T) {
 
 func TestAPIFailures(t *testing.T) {
 	for name, answer := range map[string]http.HandlerFunc{
-		"http.StatusServiceUnavailable":     func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "secret", http.StatusServiceUnavailable) },
+		"503":     func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "secret", http.StatusServiceUnavailable) },
 		"no JSON": func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "<html>secret") },
 		"too much": func(w http.ResponseWriter, _ *http.Request) {
 			_, _ = io.WriteString(w, `{"reminders":["`+strings.Repeat("x", 2<<20))
