@@ -7,8 +7,8 @@ func Loadline() Rules {
 		Arrows: []Arrow{
 			{"cmd/loadline-adapter", []string{"adapter"}},
 			{"adapter", []string{
-				"adapter/cert", "provider", "provider/catalog", "provider/demand", "provider/eval", "provider/object",
-				"provider/reference", "provider/rule", "provider/source/prometheus", "provider/store",
+				"adapter/cert", "provider", "provider/catalog", "provider/demand", "provider/eval", "provider/metric",
+				"provider/object", "provider/reference", "provider/rule", "provider/source/prometheus", "provider/store",
 			}},
 			{"adapter/cert", nil},
 			{"provider", []string{"provider/catalog", "provider/metric", "provider/store"}},
