@@ -4,8 +4,6 @@ package e2e
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"fmt"
 	"io"
 	"maps"
@@ -84,12 +82,11 @@ func adapterPods(t *testing.T) []corev1.Pod {
 	return ready
 }
 
-// direct reads from one replica, verifying its certificate as kube-apiserver
-// does, and returns the described objects.
-func direct(t *testing.T, pod corev1.Pod) (answer, problem string) {
+// directly gets a path from one replica, verifying its certificate as
+// kube-apiserver does.
+func directly(t *testing.T, config *rest.Config, pod corev1.Pod, path string) (code int, body []byte) {
 	t.Helper()
-	config := system.Cluster.RESTConfig()
-	dyn, err := dynamic.NewForConfig(config)
+	dyn, err := dynamic.NewForConfig(system.Cluster.RESTConfig())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -99,34 +96,34 @@ func direct(t *testing.T, pod corev1.Pod) (answer, problem string) {
 		t.Fatal(err)
 	}
 	bundle, _, _ := unstructured.NestedString(api.Object, "spec", "caBundle")
-	roots := x509.NewCertPool()
-	if !roots.AppendCertsFromPEM(decode64(t, bundle)) {
-		t.Fatal("the APIService has no caBundle")
-	}
-	client, err := tls.X509KeyPair(config.CertData, config.KeyData)
-	if err != nil {
-		client, err = tls.LoadX509KeyPair(config.CertFile, config.KeyFile)
-	}
+	config = rest.CopyConfig(config)
+	config.Host = "https://" + pod.Status.PodIP + ":6443"
+	config.TLSClientConfig.CAFile, config.TLSClientConfig.CAData = "", decode64(t, bundle)
+	config.TLSClientConfig.ServerName = "loadline-adapter." + lab.AdapterNamespace + ".svc"
+	client, err := rest.HTTPClientFor(config)
 	if err != nil {
 		t.Fatal(err)
 	}
-	transport := &http.Transport{TLSClientConfig: &tls.Config{
-		RootCAs: roots, ServerName: "loadline-adapter." + lab.AdapterNamespace + ".svc", Certificates: []tls.Certificate{client},
-	}}
-	defer transport.CloseIdleConnections()
-	url := "https://" + pod.Status.PodIP + ":6443/apis/custom.metrics.k8s.io/v1beta2/namespaces/" + lab.RemindMeNamespace +
-		"/pods/*/http_requests_per_second?labelSelector=app.kubernetes.io%2Fname%3Dremindmeweb"
-	resp, err := (&http.Client{Transport: transport, Timeout: 5 * time.Second}).Get(url)
+	defer client.CloseIdleConnections()
+	client.Timeout = 5 * time.Second
+	resp, err := client.Get(config.Host + path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
-	if err != nil {
+	if body, err = io.ReadAll(resp.Body); err != nil {
 		t.Fatal(err)
 	}
-	if resp.StatusCode != http.StatusOK {
-		return "", fmt.Sprintf("%s %s", resp.Status, body)
+	return resp.StatusCode, body
+}
+
+// direct reads web's pods from one replica.
+func direct(t *testing.T, pod corev1.Pod) (answer, problem string) {
+	t.Helper()
+	code, body := directly(t, system.Cluster.RESTConfig(), pod, "/apis/custom.metrics.k8s.io/v1beta2/namespaces/"+lab.RemindMeNamespace+
+		"/pods/*/http_requests_per_second?labelSelector=app.kubernetes.io%2Fname%3Dremindmeweb")
+	if code != http.StatusOK {
+		return "", fmt.Sprintf("%d %s", code, body)
 	}
 	values := parseValues(t, body)
 	// Rates of a steady load over the same window, evaluated at most an interval

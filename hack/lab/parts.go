@@ -70,7 +70,7 @@ func (l *Lab) StartAdapter(ctx context.Context, extra ...string) error {
 
 // AdapterManifests renders deploy/base for the lab.
 func (l *Lab) AdapterManifests(ctx context.Context, extra ...string) ([]*unstructured.Unstructured, error) {
-	objects, err := l.Kustomize(ctx, filepath.Join(l.opts.Root, "deploy", "base"))
+	objects, err := l.Kustomize(ctx, filepath.Join(l.opts.Root, "hack", "lab", "adapter"))
 	if err != nil {
 		return nil, err
 	}
@@ -81,7 +81,10 @@ func (l *Lab) AdapterManifests(ctx context.Context, extra ...string) ([]*unstruc
 	for _, o := range objects {
 		switch {
 		case o.GetKind() == "Deployment" && o.GetName() == AdapterDeployment:
-			flags := append([]string{"--prometheus-url=" + url, "--bind-address=$(POD_IP)", "--evaluation-interval=" + EvaluationInterval.String(), "--v=2", "--query-timeout=1s", "--max-wanted-per-namespace=300"}, extra...)
+			flags := append([]string{
+				"--prometheus-url=" + url, "--bind-address=$(POD_IP)", "--metrics-bind-address=$(POD_IP):8080", "--v=2",
+				"--evaluation-interval=" + EvaluationInterval.String(), "--query-timeout=1s", "--max-wanted-per-namespace=300",
+			}, extra...)
 			if err := editContainer(o, "loadline-adapter:local", flags); err != nil {
 				return nil, err
 			}
