@@ -8,7 +8,7 @@ func Loadline() Rules {
 			{"cmd/loadline-adapter", []string{"adapter"}},
 			{"adapter", []string{
 				"adapter/cert", "provider", "provider/catalog", "provider/demand", "provider/eval", "provider/metric",
-				"provider/object", "provider/reference", "provider/rule", "provider/source/prometheus", "provider/store",
+				"provider/metric", "provider/object", "provider/reference", "provider/rule", "provider/source/prometheus", "provider/store",
 			}},
 			{"adapter/cert", nil},
 			{"provider", []string{"provider/catalog", "provider/metric", "provider/store"}},
