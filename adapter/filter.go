@@ -24,6 +24,7 @@ const maxInFlight = 1000
 // does not parse is the reader's mistake, not an internal error.
 func handlerChain(api http.Handler, c *genericapiserver.Config) http.Handler {
 	c.MaxRequestsInFlight, c.MaxMutatingRequestsInFlight = 0, 0
+	c.FlowControl = nil // the same, in its newer form
 	return genericapiserver.DefaultBuildHandlerChain(limitInFlight(checkSelector(api, c.Serializer), c.Serializer, maxInFlight), c)
 }
 

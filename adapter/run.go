@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"sync"
 	"time"
@@ -70,6 +71,12 @@ func Run(ctx context.Context, o *Options) error {
 		stop()
 		return err
 	}
+	if o.MetricsBindAddress != "" {
+		if parts.plain, err = net.Listen("tcp", o.MetricsBindAddress); err != nil {
+			stop()
+			return fmt.Errorf("--metrics-bind-address: %w", err)
+		}
+	}
 	var wg sync.WaitGroup
 	parts.start(background, &wg, o)
 	err = server.GenericAPIServer.PrepareRun().RunWithContext(ctx)
@@ -90,6 +97,7 @@ type parts struct {
 	watcher   *reference.Watcher // nil without prewarming
 	reader    *provider.Reader
 	metrics   *selfMetrics
+	plain     net.Listener // for metrics only; nil if off
 	warm      chan struct{}
 }
 
@@ -165,9 +173,9 @@ func (p *parts) start(ctx context.Context, wg *sync.WaitGroup, o *Options) {
 			p.evaluator.Evaluate(limit, p.demand.Wanted())
 		}
 	})
-	if o.MetricsBindAddress != "" {
+	if p.plain != nil {
 		wg.Go(func() {
-			if err := servePlain(ctx, o.MetricsBindAddress, p.metrics.handler()); err != nil {
+			if err := servePlain(ctx, p.plain, p.metrics.handler()); err != nil {
 				klog.FromContext(ctx).Error(err, "Cannot serve metrics", "address", o.MetricsBindAddress)
 			}
 		})

@@ -122,12 +122,8 @@ func (s *state) Collect(ch chan<- prometheus.Metric) {
 	gauge(descLoaded, float64(s.loaded.Unix()))
 }
 
-// servePlain serves nothing but handler on address until ctx ends.
-func servePlain(ctx context.Context, address string, handler http.Handler) error {
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
-	if err != nil {
-		return err
-	}
+// servePlain serves nothing but handler on listener until ctx ends.
+func servePlain(ctx context.Context, listener net.Listener, handler http.Handler) error {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", handler)
 	server := &http.Server{Handler: mux, ReadTimeout: 5 * time.Second, WriteTimeout: 10 * time.Second, MaxHeaderBytes: 16 << 10}
