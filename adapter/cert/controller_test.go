@@ -149,6 +149,7 @@ func TestHeldBackUntilPublished(t *testing.T) {
 		w := newWorld(t, apiService(custom))
 		var log journal
 		c := w.controller(&log, custom)
+		c.opts.Policy = Policy{CALifetime: 6 * time.Hour, LeafLifetime: 2 * time.Hour, Settle: time.Minute}
 		run(t, c)
 		before := c.serving.Load()
 		w.setRefusal("patch apiservices", forbidden("apiservices", custom))
@@ -179,7 +180,7 @@ func TestHeldBackUntilPublished(t *testing.T) {
 		before = c.serving.Load()
 		w.setRefusal("patch apiservices", forbidden("apiservices", custom))
 		w.setRefusal("get secrets", errors.New("away"))
-		pass(31 * day)
+		pass(3 * time.Hour)
 		w.setSecret(nil)
 		w.setRefusal("get secrets", nil)
 		pass(longestRetry)
@@ -377,10 +378,10 @@ func TestRecovers(t *testing.T) {
 		pass(longestRetry)
 		w.trusts(c, custom, time.Now())
 
-		// Away for days: what is served goes on, the trust too.
+		// Away for hours: what is served goes on, the trust too.
 		w.setRefusal("get secrets", errors.New("away"))
 		w.setAPIService(custom, func(s *apiregistrationv1.APIService) { s.Spec.CABundle = nil })
-		pass(5 * day)
+		pass(5 * time.Hour)
 		w.trusts(c, custom, time.Now())
 		w.setRefusal("get secrets", nil)
 		pass(time.Minute)

@@ -1,0 +1,200 @@
+package deploy_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime"
+)
+
+// role is a Role (with its namespace) or a ClusterRole.
+type role struct {
+	kind, namespace, name string
+	labels                labels.Set
+	rules                 []rbacv1.PolicyRule
+	aggregation           *rbacv1.AggregationRule
+}
+
+func roles(objects []runtime.Object) []role {
+	var out []role
+	for _, r := range all[*rbacv1.Role](objects) {
+		out = append(out, role{"Role", r.Namespace, r.Name, r.Labels, r.Rules, nil})
+	}
+	for _, r := range all[*rbacv1.ClusterRole](objects) {
+		out = append(out, role{"ClusterRole", "", r.Name, r.Labels, r.Rules, r.AggregationRule})
+	}
+	return out
+}
+
+func TestNoWildcards(t *testing.T) {
+	forEachVariant(t, func(t *testing.T, objects []runtime.Object) {
+		for _, r := range roles(objects) {
+			for _, rule := range r.rules {
+				if slices.Contains(rule.Verbs, "*") || slices.Contains(rule.APIGroups, "*") || slices.ContainsFunc(rule.NonResourceURLs, func(u string) bool { return strings.Contains(u, "*") }) {
+					t.Errorf("%s %s: a wildcard in %v", r.kind, r.name, rule)
+				}
+				for _, resource := range rule.Resources {
+					if strings.Contains(resource, "*") && !isReaderRule(r.name, rule) {
+						t.Errorf("%s %s: a wildcard resource in %v", r.kind, r.name, rule)
+					}
+				}
+			}
+		}
+	})
+}
+
+// isReaderRule is the one exception: RBAC has no pods/*.
+func isReaderRule(name string, rule rbacv1.PolicyRule) bool {
+	return name == "loadline-metrics-reader" &&
+		slices.Equal(rule.Resources, []string{"*"}) &&
+		slices.Equal(rule.APIGroups, []string{"custom.metrics.k8s.io", "external.metrics.k8s.io"}) &&
+		slices.Equal(rule.Verbs, []string{"get", "list", "watch"})
+}
+
+// Secrets are named, in a namespace, and not created: RBAC cannot restrict a
+// create to a name.
+func TestSecretsOnlyByName(t *testing.T) {
+	forEachVariant(t, func(t *testing.T, objects []runtime.Object) {
+		for _, r := range roles(objects) {
+			for _, rule := range r.rules {
+				if !slices.ContainsFunc(rule.Resources, func(s string) bool { return strings.HasPrefix(s, "secrets") }) {
+					continue
+				}
+				if r.kind != "Role" || len(rule.ResourceNames) == 0 {
+					t.Errorf("%s %s: secrets without a name: %v", r.kind, r.name, rule)
+				}
+				for _, verb := range rule.Verbs {
+					if !slices.Contains([]string{"get", "list", "watch", "update", "patch"}, verb) {
+						t.Errorf("%s %s: secrets with %q", r.kind, r.name, verb)
+					}
+				}
+			}
+		}
+	})
+}
+
+// rights lists what the adapter's ServiceAccount may do, one line a verb; roles
+// that the cluster has by itself are given by name.
+func rights(t *testing.T, objects []runtime.Object) []string {
+	t.Helper()
+	isOurs := func(s rbacv1.Subject) bool {
+		return s.Kind == "ServiceAccount" && s.Name == "loadline-adapter" && s.Namespace == "loadline-system"
+	}
+	known := roles(objects)
+	var out []string
+	grant := func(scope string, ref rbacv1.RoleRef) {
+		i := slices.IndexFunc(known, func(r role) bool { return r.kind == ref.Kind && r.name == ref.Name })
+		if i < 0 {
+			out = append(out, scope+": "+ref.Kind+" "+ref.Name)
+			return
+		}
+		for _, rule := range effective(t, known[i], known) {
+			out = append(out, lines(scope, rule)...)
+		}
+	}
+	for _, b := range all[*rbacv1.ClusterRoleBinding](objects) {
+		if slices.ContainsFunc(b.Subjects, isOurs) {
+			grant("cluster", b.RoleRef)
+		}
+	}
+	for _, b := range all[*rbacv1.RoleBinding](objects) {
+		if slices.ContainsFunc(b.Subjects, isOurs) {
+			grant(b.Namespace, b.RoleRef)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// effective are a role's rules with what it aggregates.
+func effective(t *testing.T, r role, known []role) []rbacv1.PolicyRule {
+	t.Helper()
+	if r.aggregation == nil {
+		return r.rules
+	}
+	if r.rules != nil {
+		t.Errorf("%s: the cluster owns the rules of an aggregated role", r.name)
+	}
+	var out []rbacv1.PolicyRule
+	for _, s := range r.aggregation.ClusterRoleSelectors {
+		selector, err := metav1.LabelSelectorAsSelector(&s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, other := range known {
+			if other.kind == "ClusterRole" && selector.Matches(other.labels) {
+				out = append(out, other.rules...)
+			}
+		}
+	}
+	return out
+}
+
+func lines(scope string, rule rbacv1.PolicyRule) []string {
+	var out []string
+	for _, group := range rule.APIGroups {
+		for _, resource := range rule.Resources {
+			if group != "" {
+				resource += "." + group
+			}
+			names := ""
+			if len(rule.ResourceNames) > 0 {
+				names = " " + strings.Join(rule.ResourceNames, ",")
+			}
+			out = append(out, fmt.Sprintf("%s: %s %s%s", scope, strings.Join(rule.Verbs, ","), resource, names))
+		}
+	}
+	return out
+}
+
+// The whole of what the adapter may do. A change here is a change of what users
+// have to trust us with: say it in the changelog.
+func TestRightsOfTheAdapter(t *testing.T) {
+	common := []string{
+		"cluster: ClusterRole system:auth-delegator",
+		"cluster: get deployments/scale.apps",
+		"cluster: get replicasets/scale.apps",
+		"cluster: get replicationcontrollers/scale",
+		"cluster: get statefulsets/scale.apps",
+		"cluster: get,list,watch horizontalpodautoscalers.autoscaling",
+		"cluster: list,watch cronjobs.batch",
+		"cluster: list,watch daemonsets.apps",
+		"cluster: list,watch deployments.apps",
+		"cluster: list,watch ingresses.networking.k8s.io",
+		"cluster: list,watch jobs.batch",
+		"cluster: list,watch namespaces",
+		"cluster: list,watch nodes",
+		"cluster: list,watch persistentvolumeclaims",
+		"cluster: list,watch pods",
+		"cluster: list,watch replicasets.apps",
+		"cluster: list,watch replicationcontrollers",
+		"cluster: list,watch services",
+		"cluster: list,watch statefulsets.apps",
+		"kube-system: Role extension-apiserver-authentication-reader",
+	}
+	certificate := []string{
+		"cluster: get,patch apiservices.apiregistration.k8s.io v1beta1.custom.metrics.k8s.io,v1beta2.custom.metrics.k8s.io,v1beta1.external.metrics.k8s.io",
+		"loadline-system: get,update,watch secrets loadline-adapter-tls",
+	}
+	tests := map[string]struct {
+		lines []string
+		want  []string
+	}{
+		"self-managed certificate": {[]string{"resources: [base]"}, slices.Concat(common, certificate)},
+		"given certificate":        {[]string{"resources: [overlays/given-certificate]"}, common},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			slices.Sort(tt.want)
+			if diff := cmp.Diff(tt.want, rights(t, render(t, tt.lines))); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
