@@ -38,8 +38,8 @@ unit: ## Unit tests of both modules, with the race detector
 
 .PHONY: e2e
 e2e: build tools ## End-to-end tests on a local cluster of their own
-	@$(STAGE) 'compile the e2e tests' env $(STATIC) go test -c -tags e2e -o bin/e2e.test ./hack/e2e
-	@$(STAGE) 'compile the e2e tests of the cluster and its node' env $(STATIC) go test -c -tags e2e -o bin/ ./hack/cluster ./hack/node
+	@$(STAGE) 'compile the e2e tests' go test -c -tags e2e -o bin/e2e.test ./hack/e2e
+	@$(STAGE) 'compile the e2e tests of the cluster and its node' go test -c -tags e2e -o bin/ ./hack/cluster ./hack/node
 	@$(STAGE) 'e2e tests of the cluster' bin/cluster exec -- bin/cluster.test -test.v -test.timeout 10m
 	@$(STAGE) 'e2e tests of the node' bin/cluster exec -- bin/node.test -test.v -test.timeout 10m -test.run E2E
 	@$(STAGE) 'e2e tests' env LOADLINE_ROOT=$(CURDIR) bin/cluster exec -- bin/e2e.test -test.v -test.timeout 30m $(ARGS)
