@@ -381,6 +381,18 @@ func (f *fixture) stubborn() {
 	*spec.TerminationGracePeriodSeconds = 2
 	f.createPod("hang", spec)
 	f.ready("hang", 1)
+	// A process that has just begun does not ignore SIGTERM yet.
+	f.until("hang ignores SIGTERM", 10*time.Second, func() error {
+		log, err := f.node.Log(space, "hang", "hang")
+		if err != nil {
+			return err
+		}
+		defer log.Close()
+		if said, err := io.ReadAll(log); err != nil || !strings.Contains(string(said), "ready") {
+			return fmt.Errorf("it said %q: %v", said, err)
+		}
+		return nil
+	})
 	begun := time.Now()
 	f.must(f.client.CoreV1().Pods(space).Delete(f.ctx, "hang", metav1.DeleteOptions{}))
 	f.gone("hang", 10*time.Second)
