@@ -56,9 +56,9 @@ func NewOptions() *Options {
 	// HPAs read every 15 s. The default of 10 s would ask the API server at
 	// every single read.
 	server.Authorization.AllowCacheTTL = time.Minute
-	server.Authorization.WithClientTimeout(time.Second)
+	server.Authorization.WithClientTimeout(reviewTimeout)
 	server.Authorization.WithCustomRetryBackoff(reviewBackoff())
-	server.Authentication.TokenRequestTimeout = time.Second
+	server.Authentication.TokenRequestTimeout = reviewTimeout
 	server.Authentication.WithCustomRetryBackoff(reviewBackoff())
 	return &Options{
 		Server: server,
@@ -78,6 +78,10 @@ func NewOptions() *Options {
 		Prewarm:            true,
 	}
 }
+
+// reviewTimeout bounds one SubjectAccessReview or TokenReview; two and the pause
+// between them fit into requestTimeout.
+const reviewTimeout = 700 * time.Millisecond
 
 // reviewBackoff retries a review once, well inside requestTimeout.
 func reviewBackoff() wait.Backoff {

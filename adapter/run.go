@@ -39,6 +39,9 @@ import (
 // reference, at most.
 const warmUp = 30 * time.Second
 
+// discoveryTimeout bounds one request of the API server's discovery.
+const discoveryTimeout = 5 * time.Second
+
 // maxConfig bounds the configuration file, in bytes.
 const maxConfig = 4 << 20
 
@@ -103,7 +106,10 @@ type parts struct {
 
 // build makes the parts and joins them. Nothing runs yet.
 func build(ctx context.Context, o *Options, rules *rule.Set, config *rest.Config) (*parts, error) {
-	disco, err := discovery.NewDiscoveryClientForConfig(config)
+	// Discovery takes no context: without a timeout it would outlive the shutdown.
+	bounded := rest.CopyConfig(config)
+	bounded.Timeout = discoveryTimeout
+	disco, err := discovery.NewDiscoveryClientForConfig(bounded)
 	if err != nil {
 		return nil, err
 	}

@@ -50,7 +50,7 @@ func (c *Custom) GetMetricByName(ctx context.Context, name types.NamespacedName,
 		ctx, cancel := context.WithTimeout(ctx, c.Reader.Patience)
 		defer cancel()
 
-		id, err := c.identify(info, name.Namespace, metricSelector)
+		id, err := c.identify(info, name.Namespace, name.Name, metricSelector)
 		if err != nil {
 			return nil, err
 		}
@@ -90,7 +90,7 @@ func (c *Custom) GetMetricBySelector(ctx context.Context, namespace string, sele
 		ctx, cancel := context.WithTimeout(ctx, c.Reader.Patience)
 		defer cancel()
 
-		id, err := c.identify(info, namespace, metricSelector)
+		id, err := c.identify(info, namespace, "", metricSelector)
 		if err != nil {
 			return nil, err
 		}
@@ -127,8 +127,9 @@ func (c *Custom) ListAllMetrics() []cmprovider.CustomMetricInfo {
 	return infos
 }
 
-// identify makes the canonical identifier, without the objects.
-func (c *Custom) identify(info cmprovider.CustomMetricInfo, namespace string, metricSelector labels.Selector) (metric.Identifier, error) {
+// identify makes the canonical identifier, without the objects. name is empty
+// where a selector chooses them.
+func (c *Custom) identify(info cmprovider.CustomMetricInfo, namespace, name string, metricSelector labels.Selector) (metric.Identifier, error) {
 	id := metric.Identifier{API: metric.Custom, Metric: info.Metric, Namespace: namespace, MetricSelector: metricSelector.String()}
 	gvr, err := c.Mapper.ResourceFor(info.GroupResource.WithVersion(""))
 	if err != nil {
@@ -138,14 +139,40 @@ func (c *Custom) identify(info cmprovider.CustomMetricInfo, namespace string, me
 	entry, ok := c.Catalog.Custom(catalog.Name{Resource: id.Resource, Metric: id.Metric})
 	if !ok {
 		c.Catalog.Wake()
+		if err := c.Catalog.Trouble(); err != nil {
+			return id, unknowable(id.Metric, err)
+		}
 		return id, metric.Errorf(metric.Undefined, "no rule gives a metric %q for %s from a series that the source holds: check the rules' seriesQuery and resources, and whether the series exists", id.Metric, id.Resource)
+	}
+	if entry.Namespaced && namespace == "" {
+		return id, metric.Errorf(metric.Invalid, "%s live in namespaces: ask for namespaces/NAMESPACE/%s", id.Resource, id.Resource)
 	}
 	if !entry.Namespaced {
 		id.Namespace = ""
-	} else if namespace == "" {
-		return id, metric.Errorf(metric.Invalid, "%s live in namespaces: ask for namespaces/NAMESPACE/%s", id.Resource, id.Resource)
+		return id, withinNamespace(id.Resource, namespace, name)
 	}
 	return id, nil
+}
+
+// withinNamespace says which root-scoped objects may be asked for inside a
+// namespace, where authorization is that namespace's. The HPA controller's client
+// asks so, by name, for whatever an Object metric describes. Another Namespace
+// object is another tenant's, and so is what a list would tell.
+func withinNamespace(gr schema.GroupResource, namespace, name string) error {
+	switch {
+	case namespace == "":
+		return nil
+	case name == "":
+		return metric.Errorf(metric.Invalid, "%s do not live in namespaces: ask for %s/* without one", gr, gr)
+	case gr.Group == "" && gr.Resource == "namespaces" && name != namespace:
+		return metric.Errorf(metric.Invalid, "namespace %q cannot be asked for inside namespace %q: ask for namespaces/%s/metrics/METRIC", name, namespace, name)
+	}
+	return nil
+}
+
+// unknowable is the answer for a name that is not in a catalog that is incomplete.
+func unknowable(name string, trouble error) error {
+	return metric.Because(metric.SourceFailed, trouble, "whether there is a metric %q is not known, for the source's series cannot be discovered", name)
 }
 
 // join makes the items of names, in their order.

@@ -88,7 +88,13 @@ func TestBySelector(t *testing.T) {
 		},
 		"a root-scoped kind, asked inside a namespace": {
 			nodes, "a", "", metric.Identifier{API: metric.Custom, Metric: "requests", Resource: nodes},
-			&store.Data{Evaluated: start, Objects: map[string]store.Value{"n1": value(2)}}, []string{"/v1.Node/n1=2"},
+			&store.Data{Evaluated: start, Objects: map[string]store.Value{"n1": value(2)}},
+			[]string{"BadRequest: nodes do not live in namespaces: ask for nodes/* without one"},
+		},
+		"all Namespace objects, asked inside one": {
+			spaces, "a", "", metric.Identifier{API: metric.Custom, Metric: "requests", Resource: spaces},
+			&store.Data{Evaluated: start, Objects: map[string]store.Value{"b": value(2)}},
+			[]string{"BadRequest: namespaces do not live in namespaces: ask for namespaces/* without one"},
 		},
 		"the singular resource": {schema.GroupResource{Resource: "pod"}, "a", "", podMetric("a", ""), three, []string{"a/v1.Pod/p1=1", "a/v1.Pod/p2=0", "a/v1.Pod/p3=3"}},
 		"a namespaced kind without a namespace": {
@@ -125,6 +131,8 @@ func TestByName(t *testing.T) {
 		"a root-scoped one":             {nodes, "", "n1", one(nodes, "", "n1"), "/v1.Node/n1=4"},
 		"asked as the HPA client does":  {nodes, "a", "n1", one(nodes, "", "n1"), "/v1.Node/n1=4"},
 		"a Namespace object":            {spaces, "", "a", one(spaces, "", "a"), "/v1.Namespace/a=4"},
+		"its own Namespace object":      {spaces, "a", "a", one(spaces, "", "a"), "/v1.Namespace/a=4"},
+		"another tenant's Namespace":    {spaces, "a", "b", one(spaces, "", "b"), `BadRequest: namespace "b" cannot be asked for inside namespace "a": ask for namespaces/b/metrics/METRIC`},
 		"a pod that is not live":        {pods, "a", "gone", one(pods, "a", "gone"), `NotFound: there is no live pods "gone"`},
 		"the pod of another namespace":  {pods, "b", "p2", one(pods, "b", "p2"), `NotFound: there is no live pods "p2"`},
 		"a kind that the cluster lacks": {schema.GroupResource{Resource: "gizmos"}, "a", "x", one(pods, "a", "x"), `NotFound: the API server knows no resource "gizmos": no matches for /, Resource=gizmos`},

@@ -41,6 +41,9 @@ func (e *External) GetExternalMetric(ctx context.Context, namespace string, metr
 func (e *External) get(ctx context.Context, id metric.Identifier, known bool) (*external_metrics.ExternalMetricValueList, error) {
 	if !known {
 		e.Catalog.Wake()
+		if err := e.Catalog.Trouble(); err != nil {
+			return nil, unknowable(id.Metric, err)
+		}
 		return nil, metric.Errorf(metric.Undefined, "no external rule gives a metric %q from a series that the source holds: check the rules' seriesQuery, and whether the series exists", id.Metric)
 	}
 	data, err := e.Reader.Read(ctx, id)

@@ -2,6 +2,8 @@ package catalog
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -27,6 +29,9 @@ type Options struct {
 	Now      func() time.Time
 }
 
+// minGap is the shortest time between two relists.
+const minGap = 10 * time.Second
+
 // parallel bounds how many discovery calls are under way at once.
 const parallel = 4
 
@@ -38,12 +43,15 @@ type Catalog struct {
 	first   chan struct{}
 	once    sync.Once
 	failed  atomic.Int64
+	trouble atomic.Pointer[error]
 }
 
 // New returns a catalog that is empty until Run or Relist.
 func New(o Options) *Catalog {
 	c := &Catalog{opts: o, woken: make(chan struct{}, 1), first: make(chan struct{})}
 	c.current.Store(build(nil, nil, o.Scopes, time.Time{}, 0))
+	notYet := errors.New("the series have not been discovered yet")
+	c.trouble.Store(&notYet)
 	return c
 }
 
@@ -85,6 +93,23 @@ func (c *Catalog) Stats() Stats {
 	return Stats{Custom: len(s.custom), External: len(s.external), Conflicts: len(s.conflicts), Failed: int(c.failed.Load())}
 }
 
+// Trouble says why a metric that is not in the catalog may exist all the same:
+// the series of some rule could not be discovered, or not yet. Nil where the
+// catalog is complete.
+func (c *Catalog) Trouble() error { return *c.trouble.Load() }
+
+// note remembers the first failure of a relist.
+func (c *Catalog) note(findings []finding) {
+	var trouble error
+	for _, f := range findings {
+		if f.err != nil {
+			trouble = fmt.Errorf("%s: %w", f.rule.ID(), f.err)
+			break
+		}
+	}
+	c.trouble.Store(&trouble)
+}
+
 // Wake asks for a relist soon, because a metric was wanted that is not known.
 func (c *Catalog) Wake() {
 	select {
@@ -103,8 +128,11 @@ func (c *Catalog) Run(ctx context.Context) {
 		c.Relist(ctx)
 		// A metric that appears is found soon after it is wanted, and whoever asks
 		// for metrics that do not exist takes at most a twentieth of the source's
-		// time for it.
-		gap := max(10*time.Second, 20*time.Since(began))
+		// time for it. How long a failure took says nothing of that.
+		gap := minGap
+		if c.failed.Load() == 0 {
+			gap = max(minGap, min(20*time.Since(began), c.opts.Interval))
+		}
 		if !c.wait(ctx, gap) {
 			return
 		}
@@ -151,6 +179,7 @@ func (c *Catalog) Relist(ctx context.Context) {
 		}
 	}
 	c.failed.Store(int64(failed))
+	c.note(findings)
 	prev := c.current.Load()
 	next := build(prev, findings, c.opts.Scopes, c.opts.Now(), c.opts.MaxAge)
 	c.current.Store(next)
