@@ -37,19 +37,44 @@ func partial(prev *store.Snapshot, next *store.Data, q plan.Query) error {
 	if prev == nil || prev.Data == nil || metric.ReasonOf(prev.Err) != metric.SourceFailed {
 		return nil
 	}
-	missing := missingObjects(prev.Data, next, q.Names) + missingSeries(prev.Data, next)
-	if missing == 0 {
-		return nil
-	}
 	since := next.Evaluated
 	var r *recovering
 	if errors.As(prev.Err, &r) {
 		since = r.since
 	}
+	missing := missingObjects(prev.Data, next, q.Names) + missingSeries(prev.Data, next)
+	if since.Sub(prev.Data.Evaluated) >= q.Window/2 && q.Window > 0 {
+		missing += lower(prev.Data, next)
+	}
+	if missing == 0 {
+		return nil
+	}
 	if next.Evaluated.Sub(since) > min(max(minRecovery, q.Window), maxRecovery) {
 		return nil
 	}
-	return metric.Because(metric.SourceFailed, &recovering{since}, "the source is back, and %d of what had a value before has none yet", missing)
+	return metric.Because(metric.SourceFailed, &recovering{since}, "the source is back, and %d of what had a value before has none, or one over too little of the query's window, yet", missing)
+}
+
+// lower counts values that have fallen. A rate whose window is not filled again is
+// too low, never too high (PromQL extrapolates by one sample interval at most), so
+// only a fallen value is suspicious and a risen one may scale up at once.
+func lower(prev, next *store.Data) int {
+	n := 0
+	for name, now := range next.Objects {
+		if before, ok := prev.Objects[name]; ok && now.Quantity.Cmp(before.Quantity) < 0 {
+			n++
+		}
+	}
+	before := map[string]store.Value{}
+	for _, v := range prev.Series {
+		before[labels.FromMap(v.Labels).String()] = v
+	}
+	for _, now := range next.Series {
+		if v, ok := before[labels.FromMap(now.Labels).String()]; ok && now.Quantity.Cmp(v.Quantity) < 0 {
+			n++
+		}
+	}
+	return n
 }
 
 // missingObjects counts live objects that had a value and have none.

@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/resource"
+
 	"github.com/loadline/loadline/provider/metric"
 	"github.com/loadline/loadline/provider/plan"
 	"github.com/loadline/loadline/provider/store"
@@ -31,6 +33,9 @@ func TestPartial(t *testing.T) {
 	}
 	bad := objects("a")
 	bad.Bad = map[string]error{"b": errors.New("NaN")}
+	valued := func(milli int64, ago time.Duration) *store.Data {
+		return &store.Data{Evaluated: at.Add(-ago), Objects: map[string]store.Value{"a": {Quantity: *resource.NewMilliQuantity(milli, resource.DecimalSI)}}}
+	}
 	for name, tc := range map[string]struct {
 		prev   *store.Snapshot
 		next   *store.Data
@@ -52,6 +57,11 @@ func TestPartial(t *testing.T) {
 		"missing for good":                 {&store.Snapshot{Data: objects("a", "b"), Err: since(31 * time.Second)}, objects("a"), []string{"a", "b"}, 0, false},
 		"a longer window":                  {&store.Snapshot{Data: objects("a", "b"), Err: since(31 * time.Second)}, objects("a"), []string{"a", "b"}, time.Minute, true},
 		"a window longer than the bound":   {&store.Snapshot{Data: objects("a", "b"), Err: since(121 * time.Second)}, objects("a"), []string{"a", "b"}, time.Hour, false},
+		"a rate fell in a long outage":     {&store.Snapshot{Data: valued(20000, time.Minute), Err: away}, valued(1500, 0), []string{"a"}, time.Minute, true},
+		"a rate rose in a long outage":     {&store.Snapshot{Data: valued(20000, time.Minute), Err: away}, valued(30000, 0), []string{"a"}, time.Minute, false},
+		"a rate fell in a short outage":    {&store.Snapshot{Data: valued(20000, 20*time.Second), Err: away}, valued(1500, 0), []string{"a"}, time.Minute, false},
+		"a gauge fell in a long outage":    {&store.Snapshot{Data: valued(20000, time.Minute), Err: away}, valued(1500, 0), []string{"a"}, 0, false},
+		"it fell for good":                 {&store.Snapshot{Data: valued(20000, 3*time.Minute), Err: since(61 * time.Second)}, valued(1500, 0), []string{"a"}, time.Minute, false},
 		"a series is missing":              {&store.Snapshot{Data: series("x", "y"), Err: away}, series("y"), nil, 0, true},
 		"another series":                   {&store.Snapshot{Data: series("x"), Err: away}, series("y"), nil, 0, true},
 		"all series, and one more":         {&store.Snapshot{Data: series("x", "y"), Err: away}, series("y", "z", "x"), nil, 0, false},
