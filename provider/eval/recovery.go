@@ -65,12 +65,9 @@ func lower(prev, next *store.Data) int {
 			n++
 		}
 	}
-	before := map[string]store.Value{}
-	for _, v := range prev.Series {
-		before[labels.FromMap(v.Labels).String()] = v
-	}
-	for _, now := range next.Series {
-		if v, ok := before[labels.FromMap(now.Labels).String()]; ok && now.Quantity.Cmp(v.Quantity) < 0 {
+	before := byLabels(prev.Series)
+	for key, now := range byLabels(next.Series) {
+		if v, ok := before[key]; ok && now.Quantity.Cmp(v.Quantity) < 0 {
 			n++
 		}
 	}
@@ -94,18 +91,21 @@ func missingObjects(prev, next *store.Data, live []string) int {
 
 // missingSeries counts series that were there and are not.
 func missingSeries(prev, next *store.Data) int {
-	if len(prev.Series) == 0 {
-		return 0
-	}
-	there := map[string]bool{}
-	for _, v := range next.Series {
-		there[labels.FromMap(v.Labels).String()] = true
-	}
 	n := 0
-	for _, v := range prev.Series {
-		if !there[labels.FromMap(v.Labels).String()] {
+	there := byLabels(next.Series)
+	for key := range byLabels(prev.Series) {
+		if _, ok := there[key]; !ok {
 			n++
 		}
 	}
 	return n
+}
+
+// byLabels indexes series by their label sets, which are distinct in a vector.
+func byLabels(series []store.Value) map[string]store.Value {
+	index := make(map[string]store.Value, len(series))
+	for _, v := range series {
+		index[labels.FromMap(v.Labels).String()] = v
+	}
+	return index
 }
