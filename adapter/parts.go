@@ -1,0 +1,139 @@
+package adapter
+
+import (
+	"context"
+	"net"
+	"sync"
+	"time"
+
+	"k8s.io/client-go/discovery"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/metadata"
+	"k8s.io/client-go/rest"
+	"k8s.io/klog/v2"
+
+	"github.com/loadline/loadline/provider"
+	"github.com/loadline/loadline/provider/catalog"
+	"github.com/loadline/loadline/provider/demand"
+	"github.com/loadline/loadline/provider/eval"
+	"github.com/loadline/loadline/provider/object"
+	"github.com/loadline/loadline/provider/reference"
+	"github.com/loadline/loadline/provider/rule"
+	"github.com/loadline/loadline/provider/store"
+)
+
+// warmUp is how long readiness waits for the first evaluation of what HPAs
+// reference, at most.
+const warmUp = 30 * time.Second
+
+// discoveryTimeout bounds one request of the API server's discovery.
+const discoveryTimeout = 5 * time.Second
+
+// parts are the pieces of the metrics path.
+type parts struct {
+	mapper    *object.Mapper
+	objects   *object.Cache
+	catalog   *catalog.Catalog
+	demand    *demand.Registry
+	store     *store.Store
+	evaluator *eval.Evaluator
+	watcher   *reference.Watcher // nil without prewarming
+	reader    *provider.Reader
+	metrics   *selfMetrics
+	plain     net.Listener // for metrics only; nil if off
+	warm      chan struct{}
+}
+
+// build makes the parts and joins them. Nothing runs yet.
+func build(ctx context.Context, o *Options, rules *rule.Set, config *rest.Config) (*parts, error) {
+	// Discovery takes no context: without a timeout it would outlive the shutdown.
+	bounded := rest.CopyConfig(config)
+	bounded.Timeout = discoveryTimeout
+	disco, err := discovery.NewDiscoveryClientForConfig(bounded)
+	if err != nil {
+		return nil, err
+	}
+	meta, err := metadata.NewForConfig(config)
+	if err != nil {
+		return nil, err
+	}
+	src, err := o.Source.source()
+	if err != nil {
+		return nil, err
+	}
+	p := &parts{
+		mapper: object.NewMapper(disco, o.DiscoveryInterval),
+		demand: demand.New(o.Demand),
+		store:  store.New(),
+		warm:   make(chan struct{}),
+	}
+	p.objects = object.NewCache(ctx, meta, p.mapper, 0)
+	p.catalog = catalog.New(catalog.Options{
+		Rules: rules, Source: src, Scopes: p.mapper, Interval: o.RelistInterval, MaxAge: o.MaxAge, Now: time.Now,
+	})
+	p.metrics = newSelfMetrics()
+	p.evaluator = eval.New(eval.Options{
+		Source: src, Catalog: p.catalog, Objects: p.objects, Mapper: p.mapper, Demand: p.demand, Store: p.store,
+		Metrics: p.metrics.eval, Interval: o.EvaluationInterval, Timeout: o.QueryTimeout, Concurrency: o.QueryConcurrency, Now: time.Now,
+	})
+	p.metrics.registry.MustRegister(&state{
+		demand: p.demand, store: p.store, catalog: p.catalog, objects: p.objects.Held, outage: p.evaluator.Outage, loaded: time.Now(), now: time.Now,
+	})
+	p.reader = &provider.Reader{
+		Demand: p.demand, Evaluator: p.evaluator, Store: p.store, MaxAge: o.ValueMaxAge, Patience: o.ReadPatience, Now: time.Now,
+	}
+	if o.Prewarm {
+		client, err := kubernetes.NewForConfig(config)
+		if err != nil {
+			return nil, err
+		}
+		dyn, err := dynamic.NewForConfig(config)
+		if err != nil {
+			return nil, err
+		}
+		p.watcher = reference.New(reference.Options{
+			Client: client, Kinds: p.mapper, Selector: reference.ScaleSelector(dyn, p.mapper), Registry: p.demand, Added: p.evaluator.Soon,
+		})
+	}
+	return p, nil
+}
+
+// start runs the parts until ctx ends.
+func (p *parts) start(ctx context.Context, wg *sync.WaitGroup, o *Options) {
+	wg.Go(func() { p.mapper.Run(ctx) })
+	wg.Go(func() {
+		if !closed(ctx, p.mapper.Filled()) {
+			return
+		}
+		if p.watcher != nil {
+			wg.Go(func() { p.watcher.Run(ctx) })
+		}
+		p.catalog.Run(ctx)
+	})
+	wg.Go(func() { p.evaluator.Run(ctx) })
+	wg.Go(func() {
+		defer close(p.warm)
+		limit, cancel := context.WithTimeout(ctx, warmUp)
+		defer cancel()
+		if closed(limit, p.catalog.Listed()) && (p.watcher == nil || closed(limit, p.watcher.Synced())) {
+			p.evaluator.Evaluate(limit, p.demand.Wanted())
+		}
+	})
+	if p.plain != nil {
+		wg.Go(func() {
+			if err := servePlain(ctx, p.plain, p.metrics.handler()); err != nil {
+				klog.FromContext(ctx).Error(err, "Cannot serve metrics", "address", o.MetricsBindAddress)
+			}
+		})
+	}
+}
+
+func closed(ctx context.Context, ch <-chan struct{}) bool {
+	select {
+	case <-ch:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

@@ -1,0 +1,73 @@
+package adapter
+
+import (
+	"time"
+
+	openapinamer "k8s.io/apiserver/pkg/endpoints/openapi"
+	genericapiserver "k8s.io/apiserver/pkg/server"
+	"k8s.io/client-go/rest"
+	"k8s.io/kube-openapi/pkg/common"
+	cmapiserver "sigs.k8s.io/custom-metrics-apiserver/pkg/apiserver"
+	openapicore "sigs.k8s.io/custom-metrics-apiserver/pkg/generated/openapi/core"
+	openapicustom "sigs.k8s.io/custom-metrics-apiserver/pkg/generated/openapi/custommetrics"
+	openapiexternal "sigs.k8s.io/custom-metrics-apiserver/pkg/generated/openapi/externalmetrics"
+	cmprovider "sigs.k8s.io/custom-metrics-apiserver/pkg/provider"
+
+	"github.com/loadline/loadline/provider"
+	"github.com/loadline/loadline/provider/rule"
+)
+
+// newServer makes the API server over the parts. A group without rules is not
+// served, so that another provider can.
+func newServer(o *Options, config *rest.Config, rules *rule.Set, p *parts) (*cmapiserver.CustomMetricsAdapterServer, error) {
+	var custom cmprovider.CustomMetricsProvider
+	var external cmprovider.ExternalMetricsProvider
+	if len(rules.Custom) > 0 {
+		custom = &provider.Custom{Reader: p.reader, Catalog: p.catalog, Objects: p.objects, Mapper: p.mapper, Metrics: p.metrics.reads}
+	}
+	if len(rules.External) > 0 {
+		external = &provider.External{Reader: p.reader, Catalog: p.catalog, Metrics: p.metrics.reads}
+	}
+
+	const name = "loadline-adapter"
+	definitions := func(ref common.ReferenceCallback) map[string]common.OpenAPIDefinition {
+		all := openapicore.GetOpenAPIDefinitions(ref)
+		for k, v := range openapicustom.GetOpenAPIDefinitions(ref) {
+			all[k] = v
+		}
+		for k, v := range openapiexternal.GetOpenAPIDefinitions(ref) {
+			all[k] = v
+		}
+		return all
+	}
+	namer := openapinamer.NewDefinitionNamer(cmapiserver.Scheme)
+	o.Server.OpenAPIConfig = genericapiserver.DefaultOpenAPIConfig(definitions, namer)
+	o.Server.OpenAPIConfig.Info.Title = name
+	o.Server.OpenAPIV3Config = genericapiserver.DefaultOpenAPIV3Config(definitions, namer)
+	o.Server.OpenAPIV3Config.Info.Title = name
+
+	generic := genericapiserver.NewRecommendedConfig(cmapiserver.Codecs)
+	generic.ClientConfig = config
+	generic.RequestTimeout = requestTimeout
+	generic.ShutdownDelayDuration = o.ShutdownDelay
+	generic.BuildHandlerChainFunc = handlerChain
+	if err := o.Server.ApplyTo(generic); err != nil {
+		return nil, err
+	}
+	controller, err := o.Cert.controller(config)
+	if err != nil {
+		return nil, err
+	}
+	if controller != nil {
+		generic.SecureServing.Cert = controller
+	}
+	generic.LivezChecks = append(generic.LivezChecks, alive(p.evaluator.Beat, o.EvaluationInterval, time.Now))
+	generic.AddReadyzChecks(warm(p.warm))
+
+	server, err := (&cmapiserver.Config{GenericConfig: &generic.Config}).Complete(nil).New(name, custom, external)
+	if err != nil {
+		return nil, err
+	}
+	server.GenericAPIServer.Handler.NonGoRestfulMux.Handle("/metrics", p.metrics.handler())
+	return server, nil
+}
