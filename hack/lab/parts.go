@@ -50,15 +50,19 @@ func (l *Lab) PrometheusURL(ctx context.Context) (string, error) {
 	return "http://" + net.JoinHostPort(s.Spec.ClusterIP, "9090"), nil
 }
 
-// StartAdapter applies deploy/base with what a cluster without DNS, mounts and
-// network namespaces for each pod needs, and waits until both APIs answer.
-// extra flags are appended.
+// StartAdapter applies deploy/base as AdapterManifests renders it, and waits
+// until both APIs answer. extra flags are appended.
 func (l *Lab) StartAdapter(ctx context.Context, extra ...string) error {
 	l.say("Starting the adapter from deploy/base")
 	objects, err := l.AdapterManifests(ctx, extra...)
 	if err != nil {
 		return err
 	}
+	return l.RunAdapter(ctx, objects)
+}
+
+// RunAdapter applies an adapter's manifests, and waits until both APIs answer.
+func (l *Lab) RunAdapter(ctx context.Context, objects []*unstructured.Unstructured) error {
 	if err := l.Apply(ctx, objects); err != nil {
 		return err
 	}
@@ -70,7 +74,14 @@ func (l *Lab) StartAdapter(ctx context.Context, extra ...string) error {
 
 // AdapterManifests renders deploy/base for the lab.
 func (l *Lab) AdapterManifests(ctx context.Context, extra ...string) ([]*unstructured.Unstructured, error) {
-	objects, err := l.Kustomize(ctx, filepath.Join(l.opts.Root, "hack", "lab", "adapter"))
+	return l.RenderAdapter(ctx, filepath.Join("hack", "lab", "adapter"), extra...)
+}
+
+// RenderAdapter renders a directory of the repository that holds the adapter's
+// manifests, with what a cluster without DNS, mounts and network namespaces for
+// each pod needs. extra flags are appended.
+func (l *Lab) RenderAdapter(ctx context.Context, dir string, extra ...string) ([]*unstructured.Unstructured, error) {
+	objects, err := l.Kustomize(ctx, filepath.Join(l.opts.Root, dir))
 	if err != nil {
 		return nil, err
 	}
