@@ -60,7 +60,11 @@ func Make(wants []Want, m rule.Mapper) Plan {
 			Series: w.Series, Resource: w.ID.Resource, Namespace: w.ID.Namespace, Names: w.Names, Selector: w.MetricSelector,
 		})
 		if err != nil {
-			p.Failed[w.ID] = metric.Because(metric.RuleFailed, err, "no query for %s", w.ID.Metric)
+			reason := metric.RuleFailed
+			if metric.ReasonOf(err) == metric.Invalid {
+				reason = metric.Invalid // the request is at fault, not the rule
+			}
+			p.Failed[w.ID] = metric.Because(reason, err, "no query for %s", w.ID.Metric)
 			continue
 		}
 		k := key{w.Rule.ID(), q.PromQL, q.ObjectLabel}

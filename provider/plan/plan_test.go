@@ -21,8 +21,11 @@ type renderer string
 func (r renderer) ID() string { return string(r) }
 
 func (r renderer) Query(_ rule.Mapper, in rule.QueryInput) (rule.Query, error) {
-	if in.Series == "broken" {
+	switch in.Series {
+	case "broken":
 		return rule.Query{}, errors.New("template")
+	case "compared":
+		return rule.Query{}, fmt.Errorf("rules[1]: %w", metric.Errorf(metric.Invalid, "by >"))
 	}
 	selector := ""
 	if in.Selector != nil {
@@ -97,8 +100,12 @@ func TestMake(t *testing.T) {
 			},
 			plan.Plan{
 				Queries: []plan.Query{query("rules[0]", "s{a|p1|}", "pods", web)},
-				Failed:  map[metric.Identifier]error{broken: errors.New("no query for rps: template")},
+				Failed:  map[metric.Identifier]error{broken: metric.Errorf(metric.RuleFailed, "no query for rps: template")},
 			},
+		},
+		"a selector that the rule cannot render is the reader's mistake": {
+			[]plan.Want{{ID: broken, Rule: renderer("rules[1]"), Series: "compared", Names: []string{"p1"}}},
+			plan.Plan{Failed: map[metric.Identifier]error{broken: metric.Errorf(metric.Invalid, "no query for rps: rules[1]: by >")}},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -106,8 +113,8 @@ func TestMake(t *testing.T) {
 			if tc.want.Failed == nil {
 				tc.want.Failed = map[metric.Identifier]error{}
 			}
-			sameText := cmp.Comparer(func(a, b error) bool { return a.Error() == b.Error() })
-			if diff := cmp.Diff(tc.want, got, sameText); diff != "" {
+			sameMeaning := cmp.Comparer(func(a, b error) bool { return a.Error() == b.Error() && metric.ReasonOf(a) == metric.ReasonOf(b) })
+			if diff := cmp.Diff(tc.want, got, sameMeaning); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})

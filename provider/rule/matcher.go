@@ -12,6 +12,8 @@ import (
 	promlabels "github.com/prometheus/prometheus/model/labels"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/selection"
+
+	"github.com/loadline/loadline/provider/metric"
 )
 
 // matcher is one label matcher of a query, by its meaning: the label is, or is
@@ -61,14 +63,15 @@ func nameMatcher(label string, names []string) (matcher, error) {
 	return matcher{label: label, kind: kind, values: names}, nil
 }
 
-// selectorMatchers translates a metric label selector, ordered by key.
+// selectorMatchers translates a metric label selector, ordered by key. What cannot
+// be translated is the reader's mistake, not the rule's.
 func selectorMatchers(selector labels.Selector) ([]matcher, error) {
 	if selector == nil {
 		return nil, nil
 	}
 	requirements, selectable := selector.Requirements()
 	if !selectable {
-		return nil, fmt.Errorf("the metric label selector selects nothing")
+		return nil, metric.Errorf(metric.Invalid, "the metric label selector selects nothing")
 	}
 	out := make([]matcher, 0, len(requirements))
 	for _, requirement := range requirements {
@@ -85,11 +88,11 @@ func selectorMatchers(selector labels.Selector) ([]matcher, error) {
 func requirementMatcher(requirement labels.Requirement) (matcher, error) {
 	m := matcher{label: requirement.Key(), values: requirement.Values().List()}
 	if !validLabel(m.label) {
-		return m, fmt.Errorf("the metric label selector has the key %q, which is not a label name", clip(m.label))
+		return m, metric.Errorf(metric.Invalid, "the metric label selector has the key %q, which is not a label name", clip(m.label))
 	}
 	for _, value := range m.values {
 		if !utf8.ValidString(value) {
-			return m, fmt.Errorf("the metric label selector has the value %q, which is not UTF-8", clip(value))
+			return m, metric.Errorf(metric.Invalid, "the metric label selector has the value %q, which is not UTF-8", clip(value))
 		}
 	}
 	exactlyOne := false
@@ -107,12 +110,23 @@ func requirementMatcher(requirement labels.Requirement) (matcher, error) {
 	case selection.DoesNotExist:
 		return matcher{label: m.label, kind: promlabels.MatchEqual}, nil
 	default:
-		return m, fmt.Errorf("the metric label selector compares %q with %q, which PromQL cannot: use =, !=, in, notin or presence", clip(m.label), requirement.Operator())
+		return m, metric.Errorf(metric.Invalid, "the metric label selector compares %q by %s, which PromQL cannot: use =, !=, in, notin or presence", clip(m.label), spelled(requirement.Operator()))
 	}
 	if len(m.values) == 0 || exactlyOne && len(m.values) != 1 {
-		return m, fmt.Errorf("the metric label selector gives %q %d values for %q", clip(m.label), len(m.values), requirement.Operator())
+		return m, metric.Errorf(metric.Invalid, "the metric label selector gives %q %d values for %q", clip(m.label), len(m.values), requirement.Operator())
 	}
 	return m, nil
+}
+
+// spelled returns an operator as readers write it.
+func spelled(o selection.Operator) string {
+	switch o {
+	case selection.GreaterThan:
+		return ">"
+	case selection.LessThan:
+		return "<"
+	}
+	return string(o)
 }
 
 // labelName returns a label as PromQL: quoted unless it has the classic form.

@@ -8,6 +8,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/loadline/loadline/provider/metric"
 )
 
 // one compiles a file with a single rule.
@@ -167,6 +169,7 @@ func TestQueryErrors(t *testing.T) {
 		in            QueryInput
 		mapper        Mapper
 		want          string
+		reason        metric.Reason
 	}{
 		"series name with PromQL in it": {
 			rule: plain, in: with(func(in *QueryInput) { in.Series = `x{}) or vector(1)#` }),
@@ -178,11 +181,15 @@ func TestQueryErrors(t *testing.T) {
 		},
 		"greater than": {
 			rule: plain, in: with(func(in *QueryInput) { in.Selector = selector(t, "size>5") }),
-			want: `rules[0]: the metric label selector compares "size" with "gt", which PromQL cannot: use =, !=, in, notin or presence`,
+			want: `rules[0]: the metric label selector compares "size" by >, which PromQL cannot: use =, !=, in, notin or presence`, reason: metric.Invalid,
+		},
+		"less than": {
+			rule: plain, in: with(func(in *QueryInput) { in.Selector = selector(t, "size<5") }),
+			want: `rules[0]: the metric label selector compares "size" by <, which PromQL cannot: use =, !=, in, notin or presence`, reason: metric.Invalid,
 		},
 		"selects nothing": {
 			rule: plain, in: with(func(in *QueryInput) { in.Selector = labels.Nothing() }),
-			want: `rules[0]: the metric label selector selects nothing`,
+			want: `rules[0]: the metric label selector selects nothing`, reason: metric.Invalid,
 		},
 		"nameless object": {
 			rule: plain, in: with(func(in *QueryInput) { in.Names = []string{""} }),
@@ -242,6 +249,9 @@ func TestQueryErrors(t *testing.T) {
 			}
 			if diff := cmp.Diff(tc.want, err.Error()); diff != "" {
 				t.Errorf("error (-want +got):\n%s", diff)
+			}
+			if got := metric.ReasonOf(err); got != tc.reason {
+				t.Errorf("reason %q, want %q", got, tc.reason)
 			}
 		})
 	}
