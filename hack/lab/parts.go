@@ -24,6 +24,9 @@ const ScrapeInterval = 2 * time.Second
 // EvaluationInterval of the lab's adapter.
 const EvaluationInterval = 2 * time.Second
 
+// RateWindow is the window of the rates in rules/config.yaml.
+const RateWindow = 10 * time.Second
+
 // StartPrometheus starts Prometheus and waits until it is ready.
 func (l *Lab) StartPrometheus(ctx context.Context) error {
 	l.say("Starting Prometheus")
@@ -90,25 +93,15 @@ func (l *Lab) RenderAdapter(ctx context.Context, dir string, extra ...string) ([
 		return nil, err
 	}
 	for _, o := range objects {
-		switch {
-		case o.GetKind() == "Deployment" && o.GetName() == AdapterDeployment:
-			flags := append([]string{
-				"--prometheus-url=" + url, "--bind-address=$(POD_IP)", "--metrics-bind-address=$(POD_IP):8080", "--v=2",
-				"--evaluation-interval=" + EvaluationInterval.String(), "--query-timeout=1s", "--max-wanted-per-namespace=300",
-			}, extra...)
-			if err := editContainer(o, "loadline-adapter:local", flags); err != nil {
-				return nil, err
-			}
-		case o.GetKind() == "ConfigMap":
-			// The shipped window suits scrapes of 15 s and more; the lab scrapes
-			// every 2 s and wants to see a change within seconds.
-			data, _, _ := unstructured.NestedStringMap(o.Object, "data")
-			for k, v := range data {
-				data[k] = strings.NewReplacer("[1m]", "[10s]", "[2m]", "[10s]").Replace(v)
-			}
-			if err := unstructured.SetNestedStringMap(o.Object, data, "data"); err != nil {
-				return nil, err
-			}
+		if o.GetKind() != "Deployment" || o.GetName() != AdapterDeployment {
+			continue
+		}
+		flags := append([]string{
+			"--prometheus-url=" + url, "--bind-address=$(POD_IP)", "--metrics-bind-address=$(POD_IP):8080", "--v=2",
+			"--evaluation-interval=" + EvaluationInterval.String(), "--query-timeout=1s", "--max-wanted-per-namespace=300",
+		}, extra...)
+		if err := editContainer(o, "loadline-adapter:local", flags); err != nil {
+			return nil, err
 		}
 	}
 	return objects, nil
