@@ -35,8 +35,9 @@ func (o *SourceOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.PasswordFile, "prometheus-password-file", o.PasswordFile, "File with the password for basic authentication.")
 	fs.StringArrayVar(&o.Headers, "prometheus-header", o.Headers, "Header NAME=VALUE to send with every request, such as X-Scope-OrgID=team. Repeatable.")
 	fs.BoolVar(&o.DisableHTTP2, "prometheus-disable-http2", o.DisableHTTP2, "Speak HTTP/1.1 to the source.")
-	fs.DurationVar(&o.SampleMaxAge, "sample-max-age", o.SampleMaxAge, "How old a sample behind an instant selector may be, sent as lookback_delta. Prometheus and Thanos heed it, VictoriaMetrics ignores it. Range selectors are bounded by their own window. 0 leaves it to the source.")
-	fs.Int64Var(&o.MaxBytes, "prometheus-max-answer-bytes", prometheus.DefaultMaxBytes, "Size of the answer to a query, in bytes after decompression, at most. It is held in memory.")
+	fs.DurationVar(&o.SampleMaxAge, "sample-max-age", o.SampleMaxAge, "How old a sample behind an instant selector may be, sent as lookback_delta. Prometheus and Thanos heed it, Mimir since March 2026; VictoriaMetrics ignores it. Range selectors are bounded by their own window. 0 leaves it to the source.")
+	fs.Int64Var(&o.MaxBytes, "prometheus-max-answer-bytes", prometheus.DefaultMaxBytes, "Size of the answer to a query, in bytes after decompression, at most.")
+	fs.IntVar(&o.MaxValues, "prometheus-max-answer-values", prometheus.DefaultMaxValues, "Values in the answer to a query, at most. Up to --query-concurrency answers are held in memory besides what --max-values-held allows.")
 	fs.Int64Var(&o.MaxSeriesBytes, "prometheus-max-series-bytes", prometheus.DefaultMaxSeriesBytes, "Size of the answer to a series discovery, in bytes after decompression, at most. It is not held in memory.")
 }
 

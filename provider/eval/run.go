@@ -54,7 +54,7 @@ func (e *Evaluator) waiting(q plan.Query) wait {
 		return wait{}
 	}
 	var n *notSent
-	return wait{since: s.Attempted, unanswered: unanswered(s.Err) && !errors.As(s.Err, &n)}
+	return wait{since: s.Attempted, unanswered: source.Unanswered(s.Err) && !errors.As(s.Err, &n)}
 }
 
 // notSent is why a query was not even sent.
@@ -79,15 +79,6 @@ func (e *Evaluator) skip(queries []plan.Query, cause error) {
 			e.opts.Store.Fail(id, w.since, typed)
 		}
 	}
-}
-
-// unanswered says whether err means that the source gave no answer at all.
-func unanswered(err error) bool {
-	switch source.KindOf(err) {
-	case source.Timeout, source.Unavailable, source.Malformed:
-		return true
-	}
-	return false
 }
 
 // round hands out the slots of one evaluation. A query that the source leaves
@@ -130,7 +121,7 @@ func (r *round) end(err error) {
 	defer r.mu.Unlock()
 	r.underWay--
 	switch {
-	case unanswered(err):
+	case source.Unanswered(err):
 		r.lost++
 		r.result.Unreachable++
 		r.result.Err = err
@@ -142,9 +133,14 @@ func (r *round) end(err error) {
 	r.changed.Signal()
 }
 
-// failure is why the metrics of q have no new value.
+// failure is why the metrics of q have no new value. An answer beyond our limits
+// comes again with the next query, so no earlier value bridges it.
 func failure(q plan.Query, err error) error {
-	return metric.Because(metric.SourceFailed, err, "%s: query %s", q.Rule, clip(q.PromQL, 300))
+	reason := metric.SourceFailed
+	if source.KindOf(err) == source.Oversized {
+		reason = metric.LimitReached
+	}
+	return metric.Because(reason, err, "%s: query %s", q.Rule, clip(q.PromQL, 300))
 }
 
 func clip(s string, n int) string {

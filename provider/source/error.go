@@ -24,8 +24,10 @@ const (
 	// Malformed: what came back is not an answer (HTML, truncated JSON, a result
 	// of another type).
 	Malformed
-	// Incomplete: the answer was cut, by our size limit or by the source's.
+	// Incomplete: the answer was cut by a limit of the source.
 	Incomplete
+	// Oversized: the answer has more bytes or values than our limits allow.
+	Oversized
 )
 
 // String returns the kind as one lower-case word.
@@ -45,6 +47,8 @@ func (k Kind) String() string {
 		return "malformed"
 	case Incomplete:
 		return "incomplete"
+	case Oversized:
+		return "oversized"
 	default:
 		return "unknown"
 	}
@@ -74,4 +78,14 @@ func KindOf(err error) Kind {
 		return e.Kind
 	}
 	return Unknown
+}
+
+// Unanswered says whether err means that the source gave no answer at all, not
+// even a refusal.
+func Unanswered(err error) bool {
+	switch KindOf(err) {
+	case Timeout, Unavailable, Malformed:
+		return true
+	}
+	return false
 }

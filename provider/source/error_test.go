@@ -23,6 +23,7 @@ func TestKindOf(t *testing.T) {
 		"canceled":         {&Error{Kind: Canceled}, "canceled"},
 		"unavailable":      {&Error{Kind: Unavailable}, "unavailable"},
 		"incomplete":       {&Error{Kind: Incomplete}, "incomplete"},
+		"oversized":        {&Error{Kind: Oversized}, "oversized"},
 		"explicit unknown": {&Error{Kind: Unknown}, "unknown"},
 	} {
 		t.Run(name, func(t *testing.T) {

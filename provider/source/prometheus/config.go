@@ -20,8 +20,10 @@ import (
 const (
 	DefaultTimeout        = 10 * time.Second
 	DefaultSeriesTimeout  = time.Minute
-	DefaultMaxBytes       = 64 << 20
 	DefaultMaxSeriesBytes = 1 << 30
+	// 10,000 pods of one namespace, with long names and all digits, take 1.3 MB.
+	DefaultMaxBytes  = 8 << 20
+	DefaultMaxValues = 50_000
 
 	serviceAccountDir = "/var/run/secrets/kubernetes.io/serviceaccount"
 )
@@ -61,12 +63,14 @@ type Config struct {
 	// caller's context has no or a later deadline.
 	Timeout, SeriesTimeout time.Duration
 	// Lookback is how old an instant selector's samples may be, sent as
-	// lookback_delta; 0 leaves it to the source. Prometheus and Thanos heed it;
-	// VictoriaMetrics ignores it.
+	// lookback_delta; 0 leaves it to the source. Prometheus and Thanos heed it, Mimir
+	// since March 2026; VictoriaMetrics ignores it.
 	Lookback time.Duration
-	// MaxBytes and MaxSeriesBytes bound an answer's size after decompression. A
-	// query's answer is held in memory, a discovery's is not.
+	// MaxBytes and MaxSeriesBytes bound an answer's size after decompression.
+	// Neither is held in memory.
 	MaxBytes, MaxSeriesBytes int64
+	// MaxValues bounds the values in the answer to a query, which are held.
+	MaxValues int
 }
 
 // withDefaults returns a copy with the defaults filled in.
@@ -90,6 +94,9 @@ func (c Config) withDefaults() Config {
 		if *value == 0 {
 			*value = standard
 		}
+	}
+	if c.MaxValues == 0 {
+		c.MaxValues = DefaultMaxValues
 	}
 	return c
 }
@@ -116,6 +123,7 @@ func (c Config) Validate() error {
 	wrong(c.Lookback < 0, "the lookback must not be negative")
 	wrong(c.Lookback > 0 && c.Lookback < time.Millisecond, "the lookback must be at least a millisecond")
 	wrong(c.MaxBytes < 0 || c.MaxSeriesBytes < 0, "the limits of an answer's size must be positive")
+	wrong(c.MaxValues < 0, "--prometheus-max-answer-values: must be positive")
 	_, err := parseHeaders(c.Headers)
 	return errors.Join(append(errs, err)...)
 }

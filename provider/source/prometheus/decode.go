@@ -1,9 +1,11 @@
 package prometheus
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"strconv"
 	"strings"
@@ -14,16 +16,7 @@ import (
 	"github.com/loadline/loadline/provider/source"
 )
 
-// answer is the body of /api/v1/query.
-type answer struct {
-	apiError
-	Warnings []string `json:"warnings"`
-	Data     struct {
-		ResultType string          `json:"resultType"`
-		Result     json.RawMessage `json:"result"`
-	} `json:"data"`
-}
-
+// element is one element of a vector.
 type element struct {
 	Metric    map[string]string `json:"metric"`
 	Value     *point            `json:"value"`
@@ -60,61 +53,105 @@ func (p *point) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// decodeAnswer decodes an instant query's answer. A scalar becomes one sample
-// without labels; any other type but a vector is refused.
-func decodeAnswer(body []byte) (source.Answer, error) {
-	var a answer
-	if err := json.Unmarshal(body, &a); err != nil {
-		return source.Answer{}, malformed(err)
+// decodeAnswer reads the body of /api/v1/query one sample at a time, at most
+// maxValues of them. A scalar becomes one sample without labels; any other type
+// but a vector is refused.
+func decodeAnswer(body io.Reader, maxValues int) (source.Answer, error) {
+	e := newEnvelope(body)
+	r := resultDecoder{envelope: e, maxValues: maxValues, builder: labels.NewScratchBuilder(8)}
+	err := e.read(func(first json.Token) error { return e.restOfObject(first, r.field) })
+	if err == nil {
+		err = r.complete()
 	}
-	switch a.Status {
-	case "success":
-	case "error":
-		return source.Answer{}, reported(a.apiError)
-	default:
-		return source.Answer{}, malformed(errors.New("it has no status"))
-	}
-	if err := cut(a.Warnings); err != nil {
-		return source.Answer{}, err
-	}
-	samples, err := decodeResult(a.Data.ResultType, a.Data.Result)
 	if err != nil {
 		return source.Answer{}, err
 	}
-	return source.Answer{Samples: samples, Warnings: a.Warnings}, nil
+	return source.Answer{Samples: r.samples, Warnings: e.warnings}, nil
 }
 
-func decodeResult(resultType string, result json.RawMessage) ([]source.Sample, error) {
+type resultDecoder struct {
+	*envelope
+	maxValues  int
+	resultType string
+	early      json.RawMessage // the result, if it came before its type
+	builder    labels.ScratchBuilder
+	samples    []source.Sample // nil: no result yet
+}
+
+func (r *resultDecoder) field(key string) error {
 	switch {
-	case resultType == "scalar":
+	case key == "resultType":
+		return r.json.Decode(&r.resultType)
+	case key == "result" && r.resultType == "":
+		return r.json.Decode(&r.early) // at most maxElement bytes
+	case key == "result":
+		return r.result()
+	}
+	return r.json.Decode(new(json.RawMessage))
+}
+
+// complete catches up on a result that came before its type, and fails without one.
+func (r *resultDecoder) complete() error {
+	if r.samples == nil && r.early != nil {
+		r.envelope = newEnvelope(bytes.NewReader(r.early))
+		if err := r.result(); err != nil {
+			return err
+		}
+	}
+	if r.samples == nil {
+		return errors.New("the result is missing")
+	}
+	return nil
+}
+
+func (r *resultDecoder) result() error {
+	switch r.resultType {
+	case "scalar":
 		var p *point
-		if err := json.Unmarshal(result, &p); err != nil {
-			return nil, malformed(err)
+		if err := r.json.Decode(&p); err != nil {
+			return err
 		} else if p == nil {
-			return nil, malformed(errors.New("the scalar is missing"))
+			return errors.New("the scalar is missing")
 		}
-		return []source.Sample{{Labels: labels.EmptyLabels(), Value: p.value, Time: p.time}}, nil
-	case resultType != "vector":
-		return nil, malformed(fmt.Errorf("the result is of the type %q, where one value for each series is needed: end the query in no range selector", excerpt([]byte(resultType))))
-	}
-	var elements []element
-	if err := json.Unmarshal(result, &elements); err != nil {
-		return nil, malformed(err)
-	} else if elements == nil {
-		return nil, malformed(errors.New("the vector is missing"))
-	}
-	samples := make([]source.Sample, len(elements))
-	for i, e := range elements {
-		metric := labels.FromMap(e.Metric)
-		switch {
-		case e.Value == nil && e.Histogram != nil:
-			return nil, malformed(fmt.Errorf("the series %s has a native histogram, not a number: apply histogram_quantile( ), histogram_avg( ) or the like", excerpt([]byte(metric.String()))))
-		case e.Value == nil:
-			return nil, malformed(fmt.Errorf("the series %s has no value", excerpt([]byte(metric.String()))))
+		r.samples = []source.Sample{{Labels: labels.EmptyLabels(), Value: p.value, Time: p.time}}
+		return nil
+	case "vector":
+		r.samples = []source.Sample{}
+		first, err := r.token()
+		if err != nil {
+			return err
+		} else if first == nil {
+			return errors.New("the vector is missing")
 		}
-		samples[i] = source.Sample{Labels: metric, Value: e.Value.value, Time: e.Value.time}
+		var one element
+		return r.restOfArray(first, func() error { return r.sample(&one) })
 	}
-	return samples, nil
+	return malformed(fmt.Errorf("the result is of the type %q, where one value for each series is needed: end the query in no range selector", excerpt([]byte(r.resultType))))
+}
+
+// sample reads one element of a vector into one, which is used again and again.
+func (r *resultDecoder) sample(one *element) error {
+	clear(one.Metric)
+	one.Value, one.Histogram = nil, nil
+	if err := r.json.Decode(one); err != nil {
+		return err
+	}
+	r.builder.Reset()
+	for name, value := range one.Metric {
+		r.builder.Add(name, value)
+	}
+	r.builder.Sort()
+	metric := r.builder.Labels()
+	switch {
+	case one.Value == nil && one.Histogram != nil:
+		return malformed(fmt.Errorf("the series %s has a native histogram, not a number: apply histogram_quantile( ), histogram_avg( ) or the like", excerpt([]byte(metric.String()))))
+	case one.Value == nil:
+		return malformed(fmt.Errorf("the series %s has no value", excerpt([]byte(metric.String()))))
+	case len(r.samples) >= r.maxValues:
+		return &source.Error{Kind: source.Oversized, Text: fmt.Sprintf("the answer has more than %d values: aggregate further in the query, or raise --prometheus-max-answer-values", r.maxValues)}
+	}
+	r.samples = append(r.samples, source.Sample{Labels: metric, Value: one.Value.value, Time: one.Value.time})
+	return nil
 }
 
 // cut finds the warning that an answer lacks something because of a limit. There

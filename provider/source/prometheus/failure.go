@@ -26,7 +26,7 @@ func (s *Source) broken(ctx context.Context, err error) error {
 	tooLarge, limit := errors.AsType[*tooLargeError](err)
 	switch {
 	case limit:
-		return &source.Error{Kind: source.Incomplete, Text: tooLarge.Error(), Err: err}
+		return &source.Error{Kind: source.Oversized, Text: tooLarge.Error(), Err: err}
 	case request, connection, ctx.Err() != nil:
 		return s.unanswered(ctx, err)
 	default:

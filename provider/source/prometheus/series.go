@@ -2,7 +2,6 @@ package prometheus
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -11,12 +10,8 @@ import (
 	"github.com/loadline/loadline/provider/source"
 )
 
-const (
-	// maxNames bounds the distinct pairs of series name and label name.
-	maxNames = 1 << 20
-	// maxElement bounds one series; its labels together are a few kilobytes.
-	maxElement = 1 << 20
-)
+// maxNames bounds the distinct pairs of series name and label name.
+const maxNames = 1 << 20
 
 // nameSet is label names by series name.
 type nameSet struct {
@@ -56,116 +51,22 @@ func (n *nameSet) list() []source.Series {
 	return out
 }
 
-// stretch ends reading when one element goes on for too long.
-type stretch struct {
-	io.Reader
-	left int
-}
-
-func (s *stretch) Read(p []byte) (int, error) {
-	n, err := s.Reader.Read(p)
-	if s.left -= n; s.left < 0 {
-		return 0, fmt.Errorf("one element has more than %d bytes", maxElement)
-	}
-	return n, err
-}
-
 // decodeSeries reads the body of /api/v1/series one series at a time.
 func decodeSeries(body io.Reader) ([]source.Series, error) {
-	reader := &stretch{Reader: body, left: maxElement}
-	decoder := json.NewDecoder(reader)
-	d := &seriesDecoder{json: decoder, next: func() { reader.left = maxElement }, found: nameSet{names: map[string]map[string]struct{}{}}}
-	if err := d.delimiter('{'); err != nil {
-		return nil, err
-	}
-	for decoder.More() {
-		if err := d.field(); err != nil {
-			return nil, err
-		}
-		d.next()
-	}
-	if err := d.delimiter('}'); err != nil {
-		return nil, err
-	}
-	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return nil, errors.Join(errors.New("there is something after the answer"), err)
-	}
-	return d.result()
-}
-
-type seriesDecoder struct {
-	json     *json.Decoder
-	next     func() // to be called after each element
-	said     apiError
-	warnings []string
-	hasData  bool
-	found    nameSet
-}
-
-func (d *seriesDecoder) result() ([]source.Series, error) {
-	switch {
-	case d.said.Status == "error":
-		return nil, reported(d.said)
-	case d.said.Status != "success" || !d.hasData:
-		return nil, errors.New("it has no status or no data")
-	}
-	if err := cut(d.warnings); err != nil {
-		return nil, err
-	}
-	return d.found.list(), nil
-}
-
-// field reads one key of the answer and its value.
-func (d *seriesDecoder) field() error {
-	key, err := d.json.Token()
-	if err != nil {
-		return err
-	}
-	switch key {
-	case "status":
-		return d.json.Decode(&d.said.Status)
-	case "errorType":
-		return d.json.Decode(&d.said.ErrorType)
-	case "error":
-		return d.json.Decode(&d.said.Error)
-	case "warnings":
-		return d.json.Decode(&d.warnings)
-	case "data":
-		return d.data()
-	default:
-		return d.json.Decode(new(json.RawMessage))
-	}
-}
-
-func (d *seriesDecoder) data() error {
-	if err := d.delimiter('['); err != nil {
-		return err
-	}
-	d.hasData = true
+	e := newEnvelope(body)
+	found := nameSet{names: map[string]map[string]struct{}{}}
 	series := map[string]string{}
-	for d.json.More() {
-		clear(series)
-		if err := d.json.Decode(&series); err != nil {
-			return err
-		}
-		if err := d.found.add(series); err != nil {
-			return err
-		}
-		d.next()
-	}
-	return d.delimiter(']')
-}
-
-func (d *seriesDecoder) delimiter(want json.Delim) error {
-	token, err := d.json.Token()
+	err := e.read(func(first json.Token) error {
+		return e.restOfArray(first, func() error {
+			clear(series)
+			if err := e.json.Decode(&series); err != nil {
+				return err
+			}
+			return found.add(series)
+		})
+	})
 	if err != nil {
-		if errors.Is(err, io.EOF) {
-			return io.ErrUnexpectedEOF
-		}
-		return err
+		return nil, err
 	}
-	if token != want {
-		return fmt.Errorf("there is %q where %q is needed", excerpt([]byte(fmt.Sprint(token))), want)
-	}
-	return nil
+	return found.list(), nil
 }

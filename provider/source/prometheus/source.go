@@ -2,6 +2,7 @@ package prometheus
 
 import (
 	"context"
+	"io"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -28,6 +29,7 @@ type Source struct {
 	config Config
 	host   string
 	api    api.Client
+	query  *http.Client
 	series *http.Client
 	now    func() time.Time
 }
@@ -48,10 +50,11 @@ func New(c Config) (*Source, error) {
 		return nil, err
 	}
 	base.User = nil // the transport has it, and it must not get into errors
-	client, err := api.NewClient(api.Config{
-		Address: base.String(),
-		Client:  newClient(&bodyTransport{limit: c.MaxBytes, flag: "--prometheus-max-answer-bytes", next: transport}),
-	})
+	bounded := func(limit int64, flag string) *http.Client {
+		return newClient(&bodyTransport{limit: limit, flag: flag, next: transport})
+	}
+	query := bounded(c.MaxBytes, "--prometheus-max-answer-bytes")
+	client, err := api.NewClient(api.Config{Address: base.String(), Client: query})
 	if err != nil {
 		return nil, err
 	}
@@ -59,7 +62,8 @@ func New(c Config) (*Source, error) {
 		config: c,
 		host:   base.Host,
 		api:    client,
-		series: newClient(&bodyTransport{limit: c.MaxSeriesBytes, flag: "--prometheus-max-series-bytes", next: transport}),
+		query:  query,
+		series: bounded(c.MaxSeriesBytes, "--prometheus-max-series-bytes"),
 		now:    time.Now,
 	}, nil
 }
@@ -80,18 +84,12 @@ func (s *Source) Query(ctx context.Context, promQL string) (source.Answer, error
 		parameters.Set("lookback_delta", strconv.FormatFloat(s.config.Lookback.Seconds(), 'f', -1, 64))
 	}
 	s.sendTimeout(ctx, parameters)
-	request, err := s.request(queryPath, parameters)
-	if err != nil {
-		return source.Answer{}, err
-	}
-	response, body, err := s.api.Do(ctx, request)
-	if err != nil {
-		return source.Answer{}, s.broken(ctx, err)
-	}
-	if response.StatusCode/100 != 2 {
-		return source.Answer{}, statusError(response, body)
-	}
-	return decodeAnswer(body)
+	var answer source.Answer
+	err := s.call(ctx, s.query, queryPath, parameters, func(body io.Reader) (err error) {
+		answer, err = decodeAnswer(body, s.config.MaxValues)
+		return err
+	})
+	return answer, err
 }
 
 // Series returns the names of the series that match any of the selectors and had
@@ -106,23 +104,34 @@ func (s *Source) Series(ctx context.Context, selectors []string, since time.Dura
 		start := s.now().Add(-since)
 		parameters.Set("start", strconv.FormatFloat(float64(start.UnixMilli())/1000, 'f', 3, 64))
 	}
-	request, err := s.request(seriesPath, parameters)
+	var found []source.Series
+	err := s.call(ctx, s.series, seriesPath, parameters, func(body io.Reader) (err error) {
+		found, err = decodeSeries(body)
+		return err
+	})
+	return found, err
+}
+
+// call sends a request and has read read the body of a good answer. It goes past
+// api.Client.Do, which hands out a body only as a whole: at the limits of size and
+// concurrency that is most of the memory a replica has.
+func (s *Source) call(ctx context.Context, client *http.Client, path string, parameters url.Values, read func(io.Reader) error) error {
+	request, err := s.request(path, parameters)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	response, err := s.series.Do(request.WithContext(ctx))
+	response, err := client.Do(request.WithContext(ctx))
 	if err != nil {
-		return nil, s.broken(ctx, err)
+		return s.broken(ctx, err)
 	}
 	defer response.Body.Close()
 	if response.StatusCode/100 != 2 {
-		return nil, statusError(response, excerptOf(response.Body))
+		return statusError(response, excerptOf(response.Body))
 	}
-	found, err := decodeSeries(response.Body)
-	if err != nil {
-		return nil, s.broken(ctx, err)
+	if err := read(response.Body); err != nil {
+		return s.broken(ctx, err)
 	}
-	return found, nil
+	return nil
 }
 
 // sendTimeout tells the source when we shall stop listening.
@@ -133,8 +142,7 @@ func (s *Source) sendTimeout(ctx context.Context, parameters url.Values) {
 	}
 }
 
-// request builds a request without a context; api.Client and http.Client are given
-// it with the call.
+// request builds a request without a context, which comes with the call.
 func (s *Source) request(path string, parameters url.Values) (*http.Request, error) {
 	u := s.api.URL(path, nil) // keeps the path prefix and the configured parameters
 	encoded := parameters.Encode()
