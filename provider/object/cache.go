@@ -2,18 +2,13 @@ package object
 
 import (
 	"context"
-	"fmt"
 	"sync"
 	"time"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/labels"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/metadata"
-	"k8s.io/client-go/tools/cache"
 	"k8s.io/klog/v2"
 
 	"github.com/loadline/loadline/provider/metric"
@@ -23,6 +18,10 @@ import (
 type Resources interface {
 	ResourceFor(schema.GroupVersionResource) (schema.GroupVersionResource, error)
 }
+
+// idleAfter is how long a kind is watched that nobody asks about any more. What
+// an HPA references is asked about at every evaluation.
+const idleAfter = 10 * time.Minute
 
 // Cache answers which objects of a kind are live. See NewCache.
 type Cache struct {
@@ -36,19 +35,8 @@ type Cache struct {
 	wg    sync.WaitGroup
 }
 
-// kind is the watch of one kind.
-type kind struct {
-	index *index
-	tried chan struct{} // closed after the first list, complete or failed
-	once  sync.Once
-
-	mu     sync.Mutex
-	listed bool  // there was a complete list
-	err    error // why the newest list failed; nil while it works
-}
-
-// NewCache returns a cache whose watches end with ctx. retry is the pause after
-// a failed list; 0 means 5 s.
+// NewCache returns a cache whose watches end with ctx. retry is the longest
+// pause after a failed list or watch; 0 means 5 s.
 func NewCache(ctx context.Context, client metadata.Interface, r Resources, retry time.Duration) *Cache {
 	if retry == 0 {
 		retry = 5 * time.Second
@@ -61,8 +49,9 @@ func NewCache(ctx context.Context, client metadata.Interface, r Resources, retry
 // Running and not terminating. key is sel in canonical form. The result must not
 // be changed.
 //
-// The first call for a kind waits for its list, as long as ctx allows. Errors
-// are *metric.Error with reason Forbidden, Undefined or ObjectsUnknown.
+// The first call for a kind, and the first after nobody asked for idleAfter,
+// waits for its list, as long as ctx allows. Errors are *metric.Error with reason
+// Forbidden, Undefined or ObjectsUnknown.
 func (c *Cache) Names(ctx context.Context, gr schema.GroupResource, namespace string, sel labels.Selector, key string) ([]string, error) {
 	k, err := c.ready(ctx, gr)
 	if err != nil {
@@ -97,7 +86,10 @@ func (c *Cache) Wait() { c.wg.Wait() }
 func (c *Cache) ready(ctx context.Context, gr schema.GroupResource) (*kind, error) {
 	gvr, err := c.resources.ResourceFor(gr.WithVersion(""))
 	if err != nil {
-		return nil, metric.Because(metric.Undefined, err, "the API server knows no resource %q", gr)
+		if meta.IsNoMatchError(err) {
+			return nil, metric.Because(metric.Undefined, err, "the API server knows no resource %q", gr)
+		}
+		return nil, metric.Because(metric.ObjectsUnknown, err, "the resource %q cannot be looked up", gr)
 	}
 	k := c.kind(gvr)
 	select {
@@ -113,6 +105,7 @@ func (c *Cache) ready(ctx context.Context, gr schema.GroupResource) (*kind, erro
 	}
 }
 
+// kind returns the watch of a kind, and begins it where there is none.
 func (c *Cache) kind(gvr schema.GroupVersionResource) *kind {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -120,97 +113,42 @@ func (c *Cache) kind(gvr schema.GroupVersionResource) *kind {
 	if k == nil {
 		k = &kind{index: newIndex(), tried: make(chan struct{})}
 		c.kinds[gvr] = k
-		c.wg.Go(func() { c.watch(gvr, k) })
+		c.wg.Go(func() { c.keep(gvr, k) })
 	}
+	k.used = time.Now()
 	return k
 }
 
-// watch keeps k's index current until the context ends.
-func (c *Cache) watch(gvr schema.GroupVersionResource, k *kind) {
+// keep watches k for as long as somebody asks about it.
+func (c *Cache) keep(gvr schema.GroupVersionResource, k *kind) {
 	log := klog.FromContext(c.ctx).WithValues("resource", gvr.GroupResource().String())
-	store := &syncingStore{index: k.index, done: func() { k.succeed() }}
-	reflector := cache.NewReflectorWithOptions(c.listWatch(gvr), &metav1.PartialObjectMetadata{}, store,
-		cache.ReflectorOptions{Name: gvr.String()})
-	for c.ctx.Err() == nil {
-		if err := reflector.ListAndWatchWithContext(c.ctx); err != nil && c.ctx.Err() == nil {
-			typed := listError(gvr.GroupResource(), err)
-			if k.fail(typed) {
-				log.Error(typed, "Cannot list described objects")
-			}
+	ctx, cancel := context.WithCancel(klog.NewContext(c.ctx, log))
+	var watching sync.WaitGroup
+	watching.Go(func() { k.watch(ctx, c.client, gvr, c.retry) })
+	defer watching.Wait()
+	defer cancel()
+	for {
+		left := c.drop(gvr, k)
+		if left <= 0 {
+			log.V(2).Info("Nobody asks about these objects any more; the watch ends")
+			return
 		}
 		select {
-		case <-c.ctx.Done():
-		case <-time.After(c.retry):
+		case <-ctx.Done():
+			return
+		case <-time.After(left):
 		}
 	}
 }
 
-func (c *Cache) listWatch(gvr schema.GroupVersionResource) cache.ListerWatcher {
-	narrow := func(o *metav1.ListOptions) {
-		// Metadata carries no phase, so the API server filters: a pod that
-		// leaves Running leaves the watch as if it were deleted.
-		if gvr.Group == "" && gvr.Resource == "pods" {
-			o.FieldSelector = "status.phase=Running"
-		}
+// drop forgets k if it is idle; otherwise it returns for how long it cannot be.
+// Whoever asks next begins a new watch.
+func (c *Cache) drop(gvr schema.GroupVersionResource, k *kind) time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	left := idleAfter - time.Since(k.used)
+	if left <= 0 {
+		delete(c.kinds, gvr)
 	}
-	return cache.ToListWatcherWithWatchListSemantics(&cache.ListWatch{
-		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
-			narrow(&o)
-			return c.client.Resource(gvr).List(ctx, o)
-		},
-		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
-			narrow(&o)
-			return c.client.Resource(gvr).Watch(ctx, o)
-		},
-	}, c.client)
-}
-
-// syncingStore tells when the first complete list arrived.
-type syncingStore struct {
-	*index
-	done func()
-}
-
-func (s *syncingStore) Replace(objs []any, rv string) error {
-	if err := s.index.Replace(objs, rv); err != nil {
-		return err
-	}
-	s.done()
-	return nil
-}
-
-func (k *kind) succeed() {
-	k.mu.Lock()
-	k.listed, k.err = true, nil
-	k.mu.Unlock()
-	k.once.Do(func() { close(k.tried) })
-}
-
-// fail records err and says whether it is news.
-func (k *kind) fail(err error) bool {
-	k.mu.Lock()
-	news := k.err == nil || k.err.Error() != err.Error()
-	k.err = err
-	k.mu.Unlock()
-	k.once.Do(func() { close(k.tried) })
-	return news
-}
-
-// unusable is why the index must not be used. A list that fails for a passing
-// reason leaves the objects known last; one that RBAC forbids will not come back
-// by itself.
-func (k *kind) unusable() error {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.listed && metric.ReasonOf(k.err) != metric.Forbidden {
-		return nil
-	}
-	return k.err
-}
-
-func listError(gr schema.GroupResource, err error) error {
-	if apierrors.IsForbidden(err) {
-		return metric.Errorf(metric.Forbidden, "the adapter may not list %s: add a ClusterRole labelled loadline.dev/aggregate-to-adapter=true with apiGroups [%q], resources [%q], verbs [list, watch]", gr, gr.Group, gr.Resource)
-	}
-	return metric.Because(metric.ObjectsUnknown, err, "cannot list %s", fmt.Sprint(gr))
+	return left
 }

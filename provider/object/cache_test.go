@@ -50,8 +50,14 @@ type fixture struct {
 	client *fake.FakeMetadataClient
 }
 
-// setup returns a cache whose watches have ended when the test ends.
+// setup returns a cache that makes short pauses only.
 func setup(t *testing.T, objects ...runtime.Object) *fixture {
+	t.Helper()
+	return setupFor(t, 5*time.Millisecond, objects...)
+}
+
+// setupFor returns a cache whose watches have ended when the test ends.
+func setupFor(t *testing.T, retry time.Duration, objects ...runtime.Object) *fixture {
 	t.Helper()
 	scheme := fake.NewTestScheme()
 	if err := metav1.AddMetaToScheme(scheme); err != nil {
@@ -59,7 +65,7 @@ func setup(t *testing.T, objects ...runtime.Object) *fixture {
 	}
 	f := &fixture{client: fake.NewSimpleMetadataClient(scheme, objects...)}
 	ctx, cancel := context.WithCancel(t.Context())
-	f.Cache = object.NewCache(ctx, f.client, newCluster(), 5*time.Millisecond)
+	f.Cache = object.NewCache(ctx, f.client, newCluster(), retry)
 	t.Cleanup(func() { cancel(); f.Wait() })
 	return f
 }
@@ -142,7 +148,7 @@ func TestForbiddenKindFailsAloneAndComesBack(t *testing.T) {
 		return true, nil, apierrors.NewForbidden(services, "", errors.New("rbac"))
 	})
 	_, err := f.names(t.Context(), services, "")
-	want := `the adapter may not list services: add a ClusterRole labelled loadline.dev/aggregate-to-adapter=true with apiGroups [""], resources ["services"], verbs [list, watch]`
+	want := `the adapter may not list and watch services: add a ClusterRole labelled loadline.dev/aggregate-to-adapter=true with apiGroups [""], resources ["services"], verbs [list, watch]`
 	if metric.ReasonOf(err) != metric.Forbidden || err.Error() != want {
 		t.Errorf("got  %v\nwant %s", err, want)
 	}

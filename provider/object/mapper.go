@@ -13,17 +13,23 @@ import (
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/restmapper"
 	"k8s.io/klog/v2"
+
+	"github.com/loadline/loadline/provider/metric"
 )
 
 // Mapper is a REST mapper that follows the cluster: it is renewed at an interval
 // and soon after it was asked for a resource it does not know, so that a new CRD
-// needs no restart. A lookup never waits for the API server.
+// needs no restart. A lookup never waits for the API server; before the first
+// discovery it gives a *metric.Error with reason ObjectsUnknown, and afterwards
+// what does not exist gives a meta.NoMatch error.
 type Mapper struct {
 	discovery discovery.DiscoveryInterface
 	interval  time.Duration
 	gap       time.Duration // at least this long between renewals
 
-	current atomic.Pointer[mapping]
+	current atomic.Pointer[mapping] // nil before the first success
+	trouble atomic.Pointer[error]   // why the newest renewal failed
+	unknown *unknown
 	missed  chan struct{}
 	filled  chan struct{} // closed after the first success
 	once    sync.Once
@@ -39,8 +45,12 @@ type mapping struct {
 
 // NewMapper returns a mapper that knows nothing until Run or Refresh.
 func NewMapper(d discovery.DiscoveryInterface, interval time.Duration) *Mapper {
-	m := &Mapper{discovery: d, interval: interval, gap: min(interval, 5*time.Second), missed: make(chan struct{}, 1), filled: make(chan struct{})}
-	m.current.Store(&mapping{RESTMapper: meta.MultiRESTMapper{}})
+	m := &Mapper{
+		discovery: d, interval: interval, gap: min(interval, firstPause),
+		unknown: newUnknown(), missed: make(chan struct{}, 1), filled: make(chan struct{}),
+	}
+	notYet := errors.New("the first discovery has not ended")
+	m.trouble.Store(&notYet)
 	return m
 }
 
@@ -48,15 +58,24 @@ func NewMapper(d discovery.DiscoveryInterface, interval time.Duration) *Mapper {
 // such as those of an aggregated server that is away, are left out.
 func (m *Mapper) Refresh() error {
 	groups, err := restmapper.GetAPIGroupResources(m.discovery)
-	if err != nil {
-		return err
+	if err == nil && len(groups) == 0 {
+		err = errors.New("the API server's discovery is empty")
 	}
-	if len(groups) == 0 {
-		return errors.New("the API server's discovery is empty")
+	if err != nil {
+		m.trouble.Store(&err)
+		return err
 	}
 	m.current.Store(&mapping{RESTMapper: restmapper.NewDiscoveryRESTMapper(groups)})
 	m.once.Do(func() { close(m.filled) })
 	return nil
+}
+
+// known returns the newest mapping, or why there is none yet.
+func (m *Mapper) known() (*mapping, error) {
+	if c := m.current.Load(); c != nil {
+		return c, nil
+	}
+	return nil, metric.Because(metric.ObjectsUnknown, *m.trouble.Load(), "the API server's resources are not known yet")
 }
 
 // Filled is closed when the mapper knows the cluster's resources.
@@ -64,39 +83,57 @@ func (m *Mapper) Filled() <-chan struct{} { return m.filled }
 
 // Run renews the mapping until ctx ends.
 func (m *Mapper) Run(ctx context.Context) {
+	retry, said := newBackoff(m.gap), ""
 	for {
 		wait := m.interval
 		if err := m.Refresh(); err != nil {
-			klog.FromContext(ctx).Error(err, "Cannot read API discovery; keeping what is known")
-			wait = m.gap
-		}
-		timer := time.NewTimer(wait)
-		floor := time.After(m.gap)
-		select {
-		case <-ctx.Done():
-			timer.Stop()
-			return
-		case <-timer.C:
-		case <-m.missed:
-			timer.Stop()
-			select {
-			case <-floor:
-			case <-ctx.Done():
-				return
+			if err.Error() != said {
+				said = err.Error()
+				klog.FromContext(ctx).Error(err, "Cannot read API discovery; keeping what is known")
 			}
+			wait = retry.Step()
+		} else {
+			retry, said = newBackoff(m.gap), ""
+		}
+		if !m.pause(ctx, wait) {
+			return
 		}
 	}
 }
 
+// pause waits, or until a miss where that is longer than the gap; false when
+// ctx ended.
+func (m *Mapper) pause(ctx context.Context, wait time.Duration) bool {
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	floor := time.NewTimer(min(wait, m.gap))
+	defer floor.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-floor.C:
+	}
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+	case <-m.missed:
+	}
+	return true
+}
+
 // ResourceFor resolves a partial resource, singular or plural.
 func (m *Mapper) ResourceFor(in schema.GroupVersionResource) (schema.GroupVersionResource, error) {
-	c := m.current.Load()
+	c, err := m.known()
+	if err != nil {
+		return schema.GroupVersionResource{}, err
+	}
 	if v, ok := c.resources.Load(in); ok {
 		return v.(schema.GroupVersionResource), nil
 	}
 	out, err := c.RESTMapper.ResourceFor(in)
 	if err != nil {
-		m.miss(err)
+		m.miss(err, in.GroupResource().String())
 		return out, err
 	}
 	// Readers choose the spelling, and any mix of cases resolves: only one of them
@@ -109,13 +146,16 @@ func (m *Mapper) ResourceFor(in schema.GroupVersionResource) (schema.GroupVersio
 
 // KindFor returns the kind of a resource.
 func (m *Mapper) KindFor(in schema.GroupVersionResource) (schema.GroupVersionKind, error) {
-	c := m.current.Load()
+	c, err := m.known()
+	if err != nil {
+		return schema.GroupVersionKind{}, err
+	}
 	if v, ok := c.kinds.Load(in); ok {
 		return v.(schema.GroupVersionKind), nil
 	}
 	out, err := c.RESTMapper.KindFor(in)
 	if err != nil {
-		m.miss(err)
+		m.miss(err, in.GroupResource().String())
 		return out, err
 	}
 	c.kinds.Store(in, out)
@@ -124,8 +164,12 @@ func (m *Mapper) KindFor(in schema.GroupVersionResource) (schema.GroupVersionKin
 
 // RESTMapping resolves a kind to its resource and scope.
 func (m *Mapper) RESTMapping(gk schema.GroupKind, versions ...string) (*meta.RESTMapping, error) {
-	out, err := m.current.Load().RESTMapping(gk, versions...)
-	m.miss(err)
+	c, err := m.known()
+	if err != nil {
+		return nil, err
+	}
+	out, err := c.RESTMapping(gk, versions...)
+	m.miss(err, gk.String())
 	return out, err
 }
 
@@ -144,15 +188,21 @@ func (m *Mapper) Namespaced(gr schema.GroupResource) (bool, error) {
 
 // ResourceSingularizer returns the singular of a plural resource.
 func (m *Mapper) ResourceSingularizer(resource string) (string, error) {
-	return m.current.Load().ResourceSingularizer(resource)
+	c, err := m.known()
+	if err != nil {
+		return "", err
+	}
+	return c.ResourceSingularizer(resource)
 }
 
-// miss asks for a renewal, without waiting, where err says "no match".
-func (m *Mapper) miss(err error) {
-	if meta.IsNoMatchError(err) {
-		select {
-		case m.missed <- struct{}{}:
-		default:
-		}
+// miss asks for a renewal, without waiting, where err says "no match" and name
+// is worth it.
+func (m *Mapper) miss(err error, name string) {
+	if !meta.IsNoMatchError(err) || !m.unknown.worth(name, time.Now()) {
+		return
+	}
+	select {
+	case m.missed <- struct{}{}:
+	default:
 	}
 }

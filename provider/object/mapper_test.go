@@ -14,6 +14,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	fakediscovery "k8s.io/client-go/discovery/fake"
 	k8stesting "k8s.io/client-go/testing"
+
+	"github.com/loadline/loadline/provider/metric"
 )
 
 const renewal = time.Minute
@@ -53,8 +55,8 @@ func (a *api) count() int {
 	return a.reads
 }
 
-func startMapper(t *testing.T, a *api) *Mapper {
-	m := NewMapper(a, renewal)
+func startMapper(t *testing.T, a *api, interval time.Duration) *Mapper {
+	m := NewMapper(a, interval)
 	ctx, cancel := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
 	wg.Go(func() { m.Run(ctx) })
@@ -65,7 +67,7 @@ func startMapper(t *testing.T, a *api) *Mapper {
 
 func TestMapperResolves(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := startMapper(t, newAPI())
+		m := startMapper(t, newAPI(), renewal)
 		for range 2 { // computed, remembered
 			gvr, err := m.ResourceFor(schema.GroupVersionResource{Resource: "pod"})
 			if err != nil || gvr != (schema.GroupVersionResource{Version: "v1", Resource: "pods"}) {
@@ -102,7 +104,7 @@ func TestMapperResolves(t *testing.T) {
 func TestMapperFollowsTheCluster(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := newAPI()
-		m := startMapper(t, a)
+		m := startMapper(t, a, renewal)
 		time.Sleep(20 * time.Second) // well past the gap
 		gizmo := schema.GroupVersionResource{Resource: "gizmos"}
 		a.set(nil, metav1.APIResource{Name: "gizmos", Kind: "Gizmo"})
@@ -113,14 +115,80 @@ func TestMapperFollowsTheCluster(t *testing.T) {
 		if _, err := m.ResourceFor(gizmo); err != nil {
 			t.Errorf("a miss triggered no renewal: %v", err)
 		}
-		// Misses on and on renew no faster than the gap.
-		before := a.count()
-		for range 6000 {
-			_, _ = m.ResourceFor(schema.GroupVersionResource{Resource: "nonsense"})
-			time.Sleep(10 * time.Millisecond)
+	})
+}
+
+// Whoever asks for ever for what does not exist costs less and less, and what
+// appears is found within a minute all the same.
+func TestMapperMissesOnAndOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := newAPI()
+		m := startMapper(t, a, time.Hour) // so that only misses renew
+		time.Sleep(time.Minute)
+		gizmo := schema.GroupVersionResource{Resource: "gizmos"}
+		// A hot loop: one look each 100 ms, for d.
+		ask := func(d time.Duration) (renewals int) {
+			before := a.count()
+			for range d / (100 * time.Millisecond) {
+				_, _ = m.ResourceFor(gizmo)
+				time.Sleep(100 * time.Millisecond)
+			}
+			return a.count() - before
 		}
-		if n := a.count() - before; n < 10 || n > 13 {
-			t.Errorf("%d renewals in a minute of misses, want one every 5s", n)
+		if n := ask(time.Minute); n < 4 || n > 5 {
+			t.Errorf("%d renewals in the first minute, want 4 or 5: at once, after 5 s, 10 s, 20 s and 40 s", n)
+		}
+		if n := ask(10 * time.Minute); n < 9 || n > 11 {
+			t.Errorf("%d renewals in ten minutes, want one a minute", n)
+		}
+		a.set(nil, metav1.APIResource{Name: "gizmos", Kind: "Gizmo"})
+		installed := time.Now()
+		for {
+			if _, err := m.ResourceFor(gizmo); err == nil {
+				break
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
+		if took := time.Since(installed); took > maxPause+time.Second {
+			t.Errorf("found after %s", took)
+		}
+	})
+}
+
+// Before the first discovery nothing is known, which is not the same as that
+// nothing exists.
+func TestMapperBeforeTheFirstDiscovery(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := newAPI()
+		a.set(errors.New("connection refused"))
+		m := NewMapper(a, renewal)
+		lookups := map[string]func() error{
+			"ResourceFor":          func() error { _, err := m.ResourceFor(schema.GroupVersionResource{Resource: "pods"}); return err },
+			"KindFor":              func() error { _, err := m.KindFor(schema.GroupVersionResource{Resource: "pods"}); return err },
+			"RESTMapping":          func() error { _, err := m.RESTMapping(schema.GroupKind{Kind: "Pod"}); return err },
+			"Namespaced":           func() error { _, err := m.Namespaced(schema.GroupResource{Resource: "pods"}); return err },
+			"ResourceSingularizer": func() error { _, err := m.ResourceSingularizer("pods"); return err },
+		}
+		for name, lookup := range lookups {
+			if err := lookup(); metric.ReasonOf(err) != metric.ObjectsUnknown || meta.IsNoMatchError(err) {
+				t.Errorf("%s before Run: %v", name, err)
+			}
+		}
+		_ = m.Refresh()
+		want := "the API server's resources are not known yet: connection refused"
+		for name, lookup := range lookups {
+			if err := lookup(); err == nil || err.Error() != want {
+				t.Errorf("%s after a failure: %v", name, err)
+			}
+		}
+		a.set(nil)
+		if err := m.Refresh(); err != nil {
+			t.Fatal(err)
+		}
+		for name, lookup := range lookups {
+			if err := lookup(); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
 		}
 	})
 }
@@ -129,7 +197,7 @@ func TestMapperKeepsWhatItKnows(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := newAPI()
 		a.set(errors.New("connection refused"))
-		m := startMapper(t, a)
+		m := startMapper(t, a, renewal)
 		select {
 		case <-m.Filled():
 			t.Error("filled by nothing")

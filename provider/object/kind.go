@@ -1,0 +1,148 @@
+package object
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/metadata"
+	"k8s.io/client-go/tools/cache"
+	"k8s.io/klog/v2"
+
+	"github.com/loadline/loadline/provider/metric"
+)
+
+// kind is the watch of one kind.
+type kind struct {
+	index *index
+	used  time.Time     // when it was asked about last; under the cache's lock
+	tried chan struct{} // closed after the first list, complete or failed
+	once  sync.Once
+
+	mu     sync.Mutex
+	listed time.Time // when there was a complete list last; zero without one
+	err    error     // why the newest list or watch failed; nil while it works
+}
+
+// watch keeps k's index current until ctx ends. After a watch that was good for
+// a while it begins again at once, or a pod that terminates meanwhile would stay
+// in the answers; what fails again and again is tried after growing pauses.
+func (k *kind) watch(ctx context.Context, client metadata.Interface, gvr schema.GroupVersionResource, retry time.Duration) {
+	log := klog.FromContext(ctx)
+	reflector := cache.NewReflectorWithOptions(listWatch(client, gvr), &metav1.PartialObjectMetadata{}, &syncingStore{index: k.index, done: k.succeed},
+		cache.ReflectorOptions{Name: gvr.String(), Backoff: newBackoff(retry)})
+	backoff, said := newBackoff(retry), ""
+	for {
+		began := time.Now()
+		err := reflector.ListAndWatchWithContext(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		good := k.worked(began, retry)
+		if good {
+			backoff, said = newBackoff(retry), ""
+		}
+		if err != nil {
+			typed := listError(gvr.GroupResource(), err)
+			k.fail(typed)
+			if typed.Error() != said {
+				said = typed.Error()
+				log.Error(typed, "Cannot list described objects")
+			}
+		} else if good {
+			continue
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(backoff.Step()):
+		}
+	}
+}
+
+// newBackoff returns pauses that double up to longest, each up to half as long
+// again, so that replicas which failed together do not come back together.
+func newBackoff(longest time.Duration) *wait.Backoff {
+	return &wait.Backoff{Duration: min(longest, 200*time.Millisecond), Factor: 2, Jitter: 0.5, Steps: 32, Cap: longest}
+}
+
+func listWatch(client metadata.Interface, gvr schema.GroupVersionResource) cache.ListerWatcher {
+	narrow := func(o *metav1.ListOptions) {
+		// Metadata carries no phase, so the API server filters: a pod that
+		// leaves Running leaves the watch as if it were deleted.
+		if gvr.Group == "" && gvr.Resource == "pods" {
+			o.FieldSelector = "status.phase=Running"
+		}
+	}
+	return cache.ToListWatcherWithWatchListSemantics(&cache.ListWatch{
+		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
+			narrow(&o)
+			return client.Resource(gvr).List(ctx, o)
+		},
+		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
+			narrow(&o)
+			return client.Resource(gvr).Watch(ctx, o)
+		},
+	}, client)
+}
+
+// syncingStore tells when the first complete list arrived.
+type syncingStore struct {
+	*index
+	done func()
+}
+
+func (s *syncingStore) Replace(objs []any, rv string) error {
+	if err := s.index.Replace(objs, rv); err != nil {
+		return err
+	}
+	s.done()
+	return nil
+}
+
+func (k *kind) succeed() {
+	k.mu.Lock()
+	k.listed, k.err = time.Now(), nil
+	k.mu.Unlock()
+	k.once.Do(func() { close(k.tried) })
+}
+
+// worked says whether there was a complete list since began, and a watch that
+// lasted longer than d after it.
+func (k *kind) worked(began time.Time, d time.Duration) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return !k.listed.Before(began) && time.Since(k.listed) > d
+}
+
+func (k *kind) fail(err error) {
+	k.mu.Lock()
+	k.err = err
+	k.mu.Unlock()
+	k.once.Do(func() { close(k.tried) })
+}
+
+// unusable is why the index must not be used. A list that fails for a passing
+// reason leaves the objects known last; one that RBAC forbids will not come back
+// by itself.
+func (k *kind) unusable() error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if !k.listed.IsZero() && metric.ReasonOf(k.err) != metric.Forbidden {
+		return nil
+	}
+	return k.err
+}
+
+func listError(gr schema.GroupResource, err error) error {
+	if apierrors.IsForbidden(err) {
+		return metric.Errorf(metric.Forbidden, "the adapter may not list and watch %s: add a ClusterRole labelled loadline.dev/aggregate-to-adapter=true with apiGroups [%q], resources [%q], verbs [list, watch]", gr, gr.Group, gr.Resource)
+	}
+	return metric.Because(metric.ObjectsUnknown, err, "cannot list %s", gr)
+}
