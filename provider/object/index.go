@@ -17,6 +17,7 @@ import (
 type index struct {
 	mu         sync.RWMutex
 	namespaces map[string]*namespace
+	remembered int // names in all matches
 }
 
 type namespace struct {
@@ -24,8 +25,13 @@ type namespace struct {
 	matches map[string][]string   // sorted names by selector; reset by any change
 }
 
-// maxMatches bounds how many selectors' results one namespace remembers.
-const maxMatches = 1024
+// Bounds of what is remembered: selectors of one namespace, and names (16 bytes
+// each) in all results of the kind. 1,000 selectors over 10,000 pods would take
+// 160 MB.
+const (
+	maxMatches = 1024
+	maxNames   = 1 << 20
+)
 
 func newIndex() *index { return &index{namespaces: map[string]*namespace{}} }
 
@@ -56,8 +62,9 @@ func (x *index) names(ns string, sel labels.Selector, key string) []string {
 		}
 	}
 	slices.Sort(names)
-	if len(n.matches) < maxMatches {
+	if len(n.matches) < maxMatches && x.remembered+len(names) <= maxNames {
 		n.matches[key] = names
+		x.remembered += len(names)
 	}
 	return names
 }
@@ -104,7 +111,7 @@ func (x *index) change(obj any, present bool) error {
 	if !present || o.GetDeletionTimestamp() != nil {
 		if n != nil {
 			delete(n.labels, name)
-			n.matches = map[string][]string{}
+			x.forget(n)
 			if len(n.labels) == 0 {
 				delete(x.namespaces, ns)
 			}
@@ -120,8 +127,16 @@ func (x *index) change(obj any, present bool) error {
 		return nil // status changes of a pod are frequent and change no match
 	}
 	n.labels[name] = set
-	n.matches = map[string][]string{}
+	x.forget(n)
 	return nil
+}
+
+// forget drops the results of a namespace whose objects changed.
+func (x *index) forget(n *namespace) {
+	for _, names := range n.matches {
+		x.remembered -= len(names)
+	}
+	n.matches = map[string][]string{}
 }
 
 // Replace swaps the whole content, as after a relist.
@@ -133,7 +148,7 @@ func (x *index) Replace(objs []any, _ string) error {
 		}
 	}
 	x.mu.Lock()
-	x.namespaces = fresh.namespaces
+	x.namespaces, x.remembered = fresh.namespaces, 0
 	x.mu.Unlock()
 	return nil
 }

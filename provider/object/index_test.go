@@ -1,6 +1,7 @@
 package object
 
 import (
+	"strconv"
 	"testing"
 	"time"
 
@@ -112,5 +113,46 @@ func TestIndexRemembersBoundedly(t *testing.T) {
 	}
 	if n := len(x.namespaces["a"].matches); n > maxMatches {
 		t.Errorf("remembers %d selectors", n)
+	}
+}
+
+// The names in all results together are bounded, and what changes frees them.
+func TestIndexRemembersBoundedlyManyNames(t *testing.T) {
+	const objects = 4096
+	x := newIndex()
+	for _, ns := range []string{"a", "b"} {
+		for i := range objects {
+			if err := x.Add(object(ns, strconv.Itoa(i))); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	held := func() int {
+		sum := 0
+		for _, n := range x.namespaces {
+			for _, names := range n.matches {
+				sum += len(names)
+			}
+		}
+		return sum
+	}
+	for i := range maxNames/objects + 10 {
+		for _, ns := range []string{"a", "b"} {
+			if got := x.names(ns, labels.Everything(), strconv.Itoa(i)); len(got) != objects {
+				t.Fatalf("%d names", len(got))
+			}
+		}
+	}
+	if n := held(); n != maxNames || n != x.remembered {
+		t.Errorf("remembers %d names and counts %d, want %d", n, x.remembered, maxNames)
+	}
+	if err := x.Add(object("a", "another")); err != nil {
+		t.Fatal(err)
+	}
+	if n := held(); n == 0 || n == maxNames || n != x.remembered {
+		t.Errorf("after a change of one namespace: remembers %d names and counts %d", n, x.remembered)
+	}
+	if err := x.Replace(nil, "1"); err != nil || x.remembered != 0 {
+		t.Errorf("after a relist: counts %d, %v", x.remembered, err)
 	}
 }
