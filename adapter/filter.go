@@ -2,6 +2,7 @@ package adapter
 
 import (
 	"net/http"
+	"strings"
 	"sync/atomic"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -14,23 +15,33 @@ import (
 )
 
 // maxInFlight bounds the requests under way. Each ends within requestTimeout.
+// Probes and metrics have as many again for themselves, so that a replica at its
+// limit is neither taken for stuck nor blind.
 const maxInFlight = 1000
 
-// handlerChain is the generic API server's, with two changes at its inner end.
-//
-// Its own limit of requests in flight answers 429 with Retry-After, on which
-// client-go waits and tries again up to ten times while it holds a worker of
-// the HPA controller; ours answers 503 without. And a metricLabelSelector that
-// does not parse is the reader's mistake, not an internal error.
-func handlerChain(api http.Handler, c *genericapiserver.Config) http.Handler {
-	c.MaxRequestsInFlight, c.MaxMutatingRequestsInFlight = 0, 0
-	c.FlowControl = nil // the same, in its newer form
-	return genericapiserver.DefaultBuildHandlerChain(limitInFlight(checkSelector(api, c.Serializer), c.Serializer, maxInFlight), c)
+// handlerChain returns what makes the generic API server's filters, with changes
+// at both ends; see withoutRetry, limitInFlight and checkSelector. The server is
+// about to stop when stopping is closed.
+func handlerChain(stopping <-chan struct{}) func(http.Handler, *genericapiserver.Config) http.Handler {
+	return func(api http.Handler, c *genericapiserver.Config) http.Handler {
+		// The library's own limits answer 429 with Retry-After.
+		c.MaxRequestsInFlight, c.MaxMutatingRequestsInFlight = 0, 0
+		c.FlowControl = nil // the same, in its newer form
+		h := genericapiserver.DefaultBuildHandlerChain(checkSelector(api, c.Serializer), c)
+		// Outside of authentication and authorization: when their reviews are slow,
+		// that is where requests pile up.
+		return withoutRetry(limitInFlight(h, c.Serializer, maxInFlight), stopping)
+	}
 }
 
+// limitInFlight answers 503 to what exceeds limit requests at once.
 func limitInFlight(next http.Handler, s runtime.NegotiatedSerializer, limit int64) http.Handler {
-	var inFlight atomic.Int64
+	var readers, watchers atomic.Int64
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		inFlight := &readers
+		if watches(r) {
+			inFlight = &watchers
+		}
 		defer inFlight.Add(-1)
 		if inFlight.Add(1) > limit {
 			err := &apierrors.StatusError{ErrStatus: metav1.Status{
@@ -44,6 +55,18 @@ func limitInFlight(next http.Handler, s runtime.NegotiatedSerializer, limit int6
 	})
 }
 
+// watches says whether a request is about the server itself: a probe or a scrape.
+func watches(r *http.Request) bool {
+	first, _, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
+	switch first {
+	case "livez", "readyz", "healthz", "metrics":
+		return true
+	}
+	return false
+}
+
+// checkSelector answers 400 to a metricLabelSelector that does not parse: it is the
+// reader's mistake, and the library says 500.
 func checkSelector(next http.Handler, s runtime.NegotiatedSerializer) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		// Only a query string that has one is worth parsing.

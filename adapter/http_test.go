@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
+	"k8s.io/apiserver/pkg/authentication/authenticator"
 	cmapiserver "sigs.k8s.io/custom-metrics-apiserver/pkg/apiserver"
 
 	"github.com/loadline/loadline/provider/catalog"
@@ -47,26 +48,82 @@ func TestLimitInFlight(t *testing.T) {
 		entered <- struct{}{}
 		<-release
 	}), cmapiserver.Codecs, 2)
-	ask := func() *httptest.ResponseRecorder {
+	ask := func(path string) *httptest.ResponseRecorder {
 		w := httptest.NewRecorder()
-		h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/apis", nil))
+		h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
 		return w
+	}
+	full := func(path string) {
+		w := ask(path)
+		if w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") != "" {
+			t.Errorf("%s at the limit: %d, %v", path, w.Code, w.Header())
+		}
 	}
 	var wg sync.WaitGroup
 	for range 2 {
-		wg.Go(func() { ask() })
+		wg.Go(func() { ask("/apis") })
 		<-entered
 	}
-	w := ask()
-	if w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") != "" {
-		t.Errorf("%d, %v: client-go waits on 429 and on Retry-After, and holds a worker of the HPA controller", w.Code, w.Header())
+	full("/apis")
+	for _, path := range []string{"/livez", "/readyz/first-evaluation"} {
+		wg.Go(func() { ask(path) })
+		<-entered // readers do not keep probes and scrapes out
 	}
+	full("/metrics")
+	full("/healthz")
+	full("/apis")
 	close(release)
 	wg.Wait()
-	wg.Go(func() { <-entered })
-	if w := ask(); w.Code != http.StatusOK {
-		t.Errorf("%d after the others have ended", w.Code)
+	for _, path := range []string{"/apis", "/metrics"} {
+		wg.Go(func() { <-entered })
+		if w := ask(path); w.Code != http.StatusOK {
+			t.Errorf("%s: %d after the others have ended", path, w.Code)
+		}
 	}
+	wg.Wait()
+}
+
+// Requests that wait for authentication count, and nothing keeps a replica whose
+// readers all do from answering its probes.
+func TestSlowAuthenticationCounts(t *testing.T) {
+	const reader = "/apis"
+	release, entered := make(chan struct{}), make(chan struct{})
+	config := newTestConfig(nil)
+	anybody := config.Authentication.Authenticator
+	config.Authentication.Authenticator = authenticator.RequestFunc(func(r *http.Request) (*authenticator.Response, bool, error) {
+		if r.URL.Path == reader {
+			entered <- struct{}{}
+			<-release
+		}
+		return anybody.AuthenticateRequest(r)
+	})
+	config.RequestTimeout = time.Minute
+	server := newTestServer(t, config, nil, nil)
+	t.Cleanup(server.Destroy)
+	server.PrepareRun() // the probes
+	ask := func(path string) *httptest.ResponseRecorder {
+		w := httptest.NewRecorder()
+		server.Handler.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
+		return w
+	}
+	var wg sync.WaitGroup
+	for range maxInFlight {
+		wg.Go(func() {
+			if w := ask(reader); w.Code != http.StatusOK {
+				t.Errorf("a reader within the limit: %d %s", w.Code, w.Body)
+			}
+		})
+	}
+	for range maxInFlight {
+		<-entered
+	}
+	if w := ask(reader); w.Code != http.StatusServiceUnavailable || !strings.Contains(w.Body.String(), "too many requests are under way") {
+		t.Errorf("one reader more: %d %s", w.Code, w.Body)
+	}
+	if w := ask("/livez/ping"); w.Code != http.StatusOK {
+		t.Errorf("probe: %d %s", w.Code, w.Body)
+	}
+	close(release)
 	wg.Wait()
 }
 

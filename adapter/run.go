@@ -42,7 +42,7 @@ func Run(ctx context.Context, o *Options) error {
 		stop()
 		return err
 	}
-	server, err := newServer(o, config, rules, parts)
+	server, err := newServer(ctx, o, config, rules, parts)
 	if err != nil {
 		stop()
 		return err

@@ -1,6 +1,8 @@
 package adapter
 
 import (
+	"context"
+	"maps"
 	"time"
 
 	openapinamer "k8s.io/apiserver/pkg/endpoints/openapi"
@@ -17,9 +19,9 @@ import (
 	"github.com/loadline/loadline/provider/rule"
 )
 
-// newServer makes the API server over the parts. A group without rules is not
-// served, so that another provider can.
-func newServer(o *Options, config *rest.Config, rules *rule.Set, p *parts) (*cmapiserver.CustomMetricsAdapterServer, error) {
+// newServer makes the API server over the parts, which stops when ctx ends. A
+// group without rules is not served, so that another provider can.
+func newServer(ctx context.Context, o *Options, config *rest.Config, rules *rule.Set, p *parts) (*cmapiserver.CustomMetricsAdapterServer, error) {
 	var custom cmprovider.CustomMetricsProvider
 	var external cmprovider.ExternalMetricsProvider
 	if len(rules.Custom) > 0 {
@@ -30,27 +32,17 @@ func newServer(o *Options, config *rest.Config, rules *rule.Set, p *parts) (*cma
 	}
 
 	const name = "loadline-adapter"
-	definitions := func(ref common.ReferenceCallback) map[string]common.OpenAPIDefinition {
-		all := openapicore.GetOpenAPIDefinitions(ref)
-		for k, v := range openapicustom.GetOpenAPIDefinitions(ref) {
-			all[k] = v
-		}
-		for k, v := range openapiexternal.GetOpenAPIDefinitions(ref) {
-			all[k] = v
-		}
-		return all
-	}
 	namer := openapinamer.NewDefinitionNamer(cmapiserver.Scheme)
-	o.Server.OpenAPIConfig = genericapiserver.DefaultOpenAPIConfig(definitions, namer)
+	o.Server.OpenAPIConfig = genericapiserver.DefaultOpenAPIConfig(openAPI, namer)
 	o.Server.OpenAPIConfig.Info.Title = name
-	o.Server.OpenAPIV3Config = genericapiserver.DefaultOpenAPIV3Config(definitions, namer)
+	o.Server.OpenAPIV3Config = genericapiserver.DefaultOpenAPIV3Config(openAPI, namer)
 	o.Server.OpenAPIV3Config.Info.Title = name
 
 	generic := genericapiserver.NewRecommendedConfig(cmapiserver.Codecs)
 	generic.ClientConfig = config
 	generic.RequestTimeout = requestTimeout
 	generic.ShutdownDelayDuration = o.ShutdownDelay
-	generic.BuildHandlerChainFunc = handlerChain
+	generic.BuildHandlerChainFunc = handlerChain(ctx.Done())
 	if err := o.Server.ApplyTo(generic); err != nil {
 		return nil, err
 	}
@@ -70,4 +62,12 @@ func newServer(o *Options, config *rest.Config, rules *rule.Set, p *parts) (*cma
 	}
 	server.GenericAPIServer.Handler.NonGoRestfulMux.Handle("/metrics", p.metrics.handler())
 	return server, nil
+}
+
+// openAPI are the types of the APIs that may be served.
+func openAPI(ref common.ReferenceCallback) map[string]common.OpenAPIDefinition {
+	all := openapicore.GetOpenAPIDefinitions(ref)
+	maps.Copy(all, openapicustom.GetOpenAPIDefinitions(ref))
+	maps.Copy(all, openapiexternal.GetOpenAPIDefinitions(ref))
+	return all
 }

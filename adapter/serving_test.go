@@ -17,20 +17,18 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	genericfilters "k8s.io/apiserver/pkg/endpoints/filters"
+	"k8s.io/apiserver/pkg/authentication/request/anonymous"
+	"k8s.io/apiserver/pkg/authorization/authorizerfactory"
 	openapinamer "k8s.io/apiserver/pkg/endpoints/openapi"
 	genericapiserver "k8s.io/apiserver/pkg/server"
 	"k8s.io/client-go/rest"
 	basecompatibility "k8s.io/component-base/compatibility"
-	"k8s.io/kube-openapi/pkg/common"
 	"k8s.io/metrics/pkg/apis/custom_metrics/v1beta1"
 	"k8s.io/metrics/pkg/apis/custom_metrics/v1beta2"
 	customclient "k8s.io/metrics/pkg/client/custom_metrics"
 	externalclient "k8s.io/metrics/pkg/client/external_metrics"
 	cmapiserver "sigs.k8s.io/custom-metrics-apiserver/pkg/apiserver"
-	openapicore "sigs.k8s.io/custom-metrics-apiserver/pkg/generated/openapi/core"
-	openapicustom "sigs.k8s.io/custom-metrics-apiserver/pkg/generated/openapi/custommetrics"
-	openapiexternal "sigs.k8s.io/custom-metrics-apiserver/pkg/generated/openapi/externalmetrics"
+	cmprovider "sigs.k8s.io/custom-metrics-apiserver/pkg/provider"
 
 	"github.com/loadline/loadline/provider"
 	"github.com/loadline/loadline/provider/catalog"
@@ -102,7 +100,7 @@ func (a answerer) Soon(ids ...metric.Identifier) {
 	}
 }
 
-// serve serves the real APIs over real HTTP, without authentication.
+// serve serves the real APIs over real HTTP, through the real filters, to anybody.
 func serve(t *testing.T) (*rest.Config, *demand.Registry, func() []string) {
 	t.Helper()
 	rules, err := rule.Compile([]byte(servedRules))
@@ -115,30 +113,18 @@ func serve(t *testing.T) (*rest.Config, *demand.Registry, func() []string) {
 	known.Relist(t.Context())
 	reader := &provider.Reader{Demand: wanted, Evaluator: answerer{held}, Store: held, MaxAge: time.Minute, Patience: time.Second, Now: time.Now}
 	own := provider.NewMetrics(prometheus.NewRegistry())
-
-	config := genericapiserver.NewRecommendedConfig(cmapiserver.Codecs)
-	config.ExternalAddress = "localhost:443"
-	config.LoopbackClientConfig = &rest.Config{}
-	config.EffectiveVersion = basecompatibility.NewEffectiveVersionFromString("1.37", "", "")
-	config.SkipOpenAPIInstallation = true
-	config.OpenAPIV3Config = genericapiserver.DefaultOpenAPIV3Config(openAPI, openapinamer.NewDefinitionNamer(cmapiserver.Scheme))
-	config.BuildHandlerChainFunc = func(api http.Handler, c *genericapiserver.Config) http.Handler {
-		return genericfilters.WithRequestInfo(checkSelector(api, c.Serializer), c.RequestInfoResolver)
-	}
-	server, err := (&cmapiserver.Config{GenericConfig: &config.Config}).Complete(nil).New("test",
+	server := newTestServer(t, newTestConfig(nil),
 		&provider.Custom{Reader: reader, Catalog: known, Objects: everything{}, Mapper: newKinds(), Metrics: own},
 		&provider.External{Reader: reader, Catalog: known, Metrics: own})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(server.GenericAPIServer.Destroy)
+	t.Cleanup(server.Destroy)
+
 	var mu sync.Mutex
 	var paths []string
 	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		mu.Lock()
 		paths = append(paths, r.URL.String())
 		mu.Unlock()
-		server.GenericAPIServer.Handler.ServeHTTP(w, r)
+		server.Handler.ServeHTTP(w, r)
 	}))
 	t.Cleanup(front.Close)
 	return &rest.Config{Host: front.URL}, wanted, func() []string {
@@ -148,15 +134,29 @@ func serve(t *testing.T) (*rest.Config, *demand.Registry, func() []string) {
 	}
 }
 
-func openAPI(ref common.ReferenceCallback) map[string]common.OpenAPIDefinition {
-	all := openapicore.GetOpenAPIDefinitions(ref)
-	for k, v := range openapicustom.GetOpenAPIDefinitions(ref) {
-		all[k] = v
+// newTestConfig is the configuration that newServer makes, but everybody may do
+// everything.
+func newTestConfig(stopping <-chan struct{}) *genericapiserver.RecommendedConfig {
+	config := genericapiserver.NewRecommendedConfig(cmapiserver.Codecs)
+	config.ExternalAddress = "localhost:443"
+	config.LoopbackClientConfig = &rest.Config{}
+	config.EffectiveVersion = basecompatibility.NewEffectiveVersionFromString("1.37", "", "")
+	config.SkipOpenAPIInstallation = true
+	config.OpenAPIV3Config = genericapiserver.DefaultOpenAPIV3Config(openAPI, openapinamer.NewDefinitionNamer(cmapiserver.Scheme))
+	config.Authentication.Authenticator = anonymous.NewAuthenticator(nil)
+	config.Authorization.Authorizer = authorizerfactory.NewAlwaysAllowAuthorizer()
+	config.RequestTimeout = requestTimeout
+	config.BuildHandlerChainFunc = handlerChain(stopping)
+	return config
+}
+
+func newTestServer(t *testing.T, config *genericapiserver.RecommendedConfig, custom cmprovider.CustomMetricsProvider, external cmprovider.ExternalMetricsProvider) *genericapiserver.GenericAPIServer {
+	t.Helper()
+	server, err := (&cmapiserver.Config{GenericConfig: &config.Config}).Complete(nil).New("test", custom, external)
+	if err != nil {
+		t.Fatal(err)
 	}
-	for k, v := range openapiexternal.GetOpenAPIDefinitions(ref) {
-		all[k] = v
-	}
-	return all
+	return server.GenericAPIServer
 }
 
 // ask makes the request that the HPA controller makes for one metric of an HPA in
