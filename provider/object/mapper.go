@@ -56,8 +56,8 @@ func NewMapper(d discovery.DiscoveryInterface, interval time.Duration) *Mapper {
 
 // Refresh reads the API server's discovery once. Groups that cannot be read,
 // such as those of an aggregated server that is away, are left out.
-func (m *Mapper) Refresh() error {
-	groups, err := restmapper.GetAPIGroupResources(m.discovery)
+func (m *Mapper) Refresh(ctx context.Context) error {
+	groups, err := restmapper.GetAPIGroupResourcesWithContext(ctx, discovery.ToDiscoveryInterfaceWithContext(m.discovery))
 	if err == nil && len(groups) == 0 {
 		err = errors.New("the API server's discovery is empty")
 	}
@@ -86,7 +86,7 @@ func (m *Mapper) Run(ctx context.Context) {
 	retry, said := newBackoff(m.gap), ""
 	for {
 		wait := m.interval
-		if err := m.Refresh(); err != nil {
+		if err := m.Refresh(ctx); err != nil && ctx.Err() == nil {
 			if err.Error() != said {
 				said = err.Error()
 				klog.FromContext(ctx).Error(err, "Cannot read API discovery; keeping what is known")

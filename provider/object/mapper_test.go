@@ -174,7 +174,7 @@ func TestMapperBeforeTheFirstDiscovery(t *testing.T) {
 				t.Errorf("%s before Run: %v", name, err)
 			}
 		}
-		_ = m.Refresh()
+		_ = m.Refresh(t.Context())
 		want := "the API server's resources are not known yet: connection refused"
 		for name, lookup := range lookups {
 			if err := lookup(); err == nil || err.Error() != want {
@@ -182,7 +182,7 @@ func TestMapperBeforeTheFirstDiscovery(t *testing.T) {
 			}
 		}
 		a.set(nil)
-		if err := m.Refresh(); err != nil {
+		if err := m.Refresh(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		for name, lookup := range lookups {
