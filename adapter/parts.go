@@ -3,7 +3,6 @@ package adapter
 import (
 	"context"
 	"net"
-	"sync"
 	"time"
 
 	"k8s.io/client-go/discovery"
@@ -99,20 +98,23 @@ func build(ctx context.Context, o *Options, rules *rule.Set, config *rest.Config
 	return p, nil
 }
 
-// start runs the parts until ctx ends.
-func (p *parts) start(ctx context.Context, wg *sync.WaitGroup, o *Options) {
-	wg.Go(func() { p.mapper.Run(ctx) })
-	wg.Go(func() {
-		if !closed(ctx, p.mapper.Filled()) {
-			return
+// start runs the parts as tasks until ctx ends.
+func (p *parts) start(ctx context.Context, t *tasks, o *Options) {
+	t.Go("API discovery", func() { p.mapper.Run(ctx) })
+	t.Go("series discovery", func() {
+		if closed(ctx, p.mapper.Filled()) {
+			p.catalog.Run(ctx)
 		}
-		if p.watcher != nil {
-			wg.Go(func() { p.watcher.Run(ctx) })
-		}
-		p.catalog.Run(ctx)
 	})
-	wg.Go(func() { p.evaluator.Run(ctx) })
-	wg.Go(func() {
+	if p.watcher != nil {
+		t.Go("watch of HPAs", func() {
+			if closed(ctx, p.mapper.Filled()) {
+				p.watcher.Run(ctx)
+			}
+		})
+	}
+	t.Go("evaluation", func() { p.evaluator.Run(ctx) })
+	t.Go("first evaluation", func() {
 		defer close(p.warm)
 		limit, cancel := context.WithTimeout(ctx, warmUp)
 		defer cancel()
@@ -121,12 +123,24 @@ func (p *parts) start(ctx context.Context, wg *sync.WaitGroup, o *Options) {
 		}
 	})
 	if p.plain != nil {
-		wg.Go(func() {
+		t.Go("plain metrics port", func() {
 			if err := servePlain(ctx, p.plain, p.metrics.handler()); err != nil {
 				klog.FromContext(ctx).Error(err, "Cannot serve metrics", "address", o.MetricsBindAddress)
 			}
 		})
 	}
+}
+
+// wait returns when what start began has ended, or with an error that names what
+// has not. Each of its two steps may take limit.
+func (p *parts) wait(t *tasks, limit time.Duration) error {
+	if err := t.Wait(limit); err != nil {
+		return err
+	}
+	// Only now nobody is left who could begin another watch.
+	var watches tasks
+	watches.Go("watches of objects", p.objects.Wait)
+	return watches.Wait(limit)
 }
 
 func closed(ctx context.Context, ch <-chan struct{}) bool {

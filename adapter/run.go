@@ -2,11 +2,12 @@ package adapter
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"os"
-	"sync"
+	"time"
 
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
@@ -18,7 +19,12 @@ import (
 // maxConfig bounds the configuration file, in bytes.
 const maxConfig = 4 << 20
 
-// Run serves until ctx ends. It returns when everything it started has ended.
+// stopTimeout bounds the wait, after the server has stopped, for what ran beside
+// it. All of that ends with its context, in milliseconds.
+const stopTimeout = 5 * time.Second
+
+// Run serves until ctx ends. It returns when everything it started has ended, or
+// with an error that names what has not within stopTimeout.
 func Run(ctx context.Context, o *Options) error {
 	o.complete()
 	rules, err := loadRules(o.ConfigFile)
@@ -53,13 +59,11 @@ func Run(ctx context.Context, o *Options) error {
 			return fmt.Errorf("--metrics-bind-address: %w", err)
 		}
 	}
-	var wg sync.WaitGroup
-	parts.start(background, &wg, o)
+	var beside tasks
+	parts.start(background, &beside, o)
 	err = server.GenericAPIServer.PrepareRun().RunWithContext(ctx)
 	stop()
-	wg.Wait()
-	parts.objects.Wait()
-	return err
+	return errors.Join(err, parts.wait(&beside, stopTimeout))
 }
 
 // loadRules reads and compiles the configuration.
