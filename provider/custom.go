@@ -5,6 +5,7 @@ import (
 	"context"
 	"slices"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -45,12 +46,12 @@ func (c *Custom) GetMetricByName(ctx context.Context, name types.NamespacedName,
 	began := c.Reader.Now()
 	known := false
 	value, err := func() (*custom_metrics.MetricValue, error) {
-		// One bound for all that a first read waits for: the list of the objects
-		// and the first evaluation.
+		// One bound for all that a first read waits for: discovery, the list of the
+		// objects and the first evaluation.
 		ctx, cancel := context.WithTimeout(ctx, c.Reader.Patience)
 		defer cancel()
 
-		id, err := c.identify(info, name.Namespace, name.Name, metricSelector)
+		id, err := c.identify(ctx, info, name.Namespace, name.Name, metricSelector)
 		if err != nil {
 			return nil, err
 		}
@@ -90,7 +91,7 @@ func (c *Custom) GetMetricBySelector(ctx context.Context, namespace string, sele
 		ctx, cancel := context.WithTimeout(ctx, c.Reader.Patience)
 		defer cancel()
 
-		id, err := c.identify(info, namespace, "", metricSelector)
+		id, err := c.identify(ctx, info, namespace, "", metricSelector)
 		if err != nil {
 			return nil, err
 		}
@@ -128,21 +129,23 @@ func (c *Custom) ListAllMetrics() []cmprovider.CustomMetricInfo {
 }
 
 // identify makes the canonical identifier, without the objects. name is empty
-// where a selector chooses them.
-func (c *Custom) identify(info cmprovider.CustomMetricInfo, namespace, name string, metricSelector labels.Selector) (metric.Identifier, error) {
+// where a selector chooses them. It waits for the first discovery, which comes
+// after that of the API server's resources.
+func (c *Custom) identify(ctx context.Context, info cmprovider.CustomMetricInfo, namespace, name string, metricSelector labels.Selector) (metric.Identifier, error) {
+	c.Catalog.Wait(ctx)
 	id := metric.Identifier{API: metric.Custom, Metric: info.Metric, Namespace: namespace, MetricSelector: metricSelector.String()}
 	gvr, err := c.Mapper.ResourceFor(info.GroupResource.WithVersion(""))
-	if err != nil {
-		return id, metric.Because(metric.Undefined, err, "the API server knows no resource %q", info.GroupResource)
+	switch {
+	case meta.IsNoMatchError(err):
+		return id, c.Catalog.NoResource(catalog.Name{Resource: info.GroupResource, Metric: info.Metric}, err)
+	case err != nil:
+		return id, metric.Because(metric.ObjectsUnknown, err, "the resource %q cannot be looked up", info.GroupResource)
 	}
 	id.Resource = gvr.GroupResource()
-	entry, ok := c.Catalog.Custom(catalog.Name{Resource: id.Resource, Metric: id.Metric})
+	n := catalog.Name{Resource: id.Resource, Metric: id.Metric}
+	entry, ok := c.Catalog.Custom(n)
 	if !ok {
-		c.Catalog.Wake()
-		if err := c.Catalog.Trouble(); err != nil {
-			return id, unknowable(id.Metric, err)
-		}
-		return id, metric.Errorf(metric.Undefined, "no rule gives a metric %q for %s from a series that the source holds: check the rules' seriesQuery and resources, and whether the series exists", id.Metric, id.Resource)
+		return id, c.Catalog.Missing(n)
 	}
 	if entry.Namespaced && namespace == "" {
 		return id, metric.Errorf(metric.Invalid, "%s live in namespaces: ask for namespaces/NAMESPACE/%s", id.Resource, id.Resource)
@@ -168,11 +171,6 @@ func withinNamespace(gr schema.GroupResource, namespace, name string) error {
 		return metric.Errorf(metric.Invalid, "namespace %q cannot be asked for inside namespace %q: ask for namespaces/%s/metrics/METRIC", name, namespace, name)
 	}
 	return nil
-}
-
-// unknowable is the answer for a name that is not in a catalog that is incomplete.
-func unknowable(name string, trouble error) error {
-	return metric.Because(metric.SourceFailed, trouble, "whether there is a metric %q is not known, for the source's series cannot be discovered", name)
 }
 
 // join makes the items of names, in their order.

@@ -27,6 +27,9 @@ var _ cmprovider.ExternalMetricsProvider = (*External)(nil)
 // were returned.
 func (e *External) GetExternalMetric(ctx context.Context, namespace string, metricSelector labels.Selector, info cmprovider.ExternalMetricInfo) (*external_metrics.ExternalMetricValueList, error) {
 	began := e.Reader.Now()
+	ctx, cancel := context.WithTimeout(ctx, e.Reader.Patience)
+	defer cancel()
+	e.Catalog.Wait(ctx)
 	_, known := e.Catalog.External(info.Metric)
 	list, err := e.get(ctx, metric.Identifier{
 		API: metric.External, Metric: info.Metric, Namespace: namespace, MetricSelector: metricSelector.String(),
@@ -40,11 +43,7 @@ func (e *External) GetExternalMetric(ctx context.Context, namespace string, metr
 
 func (e *External) get(ctx context.Context, id metric.Identifier, known bool) (*external_metrics.ExternalMetricValueList, error) {
 	if !known {
-		e.Catalog.Wake()
-		if err := e.Catalog.Trouble(); err != nil {
-			return nil, unknowable(id.Metric, err)
-		}
-		return nil, metric.Errorf(metric.Undefined, "no external rule gives a metric %q from a series that the source holds: check the rules' seriesQuery, and whether the series exists", id.Metric)
+		return nil, e.Catalog.Missing(catalog.Name{Metric: id.Metric})
 	}
 	data, err := e.Reader.Read(ctx, id)
 	if err != nil {

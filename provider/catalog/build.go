@@ -5,7 +5,9 @@ package catalog
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -47,7 +49,9 @@ type snapshot struct {
 	custom    map[Name]Entry
 	external  map[string]Entry
 	conflicts []string // one line each, sorted
-	problems  []string // series whose resources could not be looked up
+	// problems are what keeps a rule from giving a metric, by the metric's name:
+	// above all resources that cannot be looked up. One line each, sorted.
+	problems map[string][]string
 }
 
 // build makes the next snapshot. A rule whose discovery failed keeps the names
@@ -57,7 +61,7 @@ type snapshot struct {
 // Where two rules or series give one name, the later rule and then the first
 // series wins, as with prometheus-adapter; unlike there it is reported.
 func build(prev *snapshot, findings []finding, scopes Scopes, now time.Time, grace time.Duration) *snapshot {
-	next := &snapshot{custom: map[Name]Entry{}, external: map[string]Entry{}}
+	next := &snapshot{custom: map[Name]Entry{}, external: map[string]Entry{}, problems: map[string][]string{}}
 	failed, rank := map[string]bool{}, map[string]int{}
 	for i, f := range findings {
 		rank[f.rule.ID()] = i
@@ -84,8 +88,10 @@ func build(prev *snapshot, findings []finding, scopes Scopes, now time.Time, gra
 		carry(next.external, prev.external, keep)
 	}
 	slices.Sort(next.conflicts)
-	slices.Sort(next.problems)
-	next.problems = slices.Compact(next.problems)
+	for name, lines := range next.problems {
+		slices.Sort(lines)
+		next.problems[name] = slices.Compact(lines)
+	}
 	return next
 }
 
@@ -104,13 +110,14 @@ func (s *snapshot) add(r *rule.Rule, series source.Series, scopes Scopes, now ti
 	}
 	objects, err := r.Objects(scopes, series.Labels)
 	if err != nil {
-		s.problems = append(s.problems, fmt.Sprintf("%s: series %s: %v", r.ID(), series.Name, err))
+		// Its lines begin with the place in the file.
+		s.problems[name] = append(s.problems[name], strings.Split(err.Error(), "\n")...)
 	}
 	inNamespace := slices.ContainsFunc(objects, func(o rule.Object) bool { return isNamespaces(o.Resource) })
 	for _, o := range objects {
 		namespaced, err := scopes.Namespaced(o.Resource)
 		if err != nil {
-			s.problems = append(s.problems, fmt.Sprintf("%s: series %s: %v", r.ID(), series.Name, err))
+			s.problems[name] = append(s.problems[name], fmt.Sprintf("%s: the scope of %s: %v", r.ID(), o.Resource, err))
 			continue
 		}
 		// An object in a namespace is not told apart by its name alone.
@@ -129,6 +136,13 @@ func (s *snapshot) add(r *rule.Rule, series source.Series, scopes Scopes, now ti
 func (s *snapshot) conflict(what string, old, used Entry) {
 	s.conflicts = append(s.conflicts, fmt.Sprintf("%s: %s (series %s) hides %s (series %s): give one of them another name.as",
 		what, used.Rule.ID(), used.Series, old.Rule.ID(), old.Series))
+}
+
+// lines are the distinct problems, sorted: one rule has the same with each series.
+func (s *snapshot) lines() []string {
+	all := slices.Concat(slices.Collect(maps.Values(s.problems))...)
+	slices.Sort(all)
+	return slices.Compact(all)
 }
 
 // carry takes over what keep chooses over what was found, which may be nothing.

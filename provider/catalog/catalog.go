@@ -3,7 +3,7 @@ package catalog
 import (
 	"context"
 	"errors"
-	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -29,8 +29,12 @@ type Options struct {
 	Now      func() time.Time
 }
 
-// minGap is the shortest time between two relists.
-const minGap = 10 * time.Second
+// minGap is the shortest time between two relists. At the start, until the source
+// has answered, it is shorter: a replica's network is often up a moment after it.
+const (
+	minGap   = 10 * time.Second
+	startGap = 500 * time.Millisecond
+)
 
 // parallel bounds how many discovery calls are under way at once.
 const parallel = 4
@@ -40,15 +44,25 @@ type Catalog struct {
 	opts    Options
 	current atomic.Pointer[snapshot]
 	woken   chan struct{}
-	first   chan struct{}
-	once    sync.Once
+	tried   *latch
+	listed  *latch
 	failed  atomic.Int64
 	trouble atomic.Pointer[error]
 }
 
+// latch is a channel that is closed once.
+type latch struct {
+	ch   chan struct{}
+	once sync.Once
+}
+
+func newLatch() *latch { return &latch{ch: make(chan struct{})} }
+
+func (l *latch) close() { l.once.Do(func() { close(l.ch) }) }
+
 // New returns a catalog that is empty until Run or Relist.
 func New(o Options) *Catalog {
-	c := &Catalog{opts: o, woken: make(chan struct{}, 1), first: make(chan struct{})}
+	c := &Catalog{opts: o, woken: make(chan struct{}, 1), tried: newLatch(), listed: newLatch()}
 	c.current.Store(build(nil, nil, o.Scopes, time.Time{}, 0))
 	notYet := errors.New("the series have not been discovered yet")
 	c.trouble.Store(&notYet)
@@ -85,44 +99,18 @@ func (c *Catalog) EachExternal(f func(string)) {
 type Stats struct {
 	Custom, External, Conflicts int
 	Failed                      int // rules whose newest discovery failed
+	Problems                    int // reasons for which rules do not give what they could
 }
 
 // Stats returns the sums.
 func (c *Catalog) Stats() Stats {
 	s := c.current.Load()
-	return Stats{Custom: len(s.custom), External: len(s.external), Conflicts: len(s.conflicts), Failed: int(c.failed.Load())}
+	return Stats{Custom: len(s.custom), External: len(s.external), Conflicts: len(s.conflicts), Failed: int(c.failed.Load()), Problems: len(s.lines())}
 }
-
-// Trouble says why a metric that is not in the catalog may exist all the same:
-// the series of some rule could not be discovered, or not yet. Nil where the
-// catalog is complete.
-func (c *Catalog) Trouble() error { return *c.trouble.Load() }
-
-// note remembers the first failure of a relist.
-func (c *Catalog) note(findings []finding) {
-	var trouble error
-	for _, f := range findings {
-		if f.err != nil {
-			trouble = fmt.Errorf("%s: %w", f.rule.ID(), f.err)
-			break
-		}
-	}
-	c.trouble.Store(&trouble)
-}
-
-// Wake asks for a relist soon, because a metric was wanted that is not known.
-func (c *Catalog) Wake() {
-	select {
-	case c.woken <- struct{}{}:
-	default:
-	}
-}
-
-// Listed is closed after the first relist, successful or not.
-func (c *Catalog) Listed() <-chan struct{} { return c.first }
 
 // Run relists until ctx ends.
 func (c *Catalog) Run(ctx context.Context) {
+	start := startGap
 	for {
 		began := time.Now()
 		c.Relist(ctx)
@@ -132,6 +120,8 @@ func (c *Catalog) Run(ctx context.Context) {
 		gap := minGap
 		if c.failed.Load() == 0 {
 			gap = max(minGap, min(20*time.Since(began), c.opts.Interval))
+		} else if !c.isListed() {
+			gap, start = start, min(2*start, minGap)
 		}
 		if !c.wait(ctx, gap) {
 			return
@@ -184,8 +174,11 @@ func (c *Catalog) Relist(ctx context.Context) {
 	next := build(prev, findings, c.opts.Scopes, c.opts.Now(), c.opts.MaxAge)
 	c.current.Store(next)
 	logNews(log, "Two rules or series give one metric", prev.conflicts, next.conflicts)
-	logNews(log, "A series describes objects that cannot be looked up", prev.problems, next.problems)
-	c.once.Do(func() { close(c.first) })
+	logNews(log, "A rule does not give what it could", prev.lines(), next.lines())
+	c.tried.close()
+	if !slices.ContainsFunc(findings, func(f finding) bool { return source.Unanswered(f.err) }) {
+		c.listed.close()
+	}
 }
 
 // discover asks once for every distinct series selector.

@@ -171,9 +171,10 @@ func (noScopes) Namespaced(schema.GroupResource) (bool, error) {
 }
 
 func TestBuildSaysWhatItCannotLookUp(t *testing.T) {
-	findings := []finding{{rule: compile(t).Custom[0], series: series("s1")}}
+	findings := []finding{{rule: compile(t).Custom[0], series: []source.Series{{Name: "s1", Labels: []string{"node"}}}}}
 	got := build(nil, findings, noScopes{newCluster()}, time.Unix(0, 0), grace)
-	if diff := cmp.Diff([]string{"rules[0]: series s1: discovery is away"}, got.problems); diff != "" || len(got.custom) != 0 {
+	want := map[string][]string{"rate": {"rules[0]: the scope of nodes: discovery is away"}}
+	if diff := cmp.Diff(want, got.problems); diff != "" || len(got.custom) != 0 {
 		t.Errorf("%v (-want +got):\n%s", got.custom, diff)
 	}
 }
@@ -237,21 +238,6 @@ func TestRelist(t *testing.T) {
 	c.Relist(t.Context())
 	if diff := cmp.Diff(Stats{Custom: 3, External: 1, Failed: 1}, c.Stats()); diff != "" {
 		t.Errorf("rules fail alone (-want +got):\n%s", diff)
-	}
-}
-
-func TestRelistFailsAtTheStart(t *testing.T) {
-	b := &backend{}
-	b.set("first", "second")
-	c := newCatalog(t, b)
-	c.Relist(t.Context())
-	select {
-	case <-c.Listed():
-	default:
-		t.Error("a source that is away holds up the start")
-	}
-	if diff := cmp.Diff(Stats{Failed: 3}, c.Stats()); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
 

@@ -61,8 +61,10 @@ func Make(wants []Want, m rule.Mapper) Plan {
 		})
 		if err != nil {
 			reason := metric.RuleFailed
-			if metric.ReasonOf(err) == metric.Invalid {
-				reason = metric.Invalid // the request is at fault, not the rule
+			switch r := metric.ReasonOf(err); r {
+			// The request is at fault, or the cluster is not known yet: not the rule.
+			case metric.Invalid, metric.ObjectsUnknown:
+				reason = r
 			}
 			p.Failed[w.ID] = metric.Because(reason, err, "no query for %s", w.ID.Metric)
 			continue

@@ -26,6 +26,8 @@ func (r renderer) Query(_ rule.Mapper, in rule.QueryInput) (rule.Query, error) {
 		return rule.Query{}, errors.New("template")
 	case "compared":
 		return rule.Query{}, fmt.Errorf("rules[1]: %w", metric.Errorf(metric.Invalid, "by >"))
+	case "undiscovered":
+		return rule.Query{}, fmt.Errorf("rules[1]: %w", metric.Errorf(metric.ObjectsUnknown, "not yet"))
 	}
 	selector := ""
 	if in.Selector != nil {
@@ -106,6 +108,10 @@ func TestMake(t *testing.T) {
 		"a selector that the rule cannot render is the reader's mistake": {
 			[]plan.Want{{ID: broken, Rule: renderer("rules[1]"), Series: "compared", Names: []string{"p1"}}},
 			plan.Plan{Failed: map[metric.Identifier]error{broken: metric.Errorf(metric.Invalid, "no query for rps: rules[1]: by >")}},
+		},
+		"a cluster that is not known yet is not the rule's fault": {
+			[]plan.Want{{ID: broken, Rule: renderer("rules[1]"), Series: "undiscovered", Names: []string{"p1"}}},
+			plan.Plan{Failed: map[metric.Identifier]error{broken: metric.Errorf(metric.ObjectsUnknown, "no query for rps: rules[1]: not yet")}},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
