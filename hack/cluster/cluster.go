@@ -17,13 +17,15 @@ import (
 
 	"github.com/loadline/loadline/hack/build"
 	"github.com/loadline/loadline/hack/netns"
+	"github.com/loadline/loadline/hack/tempdir"
 )
 
 // Options say what kind of cluster [Start] starts.
 type Options struct {
 	// StateDir holds everything of the cluster: keys, data, logs. It must be
 	// empty or absent, and is left in place. If unset, a temporary directory
-	// is used and removed by [Cluster.Stop].
+	// is used and removed by [Cluster.Stop], or by the next Start if this
+	// process is killed.
 	StateDir string
 	// Keep leaves a temporary state directory in place, to read the logs.
 	Keep bool
@@ -51,7 +53,7 @@ type Cluster struct {
 	credentials *credentials
 	admin       *rest.Config
 	log         io.Writer
-	remove      bool // the state directory is ours
+	temporary   *tempdir.Dir // the state directory, if Stop removes it
 
 	processes []*process // in the order they were started
 	failed    chan error
@@ -94,17 +96,17 @@ func newCluster(ctx context.Context, opts Options) (*Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	dir, temporary, err := stateDir(opts.StateDir, "cluster")
+	dir, temporary, err := stateDir(opts.StateDir, "cluster", opts.Keep)
 	if err != nil {
 		return nil, err
 	}
 	c := &Cluster{
-		layout:   layout{dir: dir, bind: "127.0.0.1", audit: opts.AuditLog},
-		tools:    tools,
-		log:      serialize(opts.Log),
-		remove:   temporary && !opts.Keep,
-		failed:   make(chan error, 1),
-		stopping: make(chan struct{}),
+		layout:    layout{dir: dir, bind: "127.0.0.1", audit: opts.AuditLog},
+		tools:     tools,
+		log:       serialize(opts.Log),
+		temporary: temporary,
+		failed:    make(chan error, 1),
+		stopping:  make(chan struct{}),
 	}
 	if netns.Isolated() {
 		c.bind = "0.0.0.0" // reachable by its service address too, and by nobody else
@@ -123,23 +125,31 @@ func newCluster(ctx context.Context, opts Options) (*Cluster, error) {
 	return c, nil
 }
 
-func stateDir(wanted, kind string) (dir string, temporary bool, err error) {
-	if wanted == "" {
-		dir, err = os.MkdirTemp("", "loadline-"+kind+"-")
-		return dir, true, err
+// stateDir makes the directory for a state. temporary is nil if it is to stay.
+func stateDir(wanted, kind string, keep bool) (dir string, temporary *tempdir.Dir, err error) {
+	prefix := "loadline-" + kind + "-"
+	switch {
+	case wanted == "" && keep:
+		dir, err = os.MkdirTemp("", prefix)
+		return dir, nil, err
+	case wanted == "":
+		if temporary, err = tempdir.New(os.TempDir(), prefix); err != nil {
+			return "", nil, err
+		}
+		return temporary.Path, temporary, nil
 	}
 	dir, err = filepath.Abs(wanted)
 	if err != nil {
-		return "", false, err
+		return "", nil, err
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return "", false, err
+		return "", nil, err
 	}
 	entries, err := os.ReadDir(dir)
 	if err == nil && len(entries) > 0 {
 		err = fmt.Errorf("state directory %s is not empty: give each cluster one of its own", dir)
 	}
-	return dir, false, err
+	return dir, nil, err
 }
 
 func (c *Cluster) choosePorts(ctx context.Context) (outside net.Listener, err error) {
@@ -183,8 +193,8 @@ func (c *Cluster) Stop() error {
 			c.forward()
 		}
 		c.tasks.Wait()
-		if c.remove {
-			c.stopErr = os.RemoveAll(c.dir)
+		if c.temporary != nil {
+			c.stopErr = c.temporary.Remove()
 		}
 	})
 	return c.stopErr

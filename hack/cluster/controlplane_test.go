@@ -1,6 +1,8 @@
 package cluster
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -116,30 +118,40 @@ func TestStateDir(t *testing.T) {
 	absent := filepath.Join(t.TempDir(), "a", "b")
 	for name, tc := range map[string]struct {
 		wanted, want string
-		temporary    bool
 		err          string
 	}{
-		"absent":    {absent, absent, false, ""},
-		"not empty": {full, full, false, "is not empty"},
+		"absent":    {absent, absent, ""},
+		"not empty": {full, full, "is not empty"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			dir, temporary, err := stateDir(tc.wanted, "x")
-			if dir != tc.want || temporary != tc.temporary || (err == nil) != (tc.err == "") {
-				t.Errorf("got %q, %t, %v", dir, temporary, err)
+			dir, temporary, err := stateDir(tc.wanted, "x", false)
+			if dir != tc.want || temporary != nil || (err == nil) != (tc.err == "") {
+				t.Errorf("got %q, %v, %v", dir, temporary, err)
 			}
 			if err != nil && !strings.Contains(err.Error(), tc.err) {
 				t.Errorf("error %v lacks %q", err, tc.err)
 			}
 		})
 	}
-	t.Run("unset", func(t *testing.T) {
-		parent := t.TempDir()
-		t.Setenv("TMPDIR", parent)
-		dir, temporary, err := stateDir("", "x")
-		if err != nil || !temporary || filepath.Dir(dir) != parent {
-			t.Errorf("got %q, %t, %v", dir, temporary, err)
-		}
-	})
+	for name, keep := range map[string]bool{"unset": false, "unset, and kept": true} {
+		t.Run(name, func(t *testing.T) {
+			parent := t.TempDir()
+			t.Setenv("TMPDIR", parent)
+			dir, temporary, err := stateDir("", "x", keep)
+			if err != nil || filepath.Dir(dir) != parent || (temporary == nil) != keep {
+				t.Fatalf("got %q, %v, %v", dir, temporary, err)
+			}
+			if keep {
+				return
+			}
+			if err := temporary.Remove(); err != nil {
+				t.Error(err)
+			}
+			if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
+				t.Errorf("%s is left: %v", dir, err)
+			}
+		})
+	}
 }
 
 func TestFreePortsAreDifferentAndOutOfTheWay(t *testing.T) {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/loadline/loadline/hack/build"
 	"github.com/loadline/loadline/hack/netns"
+	"github.com/loadline/loadline/hack/tempdir"
 )
 
 // PromOptions say what kind of Prometheus [StartPrometheus] starts.
@@ -36,12 +37,12 @@ type PromOptions struct {
 // the same port with the same data, or hang it. Its port is the same inside and
 // outside of the namespace.
 type Prometheus struct {
-	dir    string
-	remove bool
-	port   int
-	path   string
-	args   []string
-	log    io.Writer
+	dir       string
+	temporary *tempdir.Dir // dir, if Close removes it
+	port      int
+	path      string
+	args      []string
+	log       io.Writer
 
 	failed  chan error
 	forward context.CancelFunc
@@ -60,16 +61,16 @@ func StartPrometheus(ctx context.Context, opts PromOptions) (*Prometheus, error)
 	if err != nil {
 		return nil, err
 	}
-	dir, temporary, err := stateDir(opts.StateDir, prometheusName)
+	dir, temporary, err := stateDir(opts.StateDir, prometheusName, false)
 	if err != nil {
 		return nil, err
 	}
 	p := &Prometheus{
-		dir:    dir,
-		remove: temporary,
-		path:   tools.Path(prometheusName),
-		log:    serialize(opts.Log),
-		failed: make(chan error, 1),
+		dir:       dir,
+		temporary: temporary,
+		path:      tools.Path(prometheusName),
+		log:       serialize(opts.Log),
+		failed:    make(chan error, 1),
 	}
 	if err := p.open(ctx, opts); err != nil {
 		return nil, errors.Join(err, p.Close())
@@ -243,8 +244,8 @@ func (p *Prometheus) Close() error {
 		p.forward()
 	}
 	p.tasks.Wait()
-	if p.remove {
-		return os.RemoveAll(p.dir)
+	if p.temporary != nil {
+		return p.temporary.Remove()
 	}
 	return nil
 }

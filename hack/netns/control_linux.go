@@ -14,13 +14,15 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/loadline/loadline/hack/tempdir"
 )
 
 // control hands out listeners of the network outside. The protocol: the client
 // sends an address and a newline; the answer is one line, "ok" with the
 // listener's descriptor beside it, or the reason why there is none.
 type control struct {
-	dir      string
+	dir      *tempdir.Dir
 	path     string
 	listener *net.UnixListener
 	done     sync.WaitGroup
@@ -29,15 +31,15 @@ type control struct {
 const controlTimeout = 5 * time.Second
 
 func newControl() (*control, error) {
-	dir, err := os.MkdirTemp(socketParent(os.TempDir()), "loadline-ns-") // 0700: only this user gets listeners
+	// For this user only: nobody else gets listeners.
+	dir, err := tempdir.New(socketParent(os.TempDir()), "loadline-ns-")
 	if err != nil {
 		return nil, err
 	}
-	path := filepath.Join(dir, "control.sock")
+	path := filepath.Join(dir.Path, "control.sock")
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
 	if err != nil {
-		os.RemoveAll(dir)
-		return nil, fmt.Errorf("control socket: %w", err)
+		return nil, errors.Join(fmt.Errorf("control socket: %w", err), dir.Remove())
 	}
 	c := &control{dir: dir, path: path, listener: l}
 	c.done.Go(c.serve)
@@ -56,7 +58,7 @@ func socketParent(tmp string) string {
 func (c *control) close() {
 	c.listener.Close()
 	c.done.Wait()
-	os.RemoveAll(c.dir)
+	_ = c.dir.Remove() // what is left, the next Run removes
 }
 
 func (c *control) serve() {

@@ -56,8 +56,8 @@ func TestControlSocketInADeepDirectory(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.close()
-	if _, err := os.Stat(c.dir); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("%s is left: %v", c.dir, err)
+	if _, err := os.Stat(c.dir.Path); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("%s is left: %v", c.dir.Path, err)
 	}
 }
 

@@ -170,6 +170,30 @@ func TestCommandDiesWithItsParent(t *testing.T) {
 	}
 }
 
+// TestNextRunCleansUp: the control socket's directory of a Run that was killed is
+// gone after the next one.
+func TestNextRunCleansUp(t *testing.T) {
+	killed := runner(t, "namespace", "signal")
+	lines := startPiped(t, killed)
+	readLine(t, lines)
+	if err := killed.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = killed.Wait()
+	pattern := filepath.Join(tmpdir(killed), "loadline-*")
+	if left, err := filepath.Glob(pattern); err != nil || len(left) != 1 {
+		t.Fatalf("the killed one left %q, %v; want one directory, or this proves nothing", left, err)
+	}
+	next := runner(t, "namespace", "exit", "0")
+	next.Env = append(next.Env, "TMPDIR="+tmpdir(killed))
+	if err := next.Run(); err != nil {
+		t.Fatal(err)
+	}
+	if left, err := filepath.Glob(pattern); err != nil || len(left) > 0 {
+		t.Errorf("left behind: %q, %v", left, err)
+	}
+}
+
 func TestRunSaysWhatIsMissing(t *testing.T) {
 	var log bytes.Buffer
 	cmd, cleanup, err := prepare(t.Context(), Options{
