@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"k8s.io/client-go/discovery"
-	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/metadata"
 	"k8s.io/client-go/rest"
@@ -87,12 +86,12 @@ func build(ctx context.Context, o *Options, rules *rule.Set, config *rest.Config
 		if err != nil {
 			return nil, err
 		}
-		dyn, err := dynamic.NewForConfig(config)
+		scales, err := reference.ScaleClient(config)
 		if err != nil {
 			return nil, err
 		}
 		p.watcher = reference.New(reference.Options{
-			Client: client, Kinds: p.mapper, Selector: reference.ScaleSelector(dyn, p.mapper), Registry: p.demand, Added: p.evaluator.Soon,
+			Client: client, Kinds: p.mapper, Selector: reference.ScaleSelector(scales, p.mapper), Registry: p.demand, Added: p.evaluator.Soon,
 		})
 	}
 	return p, nil

@@ -3,12 +3,31 @@ package reference
 import (
 	"context"
 	"errors"
+	"fmt"
 
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/rest"
+
+	"github.com/loadline/loadline/provider/metric"
 )
+
+// scaleQPS bounds the scales that are read in a second, which is what a start
+// with many HPAs takes: 10,000 need 20 s. The HPA controller itself reads the
+// scale of each HPA every 15 s, so for as many HPAs it asks for more, all day.
+const scaleQPS = 500
+
+// ScaleClient returns a client for ScaleSelector. It has a limit of its own: with
+// that of config, meant for a few lists, reading the scales would take minutes.
+func ScaleClient(config *rest.Config) (dynamic.Interface, error) {
+	own := rest.CopyConfig(config)
+	own.RateLimiter = nil
+	own.QPS, own.Burst = max(config.QPS, scaleQPS), max(config.Burst, scaleQPS)
+	return dynamic.NewForConfig(own)
+}
 
 // ScaleSelector reads status.selector through the scale subresource, which every
 // scale target has, custom resources included.
@@ -31,4 +50,33 @@ func ScaleSelector(client dynamic.Interface, kinds Kinds) SelectorFunc {
 		}
 		return selector, nil
 	}
+}
+
+// identifiers returns what hpa references. While the scale cannot be read these
+// are the metrics that need no pods: they must not go with the others.
+func (w *Watcher) identifiers(ctx context.Context, hpa *autoscalingv2.HorizontalPodAutoscaler) ([]metric.Identifier, error) {
+	if !NeedsPods(hpa) {
+		return Identifiers(hpa, "", w.opts.Kinds)
+	}
+	selector, scaleErr := w.selector(ctx, hpa)
+	if scaleErr != nil {
+		hpa = withoutPods(hpa)
+	}
+	ids, err := Identifiers(hpa, selector, w.opts.Kinds)
+	return ids, errors.Join(scaleErr, err)
+}
+
+func (w *Watcher) selector(ctx context.Context, hpa *autoscalingv2.HorizontalPodAutoscaler) (string, error) {
+	ref := hpa.Spec.ScaleTargetRef
+	gv, err := schema.ParseGroupVersion(ref.APIVersion)
+	if err != nil {
+		return "", fmt.Errorf("scaleTargetRef: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, deadline)
+	defer cancel()
+	selector, err := w.opts.Selector(ctx, hpa.Namespace, gv.WithKind(ref.Kind).GroupKind(), ref.Name)
+	if err != nil {
+		return "", fmt.Errorf("the scale of %s %s: %w", ref.Kind, ref.Name, err)
+	}
+	return selector, nil
 }

@@ -2,14 +2,12 @@ package reference
 
 import (
 	"context"
-	"errors"
-	"fmt"
+	"math/rand/v2"
 	"sync"
 	"time"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	"k8s.io/apimachinery/pkg/api/equality"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	autoscalinginformers "k8s.io/client-go/informers/autoscaling/v2"
@@ -40,9 +38,11 @@ type Options struct {
 }
 
 const (
-	resync   = 5 * time.Minute // references that did not fit or resolve are tried again
+	// refresh is how often an HPA's references are looked at again: its target may
+	// have been made anew with other labels, and what did not fit may fit now.
+	refresh  = 5 * time.Minute
 	deadline = 5 * time.Second // of one scale read
-	workers  = 4
+	workers  = 16              // so that scale reads of up to 30 ms keep up with scaleQPS
 )
 
 // Watcher follows the cluster's HPAs. See New.
@@ -60,8 +60,10 @@ type Watcher struct {
 // New returns a watcher that does nothing until Run.
 func New(o Options) *Watcher {
 	return &Watcher{
-		opts:   o,
-		queue:  workqueue.NewTypedRateLimitingQueue(workqueue.DefaultTypedControllerRateLimiter[string]()),
+		opts: o,
+		// Only each HPA's own pauses. The default lets ten retries a second through
+		// in all: 10,000 HPAs that failed at the start would take 17 minutes.
+		queue:  workqueue.NewTypedRateLimitingQueue(workqueue.NewTypedItemExponentialFailureRateLimiter[string](time.Second, refresh)),
 		synced: make(chan struct{}),
 	}
 }
@@ -77,7 +79,7 @@ func (w *Watcher) Run(ctx context.Context) {
 	if !w.allowed(ctx) {
 		return
 	}
-	informer := autoscalinginformers.NewHorizontalPodAutoscalerInformer(w.opts.Client, metav1.NamespaceAll, resync,
+	informer := autoscalinginformers.NewHorizontalPodAutoscalerInformer(w.opts.Client, metav1.NamespaceAll, 0,
 		cache.Indexers{cache.NamespaceIndex: cache.MetaNamespaceIndexFunc})
 	_ = informer.SetTransform(slim) // fails only after the start
 	w.known = informer
@@ -108,41 +110,6 @@ func (w *Watcher) Run(ctx context.Context) {
 	w.queue.ShutDown()
 }
 
-// allowed waits until HPAs may be listed; false when ctx ended.
-func (w *Watcher) allowed(ctx context.Context) bool {
-	log := klog.FromContext(ctx)
-	said := false
-	for {
-		err := w.probe(ctx)
-		if err == nil {
-			return true
-		}
-		wait := 5 * time.Second
-		if apierrors.IsForbidden(err) {
-			wait = resync
-			if !said {
-				log.Info("HPAs may not be listed: prewarming is off, a metric is evaluated from its first read on", "reason", err.Error())
-				said = true
-			}
-			w.finish()
-		} else {
-			log.Error(err, "Cannot list HPAs")
-		}
-		select {
-		case <-ctx.Done():
-			return false
-		case <-time.After(wait):
-		}
-	}
-}
-
-func (w *Watcher) probe(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, deadline)
-	defer cancel()
-	_, err := w.opts.Client.AutoscalingV2().HorizontalPodAutoscalers(metav1.NamespaceAll).List(ctx, metav1.ListOptions{Limit: 1})
-	return err
-}
-
 // slim keeps what references need: with thousands of HPAs their status and
 // managed fields would be most of our memory.
 func slim(obj any) (any, error) {
@@ -163,12 +130,11 @@ func (w *Watcher) enqueue(obj any) {
 }
 
 // update leaves out what changes nothing for us: the HPA controller writes the
-// status of every HPA again and again, and each reconciliation reads a scale. A
-// resync, which repeats the version, counts.
+// status of every HPA again and again, and each reconciliation reads a scale.
 func (w *Watcher) update(before, now any) {
 	a, isA := before.(*autoscalingv2.HorizontalPodAutoscaler)
 	b, isB := now.(*autoscalingv2.HorizontalPodAutoscaler)
-	if isA && isB && a.ResourceVersion != b.ResourceVersion && equality.Semantic.DeepEqual(a.Spec, b.Spec) {
+	if isA && isB && equality.Semantic.DeepEqual(a.Spec, b.Spec) {
 		return
 	}
 	w.enqueue(now)
@@ -195,10 +161,16 @@ func (w *Watcher) next(ctx context.Context) bool {
 		return false
 	}
 	defer w.queue.Done(key)
-	if err := w.reconcile(ctx, key); err != nil && ctx.Err() == nil {
+	exists, err := w.reconcile(ctx, key)
+	switch {
+	case err != nil && ctx.Err() == nil:
 		klog.FromContext(ctx).V(2).Info("References of an HPA are incomplete; trying again", "hpa", key, "err", err)
 		w.queue.AddRateLimited(key)
-	} else {
+	case exists:
+		w.queue.Forget(key)
+		// Each at its own time: all at once would keep a new HPA waiting.
+		w.queue.AddAfter(key, refresh/2+rand.N(refresh))
+	default:
 		w.queue.Forget(key)
 	}
 	w.mu.Lock()
@@ -211,14 +183,15 @@ func (w *Watcher) next(ctx context.Context) bool {
 	return true
 }
 
-func (w *Watcher) reconcile(ctx context.Context, key string) error {
+// reconcile registers what the HPA references, and says whether there is one.
+func (w *Watcher) reconcile(ctx context.Context, key string) (bool, error) {
 	obj, exists, err := w.known.GetStore().GetByKey(key)
 	if err != nil {
-		return err
+		return false, err
 	}
 	if !exists {
 		_, err := w.opts.Registry.Reference(key, nil)
-		return err
+		return false, err
 	}
 	hpa := obj.(*autoscalingv2.HorizontalPodAutoscaler)
 	ids, err := w.identifiers(ctx, hpa)
@@ -229,34 +202,5 @@ func (w *Watcher) reconcile(ctx context.Context, key string) error {
 	if limit != nil {
 		klog.FromContext(ctx).Error(limit, "Demand is at its limit")
 	}
-	return err
-}
-
-// identifiers returns what hpa references. While the scale cannot be read these
-// are the metrics that need no pods: they must not go with the others.
-func (w *Watcher) identifiers(ctx context.Context, hpa *autoscalingv2.HorizontalPodAutoscaler) ([]metric.Identifier, error) {
-	if !NeedsPods(hpa) {
-		return Identifiers(hpa, "", w.opts.Kinds)
-	}
-	selector, scaleErr := w.selector(ctx, hpa)
-	if scaleErr != nil {
-		hpa = withoutPods(hpa)
-	}
-	ids, err := Identifiers(hpa, selector, w.opts.Kinds)
-	return ids, errors.Join(scaleErr, err)
-}
-
-func (w *Watcher) selector(ctx context.Context, hpa *autoscalingv2.HorizontalPodAutoscaler) (string, error) {
-	ref := hpa.Spec.ScaleTargetRef
-	gv, err := schema.ParseGroupVersion(ref.APIVersion)
-	if err != nil {
-		return "", fmt.Errorf("scaleTargetRef: %w", err)
-	}
-	ctx, cancel := context.WithTimeout(ctx, deadline)
-	defer cancel()
-	selector, err := w.opts.Selector(ctx, hpa.Namespace, gv.WithKind(ref.Kind).GroupKind(), ref.Name)
-	if err != nil {
-		return "", fmt.Errorf("the scale of %s %s: %w", ref.Kind, ref.Name, err)
-	}
-	return selector, nil
+	return true, err
 }

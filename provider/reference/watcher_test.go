@@ -3,9 +3,11 @@ package reference_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -176,6 +178,46 @@ func TestScaleThatCannotBeRead(t *testing.T) {
 	for len(f.wanted()) < 2 {
 		await(t, f.registry.called, "another try")
 	}
+}
+
+// Targets change without a word to the HPA, so each scale is read again after a
+// while, and not all of them at once.
+func TestScalesAreReadAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const n = 40
+		var hpas []runtime.Object
+		for i := range n {
+			h := hpa(podsMetric(named("rps")))
+			h.Name = fmt.Sprintf("web-%d", i)
+			hpas = append(hpas, h)
+		}
+		f := setup(hpas...)
+		go func() {
+			for range f.registry.called {
+			}
+		}()
+		defer close(f.registry.called)
+		ctx, cancel := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		wg.Go(func() { f.watcher.Run(ctx) })
+		defer func() { cancel(); wg.Wait() }()
+		start := time.Now()
+		for _, tc := range []struct {
+			at       time.Duration
+			from, to int64
+		}{
+			{10 * time.Second, n, n},
+			{149 * time.Second, n, n},
+			{300 * time.Second, n + 1, 2*n - 1}, // some, not all
+			{460 * time.Second, 2 * n, 3 * n},
+		} {
+			time.Sleep(tc.at - time.Since(start))
+			synctest.Wait()
+			if got := f.scales.Load(); got < tc.from || got > tc.to {
+				t.Errorf("after %s: %d scales read, want %d to %d", tc.at, got, tc.from, tc.to)
+			}
+		}
+	})
 }
 
 func TestHPAsForbidden(t *testing.T) {
