@@ -9,7 +9,6 @@ import (
 	"github.com/loadline/loadline/provider/catalog"
 	"github.com/loadline/loadline/provider/demand"
 	"github.com/loadline/loadline/provider/eval"
-	"github.com/loadline/loadline/provider/metric"
 	"github.com/loadline/loadline/provider/rule"
 	"github.com/loadline/loadline/provider/store"
 )
@@ -20,10 +19,9 @@ import (
 func DescribeMetrics(r prometheus.Registerer) {
 	provider.NewMetrics(r)
 	eval.NewMetrics(r)
-	held := store.New()
-	held.Succeed(metric.Identifier{}, &store.Data{Evaluated: time.Unix(1, 0)}) // or there is no oldest value
 	r.MustRegister(&state{
-		demand: demand.New(demand.Limits{}), store: held, catalog: catalog.New(catalog.Options{Rules: &rule.Set{}, Now: time.Now}),
-		objects: func() int { return 0 }, outage: func() error { return nil }, now: time.Now,
+		demand: demand.New(demand.Limits{}), store: store.New(), catalog: catalog.New(catalog.Options{Rules: &rule.Set{}, Now: time.Now}),
+		objects: func() int { return 0 }, up: func() (bool, bool) { return true, true }, oldest: func() (time.Time, bool) { return time.Now(), true },
+		now: time.Now,
 	})
 }

@@ -1,7 +1,6 @@
 package adapter
 
 import (
-	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -158,33 +157,40 @@ func TestProbes(t *testing.T) {
 	}
 }
 
-func newState(outage error) *state {
+func newState(up bool) *state {
 	at := time.Unix(1000, 0)
 	s := &state{
-		demand: demand.New(demand.Limits{Total: 2, PerNamespace: 2, Idle: time.Minute}), store: store.New(),
+		demand: demand.New(demand.Limits{Total: 2, PerNamespace: 2, Idle: time.Minute}), store: store.NewLimited(store.Limits{Values: 3}),
 		catalog: catalog.New(catalog.Options{Rules: &rule.Set{}, Now: time.Now}),
-		objects: func() int { return 7 }, outage: func() error { return outage }, loaded: at, now: func() time.Time { return at.Add(time.Minute) },
+		objects: func() int { return 7 }, up: func() (bool, bool) { return up, true }, oldest: func() (time.Time, bool) { return at, true }, loaded: at, now: func() time.Time { return at.Add(time.Minute) },
 	}
 	for _, name := range []string{"a", "b", "c"} {
 		_ = s.demand.Read(metric.Identifier{API: metric.External, Metric: name}, at) // the third is one too many
 	}
 	s.store.Succeed(metric.Identifier{Metric: "a"}, &store.Data{Evaluated: at, Series: make([]store.Value, 3)})
+	s.store.Succeed(metric.Identifier{Metric: "b"}, &store.Data{Evaluated: at, Series: make([]store.Value, 1)}) // one too many
 	return s
 }
 
 func TestSelfMetrics(t *testing.T) {
 	m := newSelfMetrics()
-	m.registry.MustRegister(newState(errors.New("away")))
+	m.registry.MustRegister(newState(false))
 	err := testutil.GatherAndCompare(m.registry, strings.NewReader(`
-# HELP loadline_oldest_value_age_seconds Age of the oldest evaluation in the store. Absent without one.
+# HELP loadline_oldest_value_age_seconds Age of the oldest value that a read is served with now, since its evaluation. Absent where none is, as after --value-max-age without the source.
 # TYPE loadline_oldest_value_age_seconds gauge
 loadline_oldest_value_age_seconds 60
-# HELP loadline_source_up 1 while the source answers queries, 0 when none got an answer in the newest evaluation.
+# HELP loadline_source_up 1 while the source answers: queries in the newest evaluation or, if that had none to send, the newest discovery of series. 0 when none of them got an answer. Absent until one was sent.
 # TYPE loadline_source_up gauge
 loadline_source_up 0
-# HELP loadline_values_held Values in the store.
+# HELP loadline_value_rejections_total Evaluations whose values were not kept because of a limit: of one answer, or of all that is held.
+# TYPE loadline_value_rejections_total counter
+loadline_value_rejections_total 1
+# HELP loadline_values_held Values in the store. What metrics share counts once.
 # TYPE loadline_values_held gauge
 loadline_values_held 3
+# HELP loadline_values_held_limit What --max-values-held allows.
+# TYPE loadline_values_held_limit gauge
+loadline_values_held_limit 3
 # HELP loadline_wanted Distinct metrics that are evaluated, by why: an HPA references them, or they were only read.
 # TYPE loadline_wanted gauge
 loadline_wanted{why="read"} 2
@@ -192,15 +198,27 @@ loadline_wanted{why="referenced"} 0
 # HELP loadline_wanted_rejections_total Reads and references refused because demand was at a limit.
 # TYPE loadline_wanted_rejections_total counter
 loadline_wanted_rejections_total 1
-`), "loadline_oldest_value_age_seconds", "loadline_source_up", "loadline_values_held", "loadline_wanted", "loadline_wanted_rejections_total")
+`), "loadline_oldest_value_age_seconds", "loadline_source_up", "loadline_value_rejections_total", "loadline_values_held", "loadline_values_held_limit", "loadline_wanted", "loadline_wanted_rejections_total")
 	if err != nil {
 		t.Error(err)
 	}
 }
 
+// What is not known has no sample: a 0 would be an alarm, a 1 a lie.
+func TestUnknownIsAbsent(t *testing.T) {
+	s := newState(true)
+	s.up = func() (bool, bool) { return false, false }
+	s.oldest = func() (time.Time, bool) { return time.Time{}, false }
+	m := newSelfMetrics()
+	m.registry.MustRegister(s)
+	if n, err := testutil.GatherAndCount(m.registry, "loadline_source_up", "loadline_oldest_value_age_seconds"); err != nil || n != 0 {
+		t.Errorf("%d samples, error %v", n, err)
+	}
+}
+
 func TestMetricsPage(t *testing.T) {
 	m := newSelfMetrics()
-	m.registry.MustRegister(newState(nil))
+	m.registry.MustRegister(newState(true))
 	server := httptest.NewServer(m.handler())
 	defer server.Close()
 	resp, err := server.Client().Get(server.URL)

@@ -40,6 +40,7 @@ type Options struct {
 	ValueMaxAge        time.Duration
 	ReadPatience       time.Duration
 	Demand             demand.Limits
+	MaxValuesHeld      int
 	Prewarm            bool
 
 	MetricsBindAddress string
@@ -75,6 +76,7 @@ func NewOptions() *Options {
 		ValueMaxAge:        30 * time.Second,
 		ReadPatience:       1500 * time.Millisecond,
 		Demand:             demand.Limits{Total: 20_000, PerNamespace: 2_000, Idle: 5 * time.Minute},
+		MaxValuesHeld:      400_000,
 		Prewarm:            true,
 	}
 }
@@ -109,6 +111,7 @@ func (o *Options) AddFlags(fs *pflag.FlagSet) {
 	fs.DurationVar(&o.ReadPatience, "read-patience", o.ReadPatience, "How long the first read of a metric waits for its first evaluation.")
 	fs.IntVar(&o.Demand.Total, "max-wanted", o.Demand.Total, "Distinct metrics (name, objects, selectors) evaluated at most. What HPAs reference comes first.")
 	fs.IntVar(&o.Demand.PerNamespace, "max-wanted-per-namespace", o.Demand.PerNamespace, "The same for one namespace.")
+	fs.IntVar(&o.MaxValuesHeld, "max-values-held", o.MaxValuesHeld, "Values of all metrics held at most, one for each object or series. What HPAs reference comes first. Bounds memory, see GOMEMLIMIT in deploy/base/deployment.yaml.")
 	fs.DurationVar(&o.Demand.Idle, "wanted-idle", o.Demand.Idle, "A metric that no HPA references stops being evaluated when nobody read it for this long.")
 	fs.BoolVar(&o.Prewarm, "prewarm", o.Prewarm, "Watch HPAs and evaluate what they reference ahead of their first read.")
 
@@ -150,6 +153,7 @@ func (o *Options) Validate() error {
 		value int
 	}{
 		{"query-concurrency", o.QueryConcurrency}, {"max-wanted", o.Demand.Total}, {"max-wanted-per-namespace", o.Demand.PerNamespace},
+		{"max-values-held", o.MaxValuesHeld},
 		{"client-burst", o.ClientBurst},
 	} {
 		if n.value < 1 {

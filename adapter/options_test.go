@@ -31,6 +31,7 @@ func TestValidate(t *testing.T) {
 				*o = *NewOptions()
 				o.EvaluationInterval = time.Millisecond
 				o.QueryConcurrency, o.Demand.Total, o.Demand.PerNamespace = 0, -1, 0
+				o.MaxValuesHeld = 0
 				o.ReadPatience = 1800 * time.Millisecond
 				o.MaxAge = time.Minute
 				o.ClientQPS, o.ClientBurst = 0, 0
@@ -45,6 +46,7 @@ func TestValidate(t *testing.T) {
 				"--query-concurrency=0: must be at least 1",
 				"--max-wanted=-1: must be at least 1",
 				"--max-wanted-per-namespace=0: must be at least 1",
+				"--max-values-held=0: must be at least 1",
 				"--client-burst=0: must be at least 1",
 				"--client-qps=0: must be more than 0",
 				"--metrics-bind-address=8080: must be HOST:PORT or :PORT",

@@ -63,9 +63,9 @@ func build(ctx context.Context, o *Options, rules *rule.Set, config *rest.Config
 	p := &parts{
 		mapper: object.NewMapper(disco, o.DiscoveryInterval),
 		demand: demand.New(o.Demand),
-		store:  store.New(),
 		warm:   make(chan struct{}),
 	}
+	p.store = store.NewLimited(store.Limits{Values: o.MaxValuesHeld, Referenced: p.demand.Referenced})
 	p.objects = object.NewCache(ctx, meta, p.mapper, 0)
 	p.catalog = catalog.New(catalog.Options{
 		Rules: rules, Source: src, Scopes: p.mapper, Interval: o.RelistInterval, MaxAge: o.MaxAge, Now: time.Now,
@@ -74,13 +74,14 @@ func build(ctx context.Context, o *Options, rules *rule.Set, config *rest.Config
 	p.evaluator = eval.New(eval.Options{
 		Source: src, Catalog: p.catalog, Objects: p.objects, Mapper: p.mapper, Demand: p.demand, Store: p.store,
 		Metrics: p.metrics.eval, Interval: o.EvaluationInterval, Timeout: o.QueryTimeout, Concurrency: o.QueryConcurrency, Now: time.Now,
-	})
-	p.metrics.registry.MustRegister(&state{
-		demand: p.demand, store: p.store, catalog: p.catalog, objects: p.objects.Held, outage: p.evaluator.Outage, loaded: time.Now(), now: time.Now,
+		MaxValues: o.MaxValuesHeld, Lookback: o.Source.SampleMaxAge, Discovered: p.catalog.Outcome,
 	})
 	p.reader = &provider.Reader{
 		Demand: p.demand, Evaluator: p.evaluator, Store: p.store, MaxAge: o.ValueMaxAge, Patience: o.ReadPatience, Now: time.Now,
 	}
+	p.metrics.registry.MustRegister(&state{
+		demand: p.demand, store: p.store, catalog: p.catalog, objects: p.objects.Held, up: p.evaluator.Up, oldest: p.reader.Oldest, loaded: time.Now(), now: time.Now,
+	})
 	if o.Prewarm {
 		client, err := kubernetes.NewForConfig(config)
 		if err != nil {

@@ -63,7 +63,8 @@ type state struct {
 	store   *store.Store
 	catalog *catalog.Catalog
 	objects func() int
-	outage  func() error
+	up      func() (up, known bool)
+	oldest  func() (at time.Time, ok bool) // evaluation of the oldest value served
 	loaded  time.Time
 	now     func() time.Time
 }
@@ -76,19 +77,21 @@ var (
 	descWanted     = describe("wanted", "Distinct metrics that are evaluated, by why: an HPA references them, or they were only read.", "why")
 	descRejections = describe("wanted_rejections_total", "Reads and references refused because demand was at a limit.")
 	descMetrics    = describe("metrics_held", "Distinct metrics with an evaluation in the store.")
-	descValues     = describe("values_held", "Values in the store.")
-	descOldest     = describe("oldest_value_age_seconds", "Age of the oldest evaluation in the store. Absent without one.")
+	descValues     = describe("values_held", "Values in the store. What metrics share counts once.")
+	descMaxValues  = describe("values_held_limit", "What --max-values-held allows.")
+	descRefused    = describe("value_rejections_total", "Evaluations whose values were not kept because of a limit: of one answer, or of all that is held.")
+	descOldest     = describe("oldest_value_age_seconds", "Age of the oldest value that a read is served with now, since its evaluation. Absent where none is, as after --value-max-age without the source.")
 	descNames      = describe("metric_names", "Metric names served, by API.", "api")
 	descConflicts  = describe("rule_conflicts", "Metrics that two rules or series give, of which one hides the other.")
 	descFailed     = describe("rules_discovery_failed", "Rules whose newest series discovery failed.")
 	descObjects    = describe("objects_held", "Described objects held.")
-	descSource     = describe("source_up", "1 while the source answers queries, 0 when none got an answer in the newest evaluation.")
+	descSource     = describe("source_up", "1 while the source answers: queries in the newest evaluation or, if that had none to send, the newest discovery of series. 0 when none of them got an answer. Absent until one was sent.")
 	descLoaded     = describe("config_last_load_success_timestamp_seconds", "When the configuration in use was loaded.")
 )
 
 // Describe implements prometheus.Collector.
 func (s *state) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{descWanted, descRejections, descMetrics, descValues, descOldest, descNames, descConflicts, descFailed, descObjects, descSource, descLoaded} {
+	for _, d := range []*prometheus.Desc{descWanted, descRejections, descMetrics, descValues, descMaxValues, descRefused, descOldest, descNames, descConflicts, descFailed, descObjects, descSource, descLoaded} {
 		ch <- d
 	}
 }
@@ -105,8 +108,10 @@ func (s *state) Collect(ch chan<- prometheus.Metric) {
 	held := s.store.Stats()
 	gauge(descMetrics, float64(held.Metrics))
 	gauge(descValues, float64(held.Values))
-	if !held.Oldest.IsZero() {
-		gauge(descOldest, s.now().Sub(held.Oldest).Seconds())
+	gauge(descMaxValues, float64(held.Limit))
+	ch <- prometheus.MustNewConstMetric(descRefused, prometheus.CounterValue, float64(held.Rejections))
+	if at, ok := s.oldest(); ok {
+		gauge(descOldest, s.now().Sub(at).Seconds())
 	}
 	names := s.catalog.Stats()
 	gauge(descNames, float64(names.Custom), "custom")
@@ -114,11 +119,9 @@ func (s *state) Collect(ch chan<- prometheus.Metric) {
 	gauge(descConflicts, float64(names.Conflicts))
 	gauge(descFailed, float64(names.Failed))
 	gauge(descObjects, float64(s.objects()))
-	up := 1.0
-	if s.outage() != nil {
-		up = 0
+	if up, known := s.up(); known {
+		gauge(descSource, map[bool]float64{true: 1}[up])
 	}
-	gauge(descSource, up)
 	gauge(descLoaded, float64(s.loaded.Unix()))
 }
 

@@ -51,23 +51,45 @@ func (r *Reader) Read(ctx context.Context, id metric.Identifier) (*store.Data, e
 		}
 		now = r.Now()
 	}
-	switch {
-	case snap.Err == nil:
-	case snap.Data == nil:
-		if metric.ReasonOf(snap.Err) == metric.Undefined {
-			// The catalog knew it a moment ago, or the read had not come this far.
+	if err := r.unserved(snap, now); err != nil {
+		if metric.ReasonOf(err) == metric.Undefined && snap.Data == nil {
+			// A read gets here with a metric that the catalog has, so it has it only
+			// since the evaluation that missed it.
 			r.Evaluator.Soon(id)
+			return nil, metric.Because(metric.Pending, err, "not evaluated since its series were discovered; that is under way")
 		}
-		return nil, snap.Err
-	case metric.ReasonOf(snap.Err) != metric.SourceFailed && metric.ReasonOf(snap.Err) != metric.ObjectsUnknown:
-		return nil, snap.Err
+		return nil, err
+	}
+	return snap.Data, nil
+}
+
+// unserved is why what snap holds is not served at now; nil if it is.
+func (r *Reader) unserved(snap *store.Snapshot, now time.Time) error {
+	reason := metric.ReasonOf(snap.Err)
+	if snap.Err != nil && (snap.Data == nil || reason != metric.SourceFailed && reason != metric.ObjectsUnknown) {
+		return snap.Err
 	}
 	if age := now.Sub(snap.Data.Evaluated); age > r.MaxAge {
 		err := metric.Errorf(metric.Stale, "the newest value is %s old, more than --value-max-age=%s", age.Round(time.Second), r.MaxAge)
 		err.Err = snap.Err
-		return nil, err
+		return err
 	}
-	return snap.Data, nil
+	return nil
+}
+
+// Oldest is the evaluation time of the oldest value that a read would be served
+// with now; ok is false where none would. It walks the store.
+func (r *Reader) Oldest() (at time.Time, ok bool) {
+	now := r.Now()
+	r.Store.Each(func(_ metric.Identifier, snap *store.Snapshot) {
+		if snap.Data == nil || len(snap.Data.Objects)+len(snap.Data.Series) == 0 || r.unserved(snap, now) != nil {
+			return
+		}
+		if !ok || snap.Data.Evaluated.Before(at) {
+			at, ok = snap.Data.Evaluated, true
+		}
+	})
+	return at, ok
 }
 
 // first waits for the first evaluation. While the source is away it does not:

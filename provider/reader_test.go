@@ -32,7 +32,8 @@ func TestReadWarm(t *testing.T) {
 		"NaN replaces the value at once":   {data: data, err: metric.Errorf(metric.NotFinite, "NaN"), want: "not-finite: NaN"},
 		"a rule that fails does":           {data: data, err: metric.Errorf(metric.RuleFailed, "template"), want: "rule-failed: template"},
 		"forbidden does":                   {data: data, err: metric.Errorf(metric.Forbidden, "rbac"), want: "forbidden: rbac"},
-		"undefined at first is tried soon": {err: metric.Errorf(metric.Undefined, "no rule"), want: "undefined: no rule", soon: 1},
+		"beyond a limit at once":           {err: metric.Errorf(metric.LimitReached, "too many"), want: "limit-reached: too many"},
+		"undefined at first is tried soon": {err: metric.Errorf(metric.Undefined, "no rule"), want: "pending: not evaluated since its series were discovered; that is under way: no rule", soon: 1},
 		"no data and stuck is not forever": {age: time.Hour, data: data, want: "stale: the newest value is 1h0m0s old, more than --value-max-age=30s"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -60,6 +61,45 @@ func TestReadWarm(t *testing.T) {
 			}
 			if !f.demand.Has(queue()) {
 				t.Error("the read left no demand")
+			}
+		})
+	}
+}
+
+func TestOldest(t *testing.T) {
+	id := func(name string) metric.Identifier { return metric.Identifier{API: metric.External, Metric: name} }
+	away := metric.Errorf(metric.SourceFailed, "away")
+	held := func(age time.Duration) *store.Data {
+		return &store.Data{Evaluated: start.Add(-age), Series: []store.Value{value(1)}}
+	}
+	for name, tc := range map[string]struct {
+		held map[string]*store.Data
+		err  map[string]error // of a later attempt
+		want time.Duration    // age; -1: no value
+	}{
+		"nothing is held":                   {want: -1},
+		"the oldest of several":             {held: map[string]*store.Data{"a": held(3 * time.Second), "b": held(7 * time.Second), "c": held(0)}, want: 7 * time.Second},
+		"the last values of an outage":      {held: map[string]*store.Data{"a": held(maxAge)}, err: map[string]error{"a": away}, want: maxAge},
+		"too old to be served":              {held: map[string]*store.Data{"a": held(maxAge + time.Second), "b": held(time.Second)}, want: time.Second},
+		"nothing but what is too old":       {held: map[string]*store.Data{"a": held(maxAge + time.Second)}, err: map[string]error{"a": away}, want: -1},
+		"an error stands in for the value":  {held: map[string]*store.Data{"a": held(7 * time.Second)}, err: map[string]error{"a": metric.Errorf(metric.NotFinite, "NaN")}, want: -1},
+		"an evaluation that found no value": {held: map[string]*store.Data{"a": {Evaluated: start.Add(-7 * time.Second)}}, want: -1},
+		"an evaluation that failed":         {err: map[string]error{"a": away}, want: -1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := setup(t)
+			for name, data := range tc.held {
+				f.store.Succeed(id(name), data)
+			}
+			for name, err := range tc.err {
+				f.store.Fail(id(name), start, err)
+			}
+			got := time.Duration(-1)
+			if at, ok := f.reader.Oldest(); ok {
+				got = f.now.Sub(at)
+			}
+			if got != tc.want {
+				t.Errorf("got %s, want %s", got, tc.want)
 			}
 		})
 	}

@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
 	"github.com/loadline/loadline/provider/metric"
 	"github.com/loadline/loadline/provider/plan"
 	"github.com/loadline/loadline/provider/rule"
@@ -24,6 +26,7 @@ type Source interface {
 type Demand interface {
 	Wanted() []metric.Identifier
 	Has(metric.Identifier) bool
+	Referenced(metric.Identifier) bool
 	Expire(now time.Time) []metric.Identifier
 }
 
@@ -40,31 +43,39 @@ type Options struct {
 	Interval    time.Duration // between evaluations of everything wanted
 	Timeout     time.Duration // deadline of one query
 	Concurrency int           // queries under way at once
-	Now         func() time.Time
+	MaxValues   int           // held in all, at most; 0 for no bound
+	// Lookback is how old a sample behind an instant selector may be; 0 if the
+	// source decides.
+	Lookback time.Duration
+	// Discovered says how the newest discovery of series went: done is false before
+	// the first, err is set where no rule got its series.
+	Discovered func() (done bool, err error)
+	Now        func() time.Time
 }
 
 // Evaluator runs evaluations. See New.
 type Evaluator struct {
-	opts Options
-	down atomic.Pointer[outage]
-	beat atomic.Int64 // unix nanoseconds of the newest sign of life of Run
+	opts   Options
+	health atomic.Pointer[health]
+	beat   atomic.Int64 // unix nanoseconds of the newest sign of life of Run
 
 	slots chan struct{} // one for each query under way, whoever sent it
 
 	mu      sync.Mutex
-	pending map[metric.Identifier]bool // to be evaluated soon
-	running map[metric.Identifier]bool // being evaluated because of Soon
+	pending map[metric.Identifier]bool    // to be evaluated soon
+	running map[metric.Identifier]bool    // being evaluated because of Soon
+	stuck   map[schema.GroupResource]bool // kinds whose list hung when it was waited for
 	wake    chan struct{}
 }
-
-type outage struct{ err error }
 
 // New returns an evaluator that does nothing until Run or Evaluate.
 func New(o Options) *Evaluator {
 	e := &Evaluator{
 		opts: o, slots: make(chan struct{}, o.Concurrency), wake: make(chan struct{}, 1),
 		pending: map[metric.Identifier]bool{}, running: map[metric.Identifier]bool{},
+		stuck: map[schema.GroupResource]bool{},
 	}
+	e.health.Store(&health{})
 	e.beat.Store(o.Now().UnixNano())
 	return e
 }
@@ -83,15 +94,6 @@ func (e *Evaluator) Soon(ids ...metric.Identifier) {
 	case e.wake <- struct{}{}:
 	default:
 	}
-}
-
-// Outage returns why the source counts as away: in the newest evaluation of
-// everything, no query got an answer. Nil while it answers.
-func (e *Evaluator) Outage() error {
-	if o := e.down.Load(); o != nil {
-		return o.err
-	}
-	return nil
 }
 
 // Beat is when Run last showed that it is alive.
@@ -162,21 +164,19 @@ func (e *Evaluator) takePending() []metric.Identifier {
 	return ids
 }
 
-// observe notes from an evaluation of everything whether the source is away.
-func (e *Evaluator) observe(r Result) {
-	switch {
-	case r.Answered > 0 || r.Unreachable == 0:
-		e.down.Store(nil)
-	default:
-		e.down.Store(&outage{r.Err})
-	}
-}
-
 // Result sums up one evaluation.
 type Result struct {
 	Answered    int   // queries that the source answered, with an error or a value
 	Unreachable int   // queries that it did not answer, or that were not sent because of that
 	Err         error // of one that it did not answer
+}
+
+func (r *Result) add(other Result) {
+	r.Answered += other.Answered
+	r.Unreachable += other.Unreachable
+	if r.Err == nil {
+		r.Err = other.Err
+	}
 }
 
 // Evaluate evaluates ids once and stores what it finds.
@@ -186,26 +186,32 @@ func (e *Evaluator) Evaluate(ctx context.Context, ids []metric.Identifier) Resul
 
 func (e *Evaluator) evaluate(ctx context.Context, ids []metric.Identifier, progress func()) Result {
 	now := e.opts.Now()
-	// One deadline for all of them: a kind whose list hangs would otherwise hold
-	// up everything else once for each of its metrics.
-	resolveCtx, cancel := context.WithTimeout(ctx, e.opts.Timeout)
-	defer cancel()
-	var wants []plan.Want
-	for _, id := range ids {
-		w, err := e.resolve(resolveCtx, id)
-		if err != nil {
-			e.opts.Store.Fail(id, now, err)
-			continue
-		}
-		wants = append(wants, w)
+	wants, waiting := e.resolveKnown(ctx, ids, now)
+	var wg sync.WaitGroup
+	late := make(chan Result, len(waiting))
+	for kind, ids := range waiting {
+		wg.Go(func() { late <- e.answer(ctx, e.resolveWaiting(ctx, kind, ids, now), now, progress) })
+	}
+	result := e.answer(ctx, wants, now, progress)
+	wg.Wait()
+	close(late)
+	for r := range late {
+		result.add(r)
+	}
+	return result
+}
+
+// answer plans and sends the queries of wants.
+func (e *Evaluator) answer(ctx context.Context, wants []plan.Want, now time.Time, progress func()) Result {
+	wants, refused := e.admit(wants)
+	for id, err := range refused {
+		e.opts.Store.Fail(id, now, err)
 	}
 	p := plan.Make(wants, e.opts.Mapper)
 	for id, err := range p.Failed {
 		e.opts.Store.Fail(id, now, err)
 	}
-	for _, id := range p.Empty {
-		e.opts.Store.Succeed(id, &store.Data{Evaluated: now})
-	}
+	e.opts.Store.Share(p.Empty, &store.Data{Evaluated: now})
 	return e.run(ctx, p.Queries, progress)
 }
 
@@ -230,16 +236,18 @@ func (e *Evaluator) query(ctx context.Context, q plan.Query) error {
 		return err
 	}
 	data, err := join(answer, q, q.For[0].API, began)
+	whole := make([]metric.Identifier, 0, len(q.For))
 	for _, id := range q.For {
 		problem := err
 		if problem == nil {
-			problem = partial(e.opts.Store.Get(id), data, q)
+			problem = partial(e.opts.Store.Get(id), data, q, e.opts.Lookback)
 		}
 		if problem != nil {
 			e.opts.Store.Fail(id, began, problem)
 		} else {
-			e.opts.Store.Succeed(id, data)
+			whole = append(whole, id)
 		}
 	}
+	e.opts.Store.Share(whole, data)
 	return nil
 }

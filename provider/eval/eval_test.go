@@ -136,7 +136,9 @@ type fixture struct {
 }
 
 // setup must be called inside a bubble.
-func setup(t *testing.T) *fixture {
+func setup(t *testing.T) *fixture { return setupWith(t, func(*eval.Options) {}) }
+
+func setupWith(t *testing.T, change func(*eval.Options)) *fixture {
 	t.Helper()
 	rules, err := rule.Compile([]byte(config))
 	if err != nil {
@@ -148,10 +150,12 @@ func setup(t *testing.T) *fixture {
 	}
 	known := catalog.New(catalog.Options{Rules: rules, Source: f.source, Scopes: newCluster(), MaxAge: time.Hour, Now: time.Now})
 	known.Relist(t.Context())
-	f.Evaluator = eval.New(eval.Options{
+	o := eval.Options{
 		Source: f.source, Catalog: known, Objects: objects{}, Mapper: newCluster(), Demand: f.demand, Store: f.store,
 		Metrics: eval.NewMetrics(f.registry), Interval: interval, Timeout: timeout, Concurrency: concurrency, Now: time.Now,
-	})
+	}
+	change(&o)
+	f.Evaluator = eval.New(o)
 	return f
 }
 

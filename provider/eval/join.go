@@ -20,12 +20,13 @@ import (
 // A value that cannot be served spoils its own object for custom metrics. An
 // external metric is the sum of its series, so one bad series spoils it all.
 func join(a source.Answer, q plan.Query, api metric.API, evaluated time.Time) (*store.Data, error) {
-	d := &store.Data{Evaluated: evaluated, Window: q.Window, PromQL: q.PromQL}
+	// A query names every object, and more of it than that fits into no message.
+	d := &store.Data{Evaluated: evaluated, Window: q.Window, PromQL: clip(q.PromQL, 1000)}
 	var err error
 	if api == metric.External {
 		d.Series, err = joinSeries(a)
 	} else {
-		d.Objects, d.Bad, err = joinObjects(a, q.ObjectLabel)
+		d.Objects, d.Bad, err = joinObjects(a, q.ObjectLabel, q.Names)
 	}
 	if err != nil {
 		return nil, err
@@ -45,7 +46,7 @@ func joinSeries(a source.Answer) ([]store.Value, error) {
 	return values, nil
 }
 
-func joinObjects(a source.Answer, label string) (map[string]store.Value, map[string]error, error) {
+func joinObjects(a source.Answer, label string, names []string) (map[string]store.Value, map[string]error, error) {
 	objects := make(map[string]store.Value, len(a.Samples))
 	from := make(map[string]labels.Labels, len(a.Samples))
 	bad := map[string]error{}
@@ -54,6 +55,7 @@ func joinObjects(a source.Answer, label string) (map[string]store.Value, map[str
 		if name == "" {
 			return nil, nil, metric.Errorf(metric.Unlabelled, "the answer has a sample %s without the label %q, so it describes no object: keep the label, for example by aggregating with `by (<<.GroupBy>>)`", s.Labels, label)
 		}
+		name = own(name, names)
 		if first, again := from[name]; again {
 			bad[name] = duplicate(first, s.Labels)
 			delete(objects, name)
@@ -68,6 +70,15 @@ func joinObjects(a source.Answer, label string) (map[string]store.Value, map[str
 		objects[name] = store.Value{Quantity: q, Time: s.Time}
 	}
 	return objects, bad, nil
+}
+
+// own is name in a string of its own, which is that of names where it is among
+// them: as a part of a sample's labels it would keep all of these in memory.
+func own(name string, names []string) string {
+	if i, found := slices.BinarySearch(names, name); found {
+		return names[i]
+	}
+	return strings.Clone(name)
 }
 
 // duplicate names the labels in which two samples of one object differ.

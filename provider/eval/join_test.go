@@ -2,8 +2,11 @@ package eval
 
 import (
 	"math"
+	"slices"
+	"strings"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/prometheus/model/labels"
@@ -99,5 +102,29 @@ func TestJoinSeries(t *testing.T) {
 	_, err = join(source.Answer{Samples: []source.Sample{sample(1, "queue", "a"), sample(math.NaN(), "queue", "b")}}, q, metric.External, at)
 	if metric.ReasonOf(err) != metric.NotFinite {
 		t.Errorf("err %v", err)
+	}
+}
+
+// What is kept of an answer must not keep the rest of it in memory: names are those
+// that were asked for, or copies, and of the query what fits into a message.
+func TestJoinKeepsNoMoreThanItNeeds(t *testing.T) {
+	asked := []string{"a", "b"}
+	q := plan.Query{Names: asked}
+	q.ObjectLabel, q.PromQL = "pod", strings.Repeat("x", 5000)
+	whole := labels.FromStrings("pod", "b", "zzz", "long")
+	data, err := join(source.Answer{Samples: []source.Sample{{Labels: whole, Value: 1, Time: at}, sample(2, "pod", "c")}}, q, metric.Custom, at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name := range data.Objects {
+		if unsafe.StringData(name) == unsafe.StringData(whole.Get("pod")) {
+			t.Errorf("%q is a part of the sample's labels", name)
+		}
+		if i := slices.Index(asked, name); i >= 0 && unsafe.StringData(name) != unsafe.StringData(asked[i]) {
+			t.Errorf("%q is not the name that was asked for", name)
+		}
+	}
+	if len(data.Objects) != 2 || len(data.PromQL) > 1100 {
+		t.Errorf("%d objects, %d bytes of the query", len(data.Objects), len(data.PromQL))
 	}
 }

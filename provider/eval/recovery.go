@@ -1,6 +1,7 @@
 package eval
 
 import (
+	"cmp"
 	"errors"
 	"slices"
 	"time"
@@ -18,9 +19,17 @@ const (
 	maxRecovery = 2 * time.Minute
 )
 
+// defaultLookback is what a source takes for --sample-max-age where it is not told
+// (https://prometheus.io/docs/prometheus/latest/querying/basics/#staleness).
+const defaultLookback = 5 * time.Minute
+
 // recovering is the cause of a failure during which the source answers again,
 // though not yet completely.
-type recovering struct{ since time.Time }
+type recovering struct {
+	since time.Time
+	// lost: in an answer since then something was missing.
+	lost bool
+}
 
 func (r *recovering) Error() string { return "answering again since " + r.since.Format(time.RFC3339) }
 
@@ -32,32 +41,64 @@ func (r *recovering) Error() string { return "answering again since " + r.since.
 // controller counts the objects left out as being at their target, and after an
 // outage longer than its stabilization window nothing keeps it from scaling in
 // on that. So whatever had a value before the outage and is still live must have
-// one again, or the window of the query has to pass.
-func partial(prev *store.Snapshot, next *store.Data, q plan.Query) error {
+// one again, or the time in which a target is scraped has to pass: the window of
+// the query and, for instant selectors, two fifths of sampleMaxAge, which is sized as
+// two and a half scrapes.
+//
+// A value that sums over several targets is there and too low. That shows in
+// nothing but its having fallen, so for as long a fallen value is held back where
+// samples of before the outage can be missing: after half the window of a rate, after
+// sampleMaxAge for what instant selectors see, and after any outage once an answer
+// lacked something, for then the source has lost what it had. Values that are up to
+// date are let through: what fell in a short outage of a source that lost nothing
+// fell for good.
+//
+// What this cannot see is a source that lost all it had in an outage shorter than
+// that, and whose first answer sums over only some of the targets: it looks like
+// less load, and the answer does not say over how many it sums. Nor does it help
+// where a target is scraped less often than sampleMaxAge allows for.
+func partial(prev *store.Snapshot, next *store.Data, q plan.Query, sampleMaxAge time.Duration) error {
 	if prev == nil || prev.Data == nil || metric.ReasonOf(prev.Err) != metric.SourceFailed {
 		return nil
 	}
-	since := next.Evaluated
-	var r *recovering
-	if errors.As(prev.Err, &r) {
-		since = r.since
+	window, lookback := horizons(q, sampleMaxAge)
+	now := &recovering{since: next.Evaluated}
+	var before *recovering
+	if errors.As(prev.Err, &before) {
+		*now = *before
 	}
-	missing := missingObjects(prev.Data, next, q.Names) + missingSeries(prev.Data, next)
-	if since.Sub(prev.Data.Evaluated) >= q.Window/2 && q.Window > 0 {
-		missing += lower(prev.Data, next)
+	wrong := missingObjects(prev.Data, next, q.Names) + missingSeries(prev.Data, next)
+	now.lost = now.lost || wrong > 0
+	away := now.since.Sub(prev.Data.Evaluated)
+	if now.lost || window > 0 && away >= window/2 || lookback > 0 && away >= lookback {
+		wrong += lower(prev.Data, next)
 	}
-	if missing == 0 {
+	if wrong == 0 {
 		return nil
 	}
-	if next.Evaluated.Sub(since) > min(max(minRecovery, q.Window), maxRecovery) {
+	if next.Evaluated.Sub(now.since) > min(max(minRecovery, window, lookback*2/5), maxRecovery) {
 		return nil
 	}
-	return metric.Because(metric.SourceFailed, &recovering{since}, "the source is back, and %d of what had a value before has none, or one over too little of the query's window, yet", missing)
+	return metric.Because(metric.SourceFailed, now, "the source is back, and %d of what had a value before has none, or one that may lack a part, yet", wrong)
+}
+
+// horizons are how far q looks back: its range selectors, and its instant selectors
+// given --sample-max-age; 0 where it has none of them.
+func horizons(q plan.Query, sampleMaxAge time.Duration) (window, lookback time.Duration) {
+	window = q.Window
+	if q.Range && window == 0 { // of a length that the query computes
+		window = maxRecovery
+	}
+	if q.Instant {
+		lookback = cmp.Or(sampleMaxAge, defaultLookback)
+	}
+	return window, lookback
 }
 
 // lower counts values that have fallen. A rate whose window is not filled again is
-// too low, never too high (PromQL extrapolates by one sample interval at most), so
-// only a fallen value is suspicious and a risen one may scale up at once.
+// too low, never too high (PromQL extrapolates by one sample interval at most), and
+// so is a sum over part of the targets. So only a fallen value is suspicious, and a
+// risen one may scale up at once.
 func lower(prev, next *store.Data) int {
 	n := 0
 	for name, now := range next.Objects {

@@ -29,13 +29,21 @@ func TestPartial(t *testing.T) {
 	}
 	away := metric.Errorf(metric.SourceFailed, "away")
 	since := func(ago time.Duration) error {
-		return metric.Because(metric.SourceFailed, &recovering{at.Add(-ago)}, "back")
+		return metric.Because(metric.SourceFailed, &recovering{since: at.Add(-ago)}, "back")
+	}
+	lost := func(ago time.Duration) error {
+		return metric.Because(metric.SourceFailed, &recovering{since: at.Add(-ago), lost: true}, "back")
 	}
 	bad := objects("a")
 	bad.Bad = map[string]error{"b": errors.New("NaN")}
 	valued := func(milli int64, ago time.Duration) *store.Data {
 		return &store.Data{Evaluated: at.Add(-ago), Objects: map[string]store.Value{"a": {Quantity: *resource.NewMilliQuantity(milli, resource.DecimalSI)}}}
 	}
+	summed := func(milli int64, ago time.Duration) *store.Data {
+		return &store.Data{Evaluated: at.Add(-ago), Series: []store.Value{{Quantity: *resource.NewMilliQuantity(milli, resource.DecimalSI)}}}
+	}
+	// A window of -1 stands for instant selectors, -2 for a window that is not known.
+	const instant, unknown = -1, -2
 	for name, tc := range map[string]struct {
 		prev   *store.Snapshot
 		next   *store.Data
@@ -60,7 +68,17 @@ func TestPartial(t *testing.T) {
 		"a rate fell in a long outage":     {&store.Snapshot{Data: valued(20000, time.Minute), Err: away}, valued(1500, 0), []string{"a"}, time.Minute, true},
 		"a rate rose in a long outage":     {&store.Snapshot{Data: valued(20000, time.Minute), Err: away}, valued(30000, 0), []string{"a"}, time.Minute, false},
 		"a rate fell in a short outage":    {&store.Snapshot{Data: valued(20000, 20*time.Second), Err: away}, valued(1500, 0), []string{"a"}, time.Minute, false},
-		"a gauge fell in a long outage":    {&store.Snapshot{Data: valued(20000, time.Minute), Err: away}, valued(1500, 0), []string{"a"}, 0, false},
+		"of no known window, soon":         {&store.Snapshot{Data: valued(20000, time.Minute), Err: away}, valued(1500, 0), []string{"a"}, unknown, true},
+		"of no known window, late":         {&store.Snapshot{Data: valued(20000, 4*time.Minute), Err: since(121 * time.Second)}, valued(1500, 0), []string{"a"}, unknown, false},
+		"a gauge fell, old samples count":  {&store.Snapshot{Data: summed(20000, 149*time.Second), Err: away}, summed(1500, 0), nil, instant, false},
+		"a gauge fell, none of them does":  {&store.Snapshot{Data: summed(20000, 150*time.Second), Err: away}, summed(1500, 0), nil, instant, true},
+		"a gauge rose, none of them does":  {&store.Snapshot{Data: summed(20000, 150*time.Second), Err: away}, summed(30000, 0), nil, instant, false},
+		"a gauge is still lower":           {&store.Snapshot{Data: summed(20000, 210*time.Second), Err: since(60 * time.Second)}, summed(1500, 0), nil, instant, true},
+		"a gauge fell for good":            {&store.Snapshot{Data: summed(20000, 211*time.Second), Err: since(61 * time.Second)}, summed(1500, 0), nil, instant, false},
+		"it fell and something was lost":   {&store.Snapshot{Data: summed(20000, 40*time.Second), Err: lost(20 * time.Second)}, summed(1500, 0), nil, instant, true},
+		"it is back after a loss":          {&store.Snapshot{Data: summed(20000, 40*time.Second), Err: lost(20 * time.Second)}, summed(20000, 0), nil, instant, false},
+		"it fell, a loss is long ago":      {&store.Snapshot{Data: summed(20000, 90*time.Second), Err: lost(61 * time.Second)}, summed(1500, 0), nil, instant, false},
+		"missing where samples are rare":   {&store.Snapshot{Data: objects("a", "b"), Err: since(60 * time.Second)}, objects("a"), []string{"a", "b"}, instant, true},
 		"it fell for good":                 {&store.Snapshot{Data: valued(20000, 3*time.Minute), Err: since(61 * time.Second)}, valued(1500, 0), []string{"a"}, time.Minute, false},
 		"a series is missing":              {&store.Snapshot{Data: series("x", "y"), Err: away}, series("y"), nil, 0, true},
 		"another series":                   {&store.Snapshot{Data: series("x"), Err: away}, series("y"), nil, 0, true},
@@ -69,8 +87,8 @@ func TestPartial(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			q := plan.Query{Names: tc.live}
-			q.Window = tc.window
-			err := partial(tc.prev, tc.next, q)
+			q.Instant, q.Range, q.Window = tc.window == instant, tc.window == unknown || tc.window > 0, max(tc.window, 0)
+			err := partial(tc.prev, tc.next, q, 150*time.Second)
 			if (err != nil) != tc.held {
 				t.Fatalf("err %v, want held %v", err, tc.held)
 			}
@@ -78,5 +96,31 @@ func TestPartial(t *testing.T) {
 				t.Errorf("reason %q would replace the last data at once", metric.ReasonOf(err))
 			}
 		})
+	}
+}
+
+// A loss that one answer showed is remembered until the metric has recovered.
+func TestALossIsRemembered(t *testing.T) {
+	q := plan.Query{}
+	q.Instant = true
+	series := func(milli int64, queues ...string) *store.Data {
+		d := &store.Data{Evaluated: at}
+		for _, name := range queues {
+			d.Series = append(d.Series, store.Value{Labels: map[string]string{"queue": name}, Quantity: *resource.NewMilliQuantity(milli, resource.DecimalSI)})
+		}
+		return d
+	}
+	before := series(5000, "x")
+	before.Evaluated = at.Add(-20 * time.Second)
+	first := partial(&store.Snapshot{Data: before, Err: metric.Errorf(metric.SourceFailed, "away")}, series(0), q, time.Minute)
+	if first == nil {
+		t.Fatal("an answer without what was there is let through")
+	}
+	second := partial(&store.Snapshot{Data: before, Err: first}, series(1000, "x"), q, time.Minute)
+	if second == nil {
+		t.Fatal("a part of the sum is let through")
+	}
+	if third := partial(&store.Snapshot{Data: before, Err: second}, series(5000, "x"), q, time.Minute); third != nil {
+		t.Errorf("the whole sum is held back: %v", third)
 	}
 }

@@ -2,6 +2,7 @@ package eval
 
 import (
 	"context"
+	"time"
 
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -18,9 +19,69 @@ type Catalog interface {
 	Wake()
 }
 
-// Objects finds live objects.
+// Objects finds live objects. A context that has ended makes it say at once what it
+// knows, or fail with reason ObjectsUnknown.
 type Objects interface {
 	Names(ctx context.Context, gr schema.GroupResource, namespace string, sel labels.Selector, key string) ([]string, error)
+}
+
+// resolveKnown resolves what needs no waiting. The rest are identifiers of kinds
+// that were not listed yet, by kind. A list that has hung before is not waited for
+// again: its kind's metrics fail, and nothing else is held up.
+func (e *Evaluator) resolveKnown(ctx context.Context, ids []metric.Identifier, now time.Time) (wants []plan.Want, waiting map[schema.GroupResource][]metric.Identifier) {
+	atOnce, cancel := context.WithCancel(ctx)
+	cancel()
+	waiting = map[schema.GroupResource][]metric.Identifier{}
+	for _, id := range ids {
+		w, err := e.resolve(atOnce, id)
+		switch {
+		case err == nil:
+			wants = append(wants, w)
+			if listed(id) {
+				e.setStuck(id.Resource, false)
+			}
+		case metric.ReasonOf(err) == metric.ObjectsUnknown && !e.isStuck(id.Resource):
+			waiting[id.Resource] = append(waiting[id.Resource], id)
+		default:
+			e.opts.Store.Fail(id, now, err)
+		}
+	}
+	return wants, waiting
+}
+
+// resolveWaiting resolves identifiers of one kind, and waits for its list until the
+// time of one query has passed.
+func (e *Evaluator) resolveWaiting(ctx context.Context, kind schema.GroupResource, ids []metric.Identifier, now time.Time) (wants []plan.Want) {
+	ctx, cancel := context.WithTimeout(ctx, e.opts.Timeout)
+	defer cancel()
+	for _, id := range ids {
+		w, err := e.resolve(ctx, id)
+		if err == nil {
+			wants = append(wants, w)
+			continue
+		}
+		e.opts.Store.Fail(id, now, err)
+		if metric.ReasonOf(err) == metric.ObjectsUnknown && ctx.Err() != nil {
+			e.setStuck(kind, true)
+		}
+	}
+	return wants
+}
+
+func (e *Evaluator) isStuck(kind schema.GroupResource) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.stuck[kind]
+}
+
+func (e *Evaluator) setStuck(kind schema.GroupResource, stuck bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if stuck {
+		e.stuck[kind] = true
+	} else {
+		delete(e.stuck, kind)
+	}
 }
 
 // resolve joins an identifier with its rule and its live objects.
@@ -41,10 +102,7 @@ func (e *Evaluator) resolve(ctx context.Context, id metric.Identifier) (plan.Wan
 		return w, metric.Because(metric.Invalid, err, "metric selector")
 	}
 	switch {
-	case id.API == metric.External:
-	case id.Name != "":
-		w.Names = []string{id.Name}
-	default:
+	case listed(id):
 		selector, err := labels.Parse(id.Selector)
 		if err != nil {
 			return w, metric.Because(metric.Invalid, err, "selector")
@@ -52,6 +110,11 @@ func (e *Evaluator) resolve(ctx context.Context, id metric.Identifier) (plan.Wan
 		if w.Names, err = e.opts.Objects.Names(ctx, id.Resource, id.Namespace, selector, id.Selector); err != nil {
 			return w, err
 		}
+	case id.API == metric.Custom:
+		w.Names = []string{id.Name}
 	}
 	return w, nil
 }
+
+// listed says whether the objects of id come from a list.
+func listed(id metric.Identifier) bool { return id.API == metric.Custom && id.Name == "" }

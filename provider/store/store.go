@@ -1,4 +1,5 @@
-// Package store keeps the newest evaluation of every wanted metric.
+// Package store keeps the newest evaluation of every wanted metric, within a
+// bound of values.
 //
 // Snapshots are immutable: they are replaced as a whole and may be read by any
 // number of readers at once. A reader of a warm metric touches a map and an
@@ -11,54 +12,20 @@ import (
 	"sync/atomic"
 	"time"
 
-	"k8s.io/apimachinery/pkg/api/resource"
-
 	"github.com/loadline/loadline/provider/metric"
 )
 
-// Value is one value as the metrics APIs serve it.
-type Value struct {
-	Quantity resource.Quantity
-	// Time is the evaluation time that the source stamped on the sample.
-	Time time.Time
-	// Labels of the sample, for external metrics only.
-	Labels map[string]string
-}
-
-// Data is what one successful evaluation gave. A successful evaluation may hold
-// nothing: then the source was asked and has no sample.
-type Data struct {
-	// Evaluated is our own clock just before the source was asked, so that the
-	// age of a value never looks younger than it is.
-	Evaluated time.Time
-	// Objects: value by the name of the described object (custom metrics).
-	Objects map[string]Value
-	// Bad: why the source's answer has no usable value for an object.
-	Bad map[string]error
-	// Series: one value a series (external metrics).
-	Series []Value
-	// Window of the query's range selectors; 0 where the query has none or
-	// where it cannot be told.
-	Window time.Duration
-	// PromQL that was sent, for messages.
-	PromQL string
-}
-
-// Snapshot is the state of one metric: the newest data, and how the newest
-// attempt ended. Both can be there: a source that went away leaves the last
-// data, which is served up to its bound.
-type Snapshot struct {
-	Data *Data // nil until an attempt succeeded
-	// Err of the newest attempt; nil if it succeeded.
-	Err error
-	// Attempted is when the newest attempt began.
-	Attempted time.Time
-}
-
 // Store maps identifiers to snapshots. The zero value is not usable; see New.
 type Store struct {
-	mu      sync.RWMutex
+	limits Limits
+
+	mu      sync.RWMutex // the map; taken inside writes, never the other way round
 	entries map[metric.Identifier]*entry
+
+	writes     sync.Mutex // changes of snapshots, and what follows
+	held       map[*Data]int
+	values     int // of all data in held
+	rejections int64
 }
 
 type entry struct {
@@ -67,9 +34,12 @@ type entry struct {
 	once     sync.Once
 }
 
-// New returns an empty store.
-func New() *Store {
-	return &Store{entries: map[metric.Identifier]*entry{}}
+// New returns an empty store without a bound.
+func New() *Store { return NewLimited(Limits{}) }
+
+// NewLimited returns an empty store that keeps to l.
+func NewLimited(l Limits) *Store {
+	return &Store{limits: l, entries: map[metric.Identifier]*entry{}, held: map[*Data]int{}}
 }
 
 // Get returns the newest snapshot, or nil where nothing was evaluated yet.
@@ -94,38 +64,73 @@ func (s *Store) Wait(ctx context.Context, id metric.Identifier) (*Snapshot, erro
 	}
 }
 
-// Succeed replaces the snapshot of id. An attempt that began before the one
-// that is already stored is dropped: results may arrive out of order.
-func (s *Store) Succeed(id metric.Identifier, d *Data) {
-	s.put(id, d.Evaluated, func(*Snapshot) *Snapshot {
-		return &Snapshot{Data: d, Attempted: d.Evaluated}
-	})
+// Succeed replaces the snapshot of id by d. See Share.
+func (s *Store) Succeed(id metric.Identifier, d *Data) { s.Share([]metric.Identifier{id}, d) }
+
+// Share replaces the snapshots of all ids by d. Where an attempt that began after
+// d's is already stored, d is dropped: results may arrive out of order.
+//
+// Data that does not fit into the store's limit is not kept. Then the snapshots
+// hold an *metric.Error with reason LimitReached that names the flag.
+func (s *Store) Share(ids []metric.Identifier, d *Data) {
+	s.writes.Lock()
+	defer s.writes.Unlock()
+	takers := map[metric.Identifier]*entry{}
+	for _, id := range ids {
+		if e := s.entry(id); !d.Evaluated.Before(e.attempted()) {
+			takers[id] = e
+		}
+	}
+	if len(takers) == 0 {
+		return
+	}
+	for _, e := range takers {
+		s.release(e)
+	}
+	next := &Snapshot{Data: d, Attempted: d.Evaluated}
+	if err := s.makeRoom(d.size(), takers); err != nil {
+		s.rejections++
+		next = &Snapshot{Err: err, Attempted: d.Evaluated}
+	} else {
+		s.held[d] = len(takers)
+		s.values += d.size()
+	}
+	for _, e := range takers {
+		e.put(next)
+	}
 }
 
 // Fail records that an attempt which began at attempted ended with err. Data of
-// an earlier attempt stays; its age tells the reader whether it still serves.
+// an earlier attempt stays; its age tells the reader whether it still serves. Only
+// where a limit ended the attempt it goes, for nobody is served it any more.
 func (s *Store) Fail(id metric.Identifier, attempted time.Time, err error) {
-	s.put(id, attempted, func(old *Snapshot) *Snapshot {
-		next := &Snapshot{Err: err, Attempted: attempted}
-		if old != nil {
-			next.Data = old.Data
-		}
-		return next
-	})
+	s.writes.Lock()
+	defer s.writes.Unlock()
+	e := s.entry(id)
+	if attempted.Before(e.attempted()) {
+		return
+	}
+	next := &Snapshot{Err: err, Attempted: attempted}
+	if metric.ReasonOf(err) == metric.LimitReached {
+		s.rejections++
+		s.release(e)
+	} else if old := e.snapshot.Load(); old != nil {
+		next.Data = old.Data
+	}
+	e.put(next)
 }
 
-func (s *Store) put(id metric.Identifier, attempted time.Time, next func(*Snapshot) *Snapshot) {
-	e := s.entry(id)
-	for {
-		old := e.snapshot.Load()
-		if old != nil && attempted.Before(old.Attempted) {
-			return
-		}
-		if e.snapshot.CompareAndSwap(old, next(old)) {
-			e.once.Do(func() { close(e.first) })
-			return
-		}
+// attempted is when the newest attempt began; zero before the first.
+func (e *entry) attempted() time.Time {
+	if s := e.snapshot.Load(); s != nil {
+		return s.Attempted
 	}
+	return time.Time{}
+}
+
+func (e *entry) put(s *Snapshot) {
+	e.snapshot.Store(s)
+	e.once.Do(func() { close(e.first) })
 }
 
 func (s *Store) entry(id metric.Identifier) *entry {
@@ -146,41 +151,26 @@ func (s *Store) entry(id metric.Identifier) *entry {
 
 // Retain drops every metric that keep refuses.
 func (s *Store) Retain(keep func(metric.Identifier) bool) {
+	s.writes.Lock()
+	defer s.writes.Unlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for id := range s.entries {
+	for id, e := range s.entries {
 		if !keep(id) {
+			s.release(e)
 			delete(s.entries, id)
 		}
 	}
 }
 
-// Stats sums up what is held.
-type Stats struct {
-	Metrics int // identifiers with a snapshot
-	Values  int // values of all of them
-	// Oldest is the evaluation time of the oldest data held; zero without data.
-	Oldest time.Time
-}
-
-// Stats walks the store. It is meant for scrapes, not for reads.
-func (s *Store) Stats() Stats {
+// Each calls f for every metric that has a snapshot, in no particular order. It is
+// meant for scrapes, not for reads.
+func (s *Store) Each(f func(metric.Identifier, *Snapshot)) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	var st Stats
-	for _, e := range s.entries {
-		snap := e.snapshot.Load()
-		if snap == nil {
-			continue
-		}
-		st.Metrics++
-		if snap.Data == nil {
-			continue
-		}
-		st.Values += len(snap.Data.Objects) + len(snap.Data.Series)
-		if st.Oldest.IsZero() || snap.Data.Evaluated.Before(st.Oldest) {
-			st.Oldest = snap.Data.Evaluated
+	for id, e := range s.entries {
+		if snap := e.snapshot.Load(); snap != nil {
+			f(id, snap)
 		}
 	}
-	return st
 }

@@ -18,6 +18,10 @@ var (
 	a  = metric.Identifier{API: metric.External, Metric: "a"}
 )
 
+func named(name string) metric.Identifier {
+	return metric.Identifier{API: metric.External, Metric: name}
+}
+
 func data(at time.Time, values int) *store.Data {
 	return &store.Data{Evaluated: at, Series: make([]store.Value, values)}
 }
@@ -85,13 +89,17 @@ func TestWait(t *testing.T) {
 
 func TestStats(t *testing.T) {
 	s := store.New()
-	b, c := a, a
-	b.Metric, c.Metric = "b", "c"
+	b, c, d := named("b"), named("c"), named("d")
 	s.Succeed(a, data(t0.Add(time.Minute), 3))
-	s.Succeed(b, data(t0, 2))
-	s.Fail(c, t0.Add(-time.Hour), errors.New("down"))
-	want := store.Stats{Metrics: 3, Values: 5, Oldest: t0}
-	if diff := cmp.Diff(want, s.Stats()); diff != "" {
+	s.Share([]metric.Identifier{b, c}, &store.Data{
+		Evaluated: t0, Objects: map[string]store.Value{"x": {}}, Bad: map[string]error{"y": errors.New("NaN")},
+	})
+	s.Fail(d, t0.Add(-time.Hour), errors.New("down"))
+	if diff := cmp.Diff(store.Stats{Metrics: 4, Values: 5}, s.Stats()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+	s.Retain(func(id metric.Identifier) bool { return id == c || id == d })
+	if diff := cmp.Diff(store.Stats{Metrics: 2, Values: 2}, s.Stats()); diff != "" {
+		t.Errorf("after a and b went (-want +got):\n%s", diff)
 	}
 }

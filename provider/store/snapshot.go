@@ -1,0 +1,50 @@
+package store
+
+import (
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/resource"
+)
+
+// Value is one value as the metrics APIs serve it.
+type Value struct {
+	Quantity resource.Quantity
+	// Time is the evaluation time that the source stamped on the sample.
+	Time time.Time
+	// Labels of the sample, for external metrics only.
+	Labels map[string]string
+}
+
+// Data is what one successful evaluation gave. A successful evaluation may hold
+// nothing: then the source was asked and has no sample.
+type Data struct {
+	// Evaluated is our own clock just before the source was asked, so that the
+	// age of a value never looks younger than it is.
+	Evaluated time.Time
+	// Objects: value by the name of the described object (custom metrics).
+	Objects map[string]Value
+	// Bad: why the source's answer has no usable value for an object.
+	Bad map[string]error
+	// Series: one value a series (external metrics).
+	Series []Value
+	// Window of the query's range selectors; 0 where the query has none or
+	// where it cannot be told.
+	Window time.Duration
+	// PromQL that was sent, for messages; the end of a long one is cut off.
+	PromQL string
+}
+
+// size is what d counts for in Limits. An unusable value takes as much memory as a
+// usable one.
+func (d *Data) size() int { return len(d.Objects) + len(d.Bad) + len(d.Series) }
+
+// Snapshot is the state of one metric: the newest data, and how the newest
+// attempt ended. Both can be there: a source that went away leaves the last
+// data, which is served up to its bound.
+type Snapshot struct {
+	Data *Data // nil until an attempt succeeded
+	// Err of the newest attempt; nil if it succeeded.
+	Err error
+	// Attempted is when the newest attempt began.
+	Attempted time.Time
+}
