@@ -16,7 +16,10 @@ import (
 )
 
 const (
-	callTimeout  = 2 * time.Second
+	// callTimeout is how long a call of the queue may take. A queue that is short
+	// of CPU or waits for its disk is slow and not broken: to refuse what it would
+	// have confirmed a second later helps nobody. Below web's own deadline.
+	callTimeout  = 4 * time.Second
 	defaultLimit = 100
 	maxLimit     = 500
 )

@@ -29,14 +29,23 @@ type Client struct {
 }
 
 // NewClient returns a client that refuses to create reminders once the queue
-// holds max of them. The count is a second old at most, so the bound is exact
-// up to the creations of one second.
+// holds max of them. The count is read about once a second, so the bound is
+// exact up to the creations of that time.
 func NewClient(nc *nats.Conn, max uint64, now func() time.Time) (*Client, error) {
 	js, err := jetstream.New(nc)
 	if err != nil {
 		return nil, err
 	}
-	return &Client{js: js, capacity: &capacity{js: js, max: max, now: now}}, nil
+	return &Client{js: js, capacity: &capacity{count: func(ctx context.Context) (uint64, error) { return count(ctx, js) }, max: max, now: now}}, nil
+}
+
+// count returns how many reminders the queue holds.
+func count(ctx context.Context, js jetstream.JetStream) (uint64, error) {
+	s, err := js.Stream(ctx, Stream)
+	if err != nil {
+		return 0, fmt.Errorf("stream %s: %w", Stream, err)
+	}
+	return s.CachedInfo().State.Msgs, nil
 }
 
 // Create stores r: when it returns nil, r is on the queue's disk. Storing the

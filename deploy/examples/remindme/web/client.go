@@ -37,13 +37,13 @@ func NewClient(base string) (*Client, error) {
 		return nil, fmt.Errorf("API URL %q: must be http://HOST[:PORT] or https://…", base)
 	}
 	return &Client{base: u, http: &http.Client{
-		Timeout:       3 * time.Second,
+		// A little more than the API takes before it answers that it cannot.
+		Timeout:       4500 * time.Millisecond,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		Transport: &http.Transport{
-			DialContext:           (&net.Dialer{Timeout: time.Second}).DialContext,
-			ResponseHeaderTimeout: 3 * time.Second,
-			MaxIdleConnsPerHost:   64,
-			IdleConnTimeout:       30 * time.Second,
+			DialContext:         (&net.Dialer{Timeout: time.Second}).DialContext,
+			MaxIdleConnsPerHost: 64,
+			IdleConnTimeout:     30 * time.Second,
 		},
 	}}, nil
 }
