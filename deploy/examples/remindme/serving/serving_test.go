@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -142,6 +143,57 @@ func TestHTTPLetsOpenRequestsFinish(t *testing.T) {
 	}
 	if err := <-done; err != nil {
 		t.Error(err)
+	}
+}
+
+// TestHTTPDrains: a process that was asked to stop goes on answering, on the
+// connections that clients kept and on new ones, and each answer ends its
+// connection; afterwards nothing listens any more.
+func TestHTTPDrains(t *testing.T) {
+	ln, err := Listen("127.0.0.1", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	url := "http://" + ln.Addr().String()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	drained, done := make(chan struct{}), make(chan error, 1)
+	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, r.RemoteAddr) })
+	go func() { done <- serve(ctx, ln, h, func() { <-drained }, time.Second, slog.New(slog.DiscardHandler)) }()
+
+	client := http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{}}
+	defer client.CloseIdleConnections()
+	ask := func() (from string, closes bool) {
+		t.Helper()
+		resp, err := client.Get(url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		body, err := io.ReadAll(resp.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(body), resp.Close
+	}
+	first, closes := ask()
+	if closes {
+		t.Error("a running process closed a connection")
+	}
+	cancel()
+	if kept, closes := ask(); kept != first || !closes {
+		t.Errorf("on the kept connection: from %s, closed: %t; want from %s, closed", kept, closes, first)
+	}
+	if fresh, closes := ask(); fresh == first || !closes {
+		t.Errorf("the next one: from %s, closed: %t; want from a new connection, closed", fresh, closes)
+	}
+	close(drained)
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	if conn, err := net.Dial("tcp", ln.Addr().String()); err == nil {
+		conn.Close()
+		t.Error("something still listens")
 	}
 }
 
