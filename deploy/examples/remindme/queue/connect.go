@@ -1,7 +1,9 @@
 package queue
 
 import (
+	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -29,4 +31,22 @@ func Connect(url, name string, log *slog.Logger, extra ...nats.Option) (*nats.Co
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { log.Warn("queue", "err", err) }),
 	}
 	return nats.Connect(url, append(opts, extra...)...)
+}
+
+// Open is Connect for a process whose work is the queue's. It is ready once the
+// queue was seen. Later outages of the queue do not make it unready: all
+// replicas would vanish at once, and a refusal with a reason is a better answer
+// than none.
+func Open(url, name string, log *slog.Logger) (nc *nats.Conn, ready func() error, err error) {
+	var seen atomic.Bool
+	nc, err = Connect(url, name, log, nats.ConnectHandler(func(*nats.Conn) {
+		seen.Store(true)
+		log.Info("queue connected")
+	}))
+	return nc, func() error {
+		if !seen.Load() {
+			return fmt.Errorf("not yet connected to the queue at %s", url)
+		}
+		return nil
+	}, err
 }

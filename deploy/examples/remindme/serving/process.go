@@ -36,6 +36,18 @@ func (p Process) Run(ctx context.Context, work func(context.Context) error) erro
 	return p.run(ctx, ln, work)
 }
 
+// Serve runs an HTTP service on the options' port until ctx ends. See HTTP.
+func (p Process) Serve(ctx context.Context, h http.Handler) error {
+	return p.Run(ctx, func(ctx context.Context) error {
+		ln, err := Listen(p.Options.Host, p.Options.Port)
+		if err != nil {
+			return err
+		}
+		p.Log.Info("serving", "address", ln.Addr().String())
+		return HTTP(ctx, ln, h, p.Options, p.Log)
+	})
+}
+
 func (p Process) run(ctx context.Context, ln net.Listener, work func(context.Context) error) error {
 	workCtx, stopWork := context.WithCancel(ctx)
 	defer stopWork()

@@ -48,9 +48,23 @@ func NewClient(base string) (*Client, error) {
 	}}, nil
 }
 
-// CloseIdle closes connections that are not in use. A Service chooses a pod
-// for each connection, not for each request: without this from time to time,
-// new pods of the API would get no share of the load.
+// Spread closes the connections that are not in use, every so often, until ctx
+// ends. A Service chooses a pod for each connection, not for each request:
+// without this, new pods of the API would get no share of the load.
+func (c *Client) Spread(ctx context.Context, every time.Duration) {
+	t := time.NewTicker(every)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-t.C:
+			c.CloseIdle()
+		}
+	}
+}
+
+// CloseIdle closes the connections that are not in use.
 func (c *Client) CloseIdle() { c.http.CloseIdleConnections() }
 
 // List returns up to limit waiting reminders.

@@ -3,14 +3,10 @@ package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"log/slog"
 	"os"
-	"sync/atomic"
 	"time"
-
-	"github.com/nats-io/nats.go"
 
 	"github.com/loadline/loadline/deploy/examples/remindme/queue"
 	"github.com/loadline/loadline/deploy/examples/remindme/serving"
@@ -29,23 +25,13 @@ func run(ctx context.Context, args []string, log *slog.Logger) error {
 	if err := serving.Parse(fs, args, os.Getenv, os.Stderr); err != nil {
 		return err
 	}
-	var seen atomic.Bool
-	nc, err := queue.Connect(*queueURL, "remindme-worker", log, nats.ConnectHandler(func(*nats.Conn) {
-		seen.Store(true)
-		log.Info("queue connected")
-	}))
+	nc, ready, err := queue.Open(*queueURL, "remindme-worker", log)
 	if err != nil {
 		return err
 	}
 	defer nc.Close()
 	reg := serving.NewRegistry()
 	metrics := worker.NewMetrics(reg)
-	ready := func() error {
-		if !seen.Load() {
-			return errors.New("not yet connected to the queue at " + *queueURL)
-		}
-		return nil
-	}
 	p := serving.Process{Options: o, Metrics: reg, Ready: ready, Log: log}
 	return p.Run(ctx, func(ctx context.Context) error {
 		opts := worker.Options{Concurrency: *concurrency, Grace: o.Grace}

@@ -3,14 +3,10 @@ package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"log/slog"
 	"os"
-	"sync/atomic"
 	"time"
-
-	"github.com/nats-io/nats.go"
 
 	"github.com/loadline/loadline/deploy/examples/remindme/api"
 	"github.com/loadline/loadline/deploy/examples/remindme/queue"
@@ -35,14 +31,7 @@ func run(ctx context.Context, args []string, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	// Ready once the queue was seen. Later outages of it do not make the
-	// process unready: all replicas would vanish at once, and a refusal with
-	// a reason is a better answer than none.
-	var seen atomic.Bool
-	nc, err := queue.Connect(*queueURL, "remindmeapi", log, nats.ConnectHandler(func(*nats.Conn) {
-		seen.Store(true)
-		log.Info("queue connected")
-	}))
+	nc, ready, err := queue.Open(*queueURL, "remindmeapi", log)
 	if err != nil {
 		return err
 	}
@@ -53,19 +42,7 @@ func run(ctx context.Context, args []string, log *slog.Logger) error {
 	}
 	reg := serving.NewRegistry()
 	handler := serving.Instrument(reg, api.New(v, client, time.Now, log))
-	ready := func() error {
-		if !seen.Load() {
-			return errors.New("not yet connected to the queue at " + *queueURL)
-		}
-		return nil
-	}
+	log.Info("starting", "version", version)
 	p := serving.Process{Options: o, Metrics: reg, Ready: ready, Log: log}
-	return p.Run(ctx, func(ctx context.Context) error {
-		ln, err := serving.Listen(o.Host, o.Port)
-		if err != nil {
-			return err
-		}
-		log.Info("serving", "version", version, "address", ln.Addr().String())
-		return serving.HTTP(ctx, ln, handler, o, log)
-	})
+	return p.Serve(ctx, handler)
 }

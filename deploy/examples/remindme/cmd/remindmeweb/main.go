@@ -38,25 +38,8 @@ func run(ctx context.Context, args []string, log *slog.Logger) error {
 	}
 	reg := serving.NewRegistry()
 	handler := serving.Instrument(reg, web.New(version, client, time.Now, log))
+	log.Info("starting", "version", version, "api", *apiURL)
+	go client.Spread(ctx, spread)
 	p := serving.Process{Options: o, Metrics: reg, Ready: func() error { return nil }, Log: log}
-	return p.Run(ctx, func(ctx context.Context) error {
-		ln, err := serving.Listen(o.Host, o.Port)
-		if err != nil {
-			return err
-		}
-		log.Info("serving", "version", version, "address", ln.Addr().String(), "api", *apiURL)
-		go func() {
-			t := time.NewTicker(spread)
-			defer t.Stop()
-			for {
-				select {
-				case <-ctx.Done():
-					return
-				case <-t.C:
-					client.CloseIdle()
-				}
-			}
-		}()
-		return serving.HTTP(ctx, ln, handler, o, log)
-	})
+	return p.Serve(ctx, handler)
 }
