@@ -24,6 +24,7 @@ func variants() map[string][]string {
 	return map[string][]string{
 		"base":                    {"resources: [base]"},
 		"given-certificate":       {"resources: [overlays/given-certificate]"},
+		"more-kinds":              {"resources: [base]", "components: [components/more-kinds]"},
 		"metrics-port":            {"resources: [base]", "components: [components/metrics-port]"},
 		"scrape-annotations":      {"resources: [base]", "components: [components/scrape-annotations]"},
 		"scrape-servicemonitor":   {"resources: [base]", "components: [components/scrape-servicemonitor]"},

@@ -7,10 +7,13 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	appsv1 "k8s.io/api/apps/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"sigs.k8s.io/yaml"
 )
 
 // role is a Role (with its namespace) or a ClusterRole.
@@ -163,24 +166,26 @@ func TestRightsOfTheAdapter(t *testing.T) {
 		"cluster: get replicationcontrollers/scale",
 		"cluster: get statefulsets/scale.apps",
 		"cluster: get,list,watch horizontalpodautoscalers.autoscaling",
-		"cluster: list,watch cronjobs.batch",
-		"cluster: list,watch daemonsets.apps",
-		"cluster: list,watch deployments.apps",
-		"cluster: list,watch ingresses.networking.k8s.io",
-		"cluster: list,watch jobs.batch",
 		"cluster: list,watch namespaces",
-		"cluster: list,watch nodes",
-		"cluster: list,watch persistentvolumeclaims",
 		"cluster: list,watch pods",
-		"cluster: list,watch replicasets.apps",
-		"cluster: list,watch replicationcontrollers",
-		"cluster: list,watch services",
-		"cluster: list,watch statefulsets.apps",
 		"kube-system: Role extension-apiserver-authentication-reader",
 	}
 	certificate := []string{
 		"cluster: get,patch apiservices.apiregistration.k8s.io v1beta1.custom.metrics.k8s.io,v1beta2.custom.metrics.k8s.io,v1beta1.external.metrics.k8s.io",
 		"loadline-system: get,update,watch secrets loadline-adapter-tls",
+	}
+	moreKinds := []string{
+		"cluster: list,watch cronjobs.batch",
+		"cluster: list,watch daemonsets.apps",
+		"cluster: list,watch deployments.apps",
+		"cluster: list,watch ingresses.networking.k8s.io",
+		"cluster: list,watch jobs.batch",
+		"cluster: list,watch nodes",
+		"cluster: list,watch persistentvolumeclaims",
+		"cluster: list,watch replicasets.apps",
+		"cluster: list,watch replicationcontrollers",
+		"cluster: list,watch services",
+		"cluster: list,watch statefulsets.apps",
 	}
 	tests := map[string]struct {
 		lines []string
@@ -188,6 +193,7 @@ func TestRightsOfTheAdapter(t *testing.T) {
 	}{
 		"self-managed certificate": {[]string{"resources: [base]"}, slices.Concat(common, certificate)},
 		"given certificate":        {[]string{"resources: [overlays/given-certificate]"}, common},
+		"more kinds":               {variants()["more-kinds"], slices.Concat(common, certificate, moreKinds)},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -196,5 +202,46 @@ func TestRightsOfTheAdapter(t *testing.T) {
 				t.Error(diff)
 			}
 		})
+	}
+}
+
+// The base lists the kinds that its own rules describe, and no other.
+func TestBaseListsWhatItsRulesDescribe(t *testing.T) {
+	objects := render(t, []string{"resources: [base]"})
+	var config struct {
+		Rules []struct {
+			Resources struct {
+				Template  string
+				Overrides map[string]schema.GroupResource
+			}
+		}
+	}
+	text := configMap(t, objects, only[*appsv1.Deployment](t, objects).Spec.Template.Spec.Volumes[0].ConfigMap.Name).Data["config.yaml"]
+	if err := yaml.Unmarshal([]byte(text), &config); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{}
+	for i, r := range config.Rules {
+		if r.Resources.Template != "" {
+			t.Errorf("rules[%d] describes by a template what cannot be counted here", i)
+		}
+		for _, resource := range r.Resources.Overrides {
+			resource.Resource += "s"
+			want = append(want, "cluster: list,watch "+resource.String())
+		}
+	}
+	slices.Sort(want)
+	var got []string
+	for _, r := range roles(objects) {
+		if r.labels["loadline.dev/aggregate-to-adapter"] != "true" {
+			continue
+		}
+		for _, rule := range r.rules {
+			got = append(got, lines("cluster", rule)...)
+		}
+	}
+	slices.Sort(got)
+	if diff := cmp.Diff(slices.Compact(want), got); diff != "" || len(got) == 0 {
+		t.Errorf("(-rules +rights):\n%s", diff)
 	}
 }
