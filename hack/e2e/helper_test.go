@@ -9,23 +9,57 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/api"
+	promv1 "github.com/prometheus/client_golang/api/prometheus/v1"
+	"github.com/prometheus/common/model"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/metrics/pkg/apis/custom_metrics/v1beta2"
+	"k8s.io/metrics/pkg/apis/external_metrics/v1beta1"
 
 	"github.com/loadline/loadline/hack/lab"
 	"github.com/loadline/loadline/hack/load"
 )
 
+// waiting is the context of a test's waits: done with the test, or when a signal
+// asks the tests to end.
+func waiting(t *testing.T) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(t.Context())
+	stop := context.AfterFunc(interrupted, cancel)
+	return ctx, func() { stop(); cancel() }
+}
+
 // until fails the test where lab.Until fails.
 func until(t *testing.T, what string, limit time.Duration, check func(context.Context) (bool, string)) {
 	t.Helper()
+	ctx, cancel := waiting(t)
+	defer cancel()
 	began := time.Now()
-	if err := lab.Until(t.Context(), what, limit, check); err != nil {
+	if err := lab.Until(ctx, what, limit, check); err != nil {
+		if interrupted.Err() != nil {
+			t.Fatalf("interrupted while waiting for: %s", what)
+		}
 		system.DumpLogs(t.Output())
 		t.Fatal(err)
 	}
 	t.Logf("%s: after %s", what, time.Since(began).Round(100*time.Millisecond))
+}
+
+// never fails as soon as bad says true, and passes after the time.
+func never(t *testing.T, span time.Duration, bad func(context.Context) (bool, string)) {
+	t.Helper()
+	ctx, cancel := waiting(t)
+	defer cancel()
+	for end := time.Now().Add(span); time.Now().Before(end); {
+		if is, state := bad(ctx); is {
+			t.Fatal(state)
+		}
+		select {
+		case <-ctx.Done():
+			t.Fatal("interrupted")
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
 }
 
 // hpa gets one of Remind Me's HPAs.
@@ -68,7 +102,13 @@ func driver(t *testing.T, service string, request load.Request) *load.Driver {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d, err := load.New(load.Options{Pick: endpoints.Pick, Request: request, Limits: load.Limits{
+	return drive(t, service, endpoints.Pick, request)
+}
+
+// drive starts a load driver for the test's time. what names it in the log.
+func drive(t *testing.T, what string, pick func() (string, bool), request load.Request) *load.Driver {
+	t.Helper()
+	d, err := load.New(load.Options{Pick: pick, Request: request, Limits: load.Limits{
 		Requests: 200_000, Concurrency: 100, Duration: 10 * time.Minute, Timeout: 5 * time.Second,
 	}})
 	if err != nil {
@@ -82,7 +122,7 @@ func driver(t *testing.T, service string, request load.Request) *load.Driver {
 		if err := <-done; err != nil {
 			t.Error(err)
 		}
-		t.Logf("load on %s: %+v", service, d.Stats())
+		t.Logf("load on %s: %+v", what, d.Stats())
 	})
 	return d
 }
@@ -94,21 +134,73 @@ func rate(t *testing.T, d *load.Driver, perSecond float64) {
 	}
 }
 
-// podMetrics reads http_requests_per_second of an app's pods through
-// kube-apiserver: milli-units by pod.
-func podMetrics(ctx context.Context, app string) (map[string]int64, error) {
+// podList reads http_requests_per_second of an app's pods through kube-apiserver.
+func podList(ctx context.Context, app string) (*v1beta2.MetricValueList, error) {
 	data, err := system.Raw(ctx, "/apis/custom.metrics.k8s.io/v1beta2/namespaces/"+lab.RemindMeNamespace+
 		"/pods/*/http_requests_per_second?labelSelector=app.kubernetes.io%2Fname%3D"+app)
 	if err != nil {
 		return nil, err
 	}
-	var list v1beta2.MetricValueList
-	if err := json.Unmarshal(data, &list); err != nil {
+	list := &v1beta2.MetricValueList{}
+	return list, json.Unmarshal(data, list)
+}
+
+// podMetrics is podList in milli-units by pod.
+func podMetrics(ctx context.Context, app string) (map[string]int64, error) {
+	list, err := podList(ctx, app)
+	if err != nil {
 		return nil, err
 	}
 	out := map[string]int64{}
 	for _, item := range list.Items {
 		out[item.DescribedObject.Name] = item.Value.MilliValue()
+	}
+	return out, nil
+}
+
+// depthPath is what the HPA of the workers reads.
+const depthPath = "/apis/external.metrics.k8s.io/v1beta1/namespaces/" + lab.RemindMeNamespace + "/reminder_queue_depth?labelSelector=queue%3Dreminders"
+
+// queueDepth reads depthPath through kube-apiserver.
+func queueDepth(ctx context.Context) (depth int64, evaluated time.Time, err error) {
+	data, err := system.Raw(ctx, depthPath)
+	if err != nil {
+		return 0, time.Time{}, err
+	}
+	var list v1beta1.ExternalMetricValueList
+	if err := json.Unmarshal(data, &list); err != nil {
+		return 0, time.Time{}, err
+	}
+	if len(list.Items) != 1 {
+		return 0, time.Time{}, fmt.Errorf("%d values, want 1: %s", len(list.Items), data)
+	}
+	return list.Items[0].Value.MilliValue() / 1000, list.Items[0].Timestamp.Time, nil
+}
+
+// prometheusValues asks the lab's Prometheus itself: the value of each series by
+// one of its labels.
+func prometheusValues(ctx context.Context, label, query string) (map[string]float64, error) {
+	base, err := system.PrometheusURL(ctx)
+	if err != nil {
+		return nil, err
+	}
+	client, err := api.NewClient(api.Config{Address: base})
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	answer, _, _, err := promv1.NewAPI(client).Query(ctx, query, time.Time{})
+	if err != nil {
+		return nil, err
+	}
+	vector, ok := answer.(model.Vector)
+	if !ok {
+		return nil, fmt.Errorf("%s: a %s, want a vector", query, answer.Type())
+	}
+	out := map[string]float64{}
+	for _, s := range vector {
+		out[string(s.Metric[model.LabelName(label)])] = float64(s.Value)
 	}
 	return out, nil
 }

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -20,11 +21,18 @@ import (
 	"github.com/loadline/loadline/hack/netns"
 )
 
-// downscale is the stabilization window of Remind Me's HPAs here.
-const downscale = 15 * time.Second
+// The system under test at the pace of a test.
+const (
+	hpaSync     = 5 * time.Second
+	downscale   = 15 * time.Second // stabilization window of Remind Me's HPAs
+	valueMaxAge = 10 * time.Second // of the adapter
+)
 
 // system is started once for all tests, which share it in their order.
 var system *lab.Lab
+
+// interrupted is done when a signal asks the tests to end. Waits heed it.
+var interrupted context.Context
 
 func TestMain(m *testing.M) {
 	keep := flag.Bool("keep", false, "leave the state directory, to read the logs")
@@ -44,22 +52,27 @@ func run(m *testing.M, keep bool) int {
 	}
 	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer cancel()
+	context.AfterFunc(ctx, cancel) // a second signal ends us at once
+	interrupted = ctx
 	began := time.Now()
 	system, err = lab.Start(ctx, lab.Options{
-		Root: root, HPASyncPeriod: 5 * time.Second, DownscaleStabilization: downscale, Keep: keep, Log: os.Stderr,
+		Root: root, HPASyncPeriod: hpaSync, DownscaleStabilization: downscale, Keep: keep, Log: os.Stderr,
 	})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "e2e:", err)
 		return 1
 	}
-	defer func() {
+	stop := sync.OnceFunc(func() {
 		if err := system.Stop(); err != nil {
 			fmt.Fprintln(os.Stderr, "e2e: stopping:", err)
 		}
-	}()
+	})
+	defer stop()
 	for _, start := range []func(context.Context) error{
 		system.StartPrometheus,
-		func(ctx context.Context) error { return system.StartAdapter(ctx) },
+		func(ctx context.Context) error {
+			return system.StartAdapter(ctx, "--value-max-age="+valueMaxAge.String())
+		},
 		system.StartRemindMe,
 	} {
 		if err := start(ctx); err != nil {
@@ -69,5 +82,16 @@ func run(m *testing.M, keep bool) int {
 		}
 	}
 	fmt.Fprintf(os.Stderr, "e2e: the system runs after %s\n", time.Since(began).Round(time.Second))
+	defer context.AfterFunc(ctx, func() { endAnyway(stop) })()
 	return m.Run()
+}
+
+// endAnyway ends the process although tests run that do not notice a signal.
+// Otherwise they fail at their next wait, and the process ends as ever.
+func endAnyway(stop func()) {
+	fmt.Fprintln(os.Stderr, "e2e: interrupted, the tests end")
+	time.Sleep(10 * time.Second)
+	fmt.Fprintln(os.Stderr, "e2e: the tests did not end within 10 s, stopping the system")
+	stop()
+	os.Exit(1)
 }

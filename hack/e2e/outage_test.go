@@ -4,8 +4,8 @@ package e2e
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -14,132 +14,249 @@ import (
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/metrics/pkg/apis/external_metrics/v1beta1"
 
 	"github.com/loadline/loadline/hack/lab"
 	"github.com/loadline/loadline/hack/load"
 )
 
-const depthPath = "/apis/external.metrics.k8s.io/v1beta1/namespaces/" + lab.RemindMeNamespace + "/reminder_queue_depth?labelSelector=queue%3Dreminders"
+// What the bounds of Test4 are made of.
+const (
+	// scrapeTime is when a target that Prometheus knows has been scraped for sure,
+	// its timeout of 1 s included.
+	scrapeTime = lab.ScrapeInterval + time.Second
+	// discovered is when a new Prometheus knows its targets: its discovery and its
+	// scrape manager each look every 5 s whether something has changed.
+	discovered = 10 * time.Second
+	// heldBack is how long an answer after an outage that is lower than before is
+	// held back at most: the query's window, and 30 s at least.
+	heldBack = max(30*time.Second, lab.RateWindow)
+	// slack is for a machine that does other things, too.
+	slack = time.Second
+)
 
-// Test4SourceAway: Prometheus stopped, and hung. No HPA changes its replicas
-// because of it, its condition says why, every answer comes within 2 s, and
-// after recovery values are fresh.
+// Test4SourceAway: Prometheus hangs (it accepts and never answers), and later is
+// stopped, with three HPAs at sizes above their minimum. Each time,
+//   - from before the fault until every HPA has had values for a stabilization
+//     window and two syncs after it, nothing changes spec.replicas of what the HPAs
+//     scale, though the rates of the first answers afterwards are too low;
+//   - the last values are served for --value-max-age, then for four HPA syncs every
+//     HPA says in its condition that they are too old and what Prometheus did;
+//   - all this time every answer comes within 2 s, of metrics that are evaluated
+//     and of such that nobody asked for before, and no answer has a depth that the
+//     queue never had;
+//   - a reminder created during the outage is in the depth two evaluation intervals
+//     after the first scrape, and rates of after the outage are answered two
+//     intervals after they may be trusted (see heldBack).
 func Test4SourceAway(t *testing.T) {
+	emptyQueue(t)
+	workTime(t, time.Hour) // so that a depth stays as it is
+	create(t, 35)
 	web := driver(t, "remindmeweb-service", load.Get("/"))
-	rate(t, web, 50) // 3 pods at 17 a second: steady
-	replicas(t, "remindmeweb", 3, 90*time.Second)
-	replicas(t, "remindmeapi", 3, 90*time.Second) // web passes every request on
-	replicas(t, "remindme-worker", 2, 90*time.Second)
+	rate(t, web, 50) // 3 pods at 17 a second; web passes every request on to the API
+	want := map[string]int32{"remindmeweb": 3, "remindmeapi": 3, "remindme-worker": 4}
 
 	t.Run("hung", func(t *testing.T) {
 		pod := prometheusPod(t)
-		if err := system.Node.Kill(lab.MonitoringNamespace, pod, syscall.SIGSTOP); err != nil {
-			t.Fatal(err)
-		}
-		away(t)
-		if err := system.Node.Kill(lab.MonitoringNamespace, pod, syscall.SIGCONT); err != nil {
-			t.Fatal(err)
-		}
-		fresh(t, 2*lab.EvaluationInterval+2*time.Second)
+		t.Cleanup(func() { signalPrometheus(t, pod, syscall.SIGCONT) })
+		sourceAway(t, want, 35, fault{
+			begin:  func() { signalPrometheus(t, pod, syscall.SIGSTOP) },
+			end:    func() { signalPrometheus(t, pod, syscall.SIGCONT) },
+			cause:  "did not answer in time",
+			scrape: scrapeTime,
+		})
 	})
 
 	t.Run("stopped", func(t *testing.T) {
-		// The first answers after an outage may be partial, and it has emptied
-		// the short stabilization window: let the sizes settle again.
-		replicas(t, "remindmeweb", 3, time.Minute)
-		replicas(t, "remindmeapi", 3, time.Minute)
 		t.Cleanup(func() { scalePrometheus(t, 1) })
-		scalePrometheus(t, 0)
-		away(t)
-		scalePrometheus(t, 1)
-		if err := system.Available(t.Context(), lab.MonitoringNamespace, "prometheus", time.Minute); err != nil {
-			t.Fatal(err)
-		}
-		// A new Prometheus has to find the pods and to scrape them twice.
-		fresh(t, 30*time.Second)
-	})
-	replicas(t, "remindmeweb", 3, time.Minute)
-}
-
-// away watches for eight HPA syncs that nothing moves and everything answers.
-func away(t *testing.T) {
-	t.Helper()
-	latencies := &slowest{}
-	said := ""
-	never(t, 40*time.Second, func(ctx context.Context) (bool, string) {
-		latencies.read(ctx)
-		for name, want := range map[string]int32{"remindmeweb": 3, "remindmeapi": 3, "remindme-worker": 2} {
-			h, err := hpa(ctx, name)
-			if err != nil {
-				return true, err.Error()
-			}
-			if h.Status.CurrentReplicas != want || h.Status.DesiredReplicas != want {
-				return true, fmt.Sprintf("%s moved while the source was away: %s", name, describe(h))
-			}
-			if name == "remindmeweb" {
-				for _, c := range h.Status.Conditions {
-					if c.Type == autoscalingv2.ScalingActive && c.Status == "False" {
-						said = c.Reason + ": " + c.Message
-					}
+		sourceAway(t, want, 36, fault{
+			begin: func() { scalePrometheus(t, 0) },
+			end: func() {
+				scalePrometheus(t, 1)
+				ctx, cancel := waiting(t)
+				defer cancel()
+				if err := system.Available(ctx, lab.MonitoringNamespace, "prometheus", time.Minute); err != nil {
+					t.Fatal(err)
 				}
-			}
-		}
-		return false, ""
+			},
+			cause:  "source unavailable",
+			scrape: discovered + scrapeTime,
+		})
 	})
-	if said == "" {
-		t.Error("no condition says that the metric is gone")
-	}
-	t.Logf("condition: %s", said)
-	t.Logf("slowest of %d answers: %s", latencies.n, latencies.worst)
-	if latencies.worst > 2*time.Second {
-		t.Errorf("an answer took %s", latencies.worst)
-	}
+
+	workTime(t, defaultWork)
+	emptyQueue(t)
 }
 
-// fresh waits for a value that was evaluated after now.
-func fresh(t *testing.T, limit time.Duration) {
+// fault is something that happens to Prometheus.
+type fault struct {
+	begin, end func()        // end returns when Prometheus answers again
+	cause      string        // in the HPAs' conditions
+	scrape     time.Duration // from the end on, until a sample of each target is there
+}
+
+// sourceAway checks one fault as Test4SourceAway says. depth is the queue's at the
+// beginning; it is one more at the end.
+func sourceAway(t *testing.T, want map[string]int32, depth int64, f fault) {
 	t.Helper()
+	for name, n := range want {
+		replicas(t, name, n, 2*time.Minute)
+	}
+	sizes := follow(t)
+	answers := readOn(t, depth, depth+1)
+	began := time.Now()
+	f.begin()
+	create(t, 1)
+	for name := range want {
+		condition(t, name, "False", valueMaxAge+2*hpaSync+slack, "--value-max-age", f.cause)
+	}
+	never(t, 4*hpaSync, func(context.Context) (bool, string) {
+		moved := sizes.since(t, began, "")
+		return len(moved) > 0, fmt.Sprintf("moved while the source was away: %v", moved)
+	})
+
+	f.end()
 	back := time.Now()
-	until(t, "a fresh value after recovery", limit, func(ctx context.Context) (bool, string) {
-		data, err := system.Raw(ctx, depthPath)
+	until(t, "the depth of now", f.scrape+2*lab.EvaluationInterval+slack, func(ctx context.Context) (bool, string) {
+		got, evaluated, err := queueDepth(ctx)
+		return err == nil && got == depth+1, fmt.Sprint(got, evaluated, err)
+	})
+	until(t, "rates of now", max(heldBack, f.scrape+lab.RateWindow)+2*lab.EvaluationInterval+slack-time.Since(back), func(ctx context.Context) (bool, string) {
+		evaluated, err := ratesEvaluated(ctx)
+		// The API's timestamps have whole seconds.
+		return err == nil && !evaluated.Before(back.Truncate(time.Second)), fmt.Sprint(evaluated, err)
+	})
+	t.Logf("rates of now %s after the source was back", time.Since(back).Round(100*time.Millisecond))
+	for name := range want {
+		condition(t, name, "True", 2*hpaSync+slack)
+	}
+	never(t, downscale+2*hpaSync, func(context.Context) (bool, string) {
+		moved := sizes.since(t, began, "")
+		return len(moved) > 0, fmt.Sprintf("moved because the source had been away: %v", moved)
+	})
+	answers.check(t)
+}
+
+// condition waits until an HPA's ScalingActive has a status, and a message that
+// holds the texts.
+func condition(t *testing.T, name string, status string, limit time.Duration, texts ...string) {
+	t.Helper()
+	message := ""
+	until(t, "HPA "+name+" ScalingActive="+status, limit, func(ctx context.Context) (bool, string) {
+		h, err := hpa(ctx, name)
 		if err != nil {
 			return false, err.Error()
 		}
-		var list v1beta1.ExternalMetricValueList
-		if err := json.Unmarshal(data, &list); err != nil || len(list.Items) != 1 {
-			return false, string(data)
+		for _, c := range h.Status.Conditions {
+			if c.Type != autoscalingv2.ScalingActive || string(c.Status) != status {
+				continue
+			}
+			message = c.Reason + ": " + c.Message
+			for _, text := range texts {
+				if !strings.Contains(message, text) {
+					return false, message
+				}
+			}
+			return true, ""
 		}
-		// The API's timestamps have whole seconds.
-		return !list.Items[0].Timestamp.Time.Before(back.Truncate(time.Second)), string(data)
+		return false, describe(h)
 	})
+	t.Log(message)
 }
 
-// slowest keeps the slowest of many reads.
-type slowest struct {
+// ratesEvaluated is when the oldest rate of web's pods in an answer was evaluated.
+func ratesEvaluated(ctx context.Context) (time.Time, error) {
+	list, err := podList(ctx, "remindmeweb")
+	if err != nil {
+		return time.Time{}, err
+	}
+	if len(list.Items) == 0 {
+		return time.Time{}, fmt.Errorf("an empty list")
+	}
+	oldest := list.Items[0].Timestamp.Time
+	for _, item := range list.Items {
+		if item.Timestamp.Time.Before(oldest) {
+			oldest = item.Timestamp.Time
+		}
+	}
+	return oldest, nil
+}
+
+// answers is what reads in the background found.
+type answers struct {
 	mu    sync.Mutex
-	n     int
-	worst time.Duration
+	n     map[string]int // by kind of read
+	worst map[string]time.Duration
+	wrong map[int64]int // depths that were not allowed
 }
 
-// read reads a warm metric and one that nobody has asked for before.
-func (s *slowest) read(ctx context.Context) {
-	s.mu.Lock()
-	s.n++
-	cold := fmt.Sprintf("%s%%2Cunseen!%%3D%d", depthPath, s.n)
-	s.mu.Unlock()
+// readOn reads until the test ends, side by side: the metrics of the HPAs, and such
+// that nobody asked for before. A depth must be one of those given.
+func readOn(t *testing.T, depths ...int64) *answers {
+	a := &answers{n: map[string]int{}, worst: map[string]time.Duration{}, wrong: map[int64]int{}}
+	allowed := map[int64]bool{}
+	for _, d := range depths {
+		allowed[d] = true
+	}
+	ctx, cancel := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
-	for _, path := range []string{depthPath, cold} {
+	t.Cleanup(func() { cancel(); wg.Wait() })
+	nonce := time.Now().UnixNano()
+	for kind, r := range map[string]struct {
+		pace time.Duration
+		read func(ctx context.Context, i int)
+	}{
+		"depth": {200 * time.Millisecond, func(ctx context.Context, _ int) {
+			if depth, _, err := queueDepth(ctx); err == nil && !allowed[depth] {
+				a.mu.Lock()
+				defer a.mu.Unlock()
+				a.wrong[depth]++
+			}
+		}},
+		"rates": {200 * time.Millisecond, func(ctx context.Context, _ int) { _, _ = podMetrics(ctx, "remindmeweb") }},
+		// Few, for each is evaluated from then on.
+		"unseen": {3 * time.Second, func(ctx context.Context, i int) {
+			_, _ = system.Raw(ctx, fmt.Sprintf("%s%%2Cunseen!%%3D%d-%d", depthPath, nonce, i))
+		}},
+	} {
 		wg.Go(func() {
-			began := time.Now()
-			_, _ = system.Raw(ctx, path) // an error is an answer
-			took := time.Since(began)
-			s.mu.Lock()
-			defer s.mu.Unlock()
-			s.worst = max(s.worst, took)
+			tick := time.NewTicker(r.pace)
+			defer tick.Stop()
+			for i := 0; ctx.Err() == nil; i++ {
+				began := time.Now()
+				r.read(ctx, i) // an error is an answer
+				if ctx.Err() == nil {
+					a.note(kind, time.Since(began))
+				}
+				select {
+				case <-ctx.Done():
+				case <-tick.C:
+				}
+			}
 		})
 	}
-	wg.Wait()
+	return a
+}
+
+func (a *answers) note(kind string, took time.Duration) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.n[kind]++
+	a.worst[kind] = max(a.worst[kind], took)
+}
+
+func (a *answers) check(t *testing.T) {
+	t.Helper()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	t.Logf("answers: %v, the slowest: %v", a.n, a.worst)
+	for kind, took := range a.worst {
+		if took > 2*time.Second {
+			t.Errorf("an answer (%s) took %s", kind, took)
+		}
+	}
+	if len(a.wrong) > 0 {
+		t.Errorf("depths that the queue never had, with the number of answers: %v", a.wrong)
+	}
 }
 
 func prometheusPod(t *testing.T) string {
@@ -149,6 +266,13 @@ func prometheusPod(t *testing.T) string {
 		t.Fatalf("pods %d, err %v", len(pods.Items), err)
 	}
 	return pods.Items[0].Name
+}
+
+func signalPrometheus(t *testing.T, pod string, s syscall.Signal) {
+	t.Helper()
+	if err := system.Node.Kill(lab.MonitoringNamespace, pod, s); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func scalePrometheus(t *testing.T, n int) {
