@@ -96,6 +96,7 @@ func (o *Options) AddFlags(fs *pflag.FlagSet) {
 	o.Source.addFlags(fs)
 	o.Cert.addFlags(fs)
 
+	fs.BoolVar(&o.Server.SecureServing.DisableHTTP2Serving, "disable-http2", o.Server.SecureServing.DisableHTTP2Serving, "The same as --disable-http2-serving, by the name that prometheus-adapter gave it.")
 	fs.StringVar(&o.ConfigFile, "config", o.ConfigFile, "File with the rules, in the format of prometheus-adapter.")
 	fs.StringVar(&o.Kubeconfig, "lister-kubeconfig", o.Kubeconfig, "Kubeconfig for listing described objects and HPAs; the pod's own service account if empty.")
 	fs.Float32Var(&o.ClientQPS, "client-qps", o.ClientQPS, "Requests a second to the Kubernetes API server, at most.")

@@ -112,6 +112,45 @@ func TestFlags(t *testing.T) {
 	}
 }
 
+// An argument list of prometheus-adapter, each flag with its value's syntax there.
+func TestFlagsOfPrometheusAdapter(t *testing.T) {
+	o := NewOptions()
+	fs := pflag.NewFlagSet("", pflag.ContinueOnError)
+	o.AddFlags(fs)
+	if err := fs.Parse([]string{
+		"--prometheus-url=https://prometheus.monitoring.svc:9090/", "--prometheus-auth-incluster", "--prometheus-ca-file=/ca", "--prometheus-client-tls-cert-file=/crt",
+		"--prometheus-client-tls-key-file=/key", "--prometheus-token-file=/token", "--prometheus-header=a=b", "--prometheus-header=c=d", "--prometheus-verb=POST",
+		"--config=/etc/adapter/config.yaml", "--metrics-relist-interval=1m", "--metrics-max-age=2m", "--disable-http2",
+		"--lister-kubeconfig=/kubeconfig", "--discovery-interval=5m", "--client-qps=2.5", "--client-burst=7",
+		"--secure-port=6443", "--cert-dir=/var/run/serving-cert", "--tls-cipher-suites=TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256",
+		"--authentication-kubeconfig=/kubeconfig", "--authorization-kubeconfig=/kubeconfig", "--audit-policy-file=/audit", "--audit-log-path=-",
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if err := fs.Parse([]string{"--prometheus-auth-config=/kubeconfig"}); err != nil {
+		t.Error(err)
+	}
+	type parsed struct {
+		URL, Verb, Token, Config, Lister string
+		Headers                          []string
+		Relist, MaxAge, Discovery        time.Duration
+		QPS                              float32
+		Burst, Port                      int
+		InCluster, NoHTTP2, NoHTTP2There bool
+	}
+	got := parsed{
+		o.Source.URL, o.Source.Method, o.Source.TokenFile, o.ConfigFile, o.Kubeconfig, o.Source.Headers, o.RelistInterval, o.MaxAge, o.DiscoveryInterval,
+		o.ClientQPS, o.ClientBurst, o.Server.SecureServing.BindPort, o.Source.AuthInCluster, o.Server.SecureServing.DisableHTTP2Serving, o.Source.DisableHTTP2,
+	}
+	want := parsed{
+		"https://prometheus.monitoring.svc:9090/", "POST", "/token", "/etc/adapter/config.yaml", "/kubeconfig", []string{"a=b", "c=d"}, time.Minute, 2 * time.Minute, 5 * time.Minute,
+		2.5, 7, 6443, true, true, false,
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 func TestLoadRules(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "rules.yaml")
