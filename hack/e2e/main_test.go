@@ -70,9 +70,7 @@ func run(m *testing.M, keep bool) int {
 	defer stop()
 	for _, start := range []func(context.Context) error{
 		system.StartPrometheus,
-		func(ctx context.Context) error {
-			return system.StartAdapter(ctx, "--value-max-age="+valueMaxAge.String())
-		},
+		startAdapter,
 		system.StartRemindMe,
 	} {
 		if err := start(ctx); err != nil {

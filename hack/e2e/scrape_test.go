@@ -9,24 +9,19 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"os"
-	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
-	authenticationv1 "k8s.io/api/authentication/v1"
-	corev1 "k8s.io/api/core/v1"
-	rbacv1 "k8s.io/api/rbac/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
-	"github.com/loadline/loadline/hack/cluster"
 	"github.com/loadline/loadline/hack/lab"
 )
 
-// Test8Scraped: a real Prometheus scrapes the adapter's own metrics on the plain
-// port, by annotations, and on the secure port, with a verified certificate and
-// no right but the shipped ClusterRole's.
+// Test8Scraped: a real Prometheus scrapes our metrics of both replicas: on the
+// plain port, by annotations; and on the secure port as the shipped ServiceMonitor
+// says, with its Service, port, path, CA and server name, and with the token of
+// the ServiceAccount that the shipped binding names. The API server accepts the
+// ServiceMonitor by the operator's schema without a warning. There is no operator:
+// the test translates the ServiceMonitor into Prometheus' configuration. A user
+// without the right gets 403.
 func Test8Scraped(t *testing.T) {
 	t.Run("plain port", func(t *testing.T) {
 		prometheus, err := system.PrometheusURL(t.Context())
@@ -37,35 +32,7 @@ func Test8Scraped(t *testing.T) {
 	})
 
 	t.Run("secure port", func(t *testing.T) {
-		dir := t.TempDir()
-		ca, token := filepath.Join(dir, "ca.crt"), filepath.Join(dir, "token")
-		secret, err := system.Client.CoreV1().Secrets(lab.AdapterNamespace).Get(t.Context(), "loadline-adapter-tls", metav1.GetOptions{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		put(t, ca, secret.Data["ca.crt"])
-		put(t, token, []byte(scraper(t)))
-		targets := []string{}
-		for _, p := range adapterPods(t) {
-			targets = append(targets, p.Status.PodIP+":6443")
-		}
-		prometheus, err := cluster.StartPrometheus(t.Context(), cluster.PromOptions{ConfigYAML: fmt.Sprintf(`
-global: {scrape_interval: 1s}
-scrape_configs:
-- job_name: adapter
-  scheme: https
-  authorization: {credentials_file: %q}
-  tls_config: {ca_file: %q, server_name: loadline-adapter.%s.svc}
-  static_configs: [{targets: [%s]}]
-`, token, ca, lab.AdapterNamespace, strings.Join(targets, ", "))})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer func() {
-			if err := prometheus.Close(); err != nil {
-				t.Error(err)
-			}
-		}()
+		prometheus := operated(t, applyMonitor(t))
 		scraped(t, prometheus.URL(), `job="adapter"`)
 	})
 
@@ -82,16 +49,23 @@ scrape_configs:
 	})
 }
 
-// scraped waits until Prometheus has our metrics of both replicas.
+// scraped waits until Prometheus has our metrics of both replicas. Reads may all
+// go to one of them.
 func scraped(t *testing.T, prometheus, selector string) {
 	t.Helper()
-	for _, metric := range []string{
-		`loadline_reads_total{%s,outcome="ok",metric="http_requests_per_second"}`, `loadline_queries_total{%s,outcome="ok"}`,
-		`loadline_read_duration_seconds_bucket{%s}`, `loadline_oldest_value_age_seconds{%s}`, `loadline_wanted{%s,why="referenced"}`,
-		`loadline_wanted_rejections_total{%s}`, `loadline_values_held{%s}`, `loadline_config_last_load_success_timestamp_seconds{%s}`,
-		`apiserver_delegated_authz_request_total{%s}`, `up{%s} == 1`,
+	for metric, replicas := range map[string]int{
+		`loadline_reads_total{%s,outcome="ok",metric="http_requests_per_second"}`: 1,
+		`loadline_read_duration_seconds_bucket{%s}`:                               1,
+		`loadline_queries_total{%s,outcome="ok"}`:                                 2,
+		`loadline_oldest_value_age_seconds{%s}`:                                   2,
+		`loadline_wanted{%s,why="referenced"}`:                                    2,
+		`loadline_wanted_rejections_total{%s}`:                                    2,
+		`loadline_values_held{%s}`:                                                2,
+		`loadline_config_last_load_success_timestamp_seconds{%s}`:                 2,
+		`apiserver_delegated_authz_request_total{%s}`:                             1,
+		`up{%s} == 1`: 2,
 	} {
-		query := "count(" + fmt.Sprintf(metric, selector) + ") > 0"
+		query := fmt.Sprintf("count(count by (instance) ("+metric+")) >= %d", selector, replicas)
 		until(t, query, 30*time.Second, func(ctx context.Context) (bool, string) {
 			req, err := http.NewRequestWithContext(ctx, http.MethodGet, prometheus+"/api/v1/query?query="+url.QueryEscape(query), nil)
 			if err != nil {
@@ -109,35 +83,5 @@ func scraped(t *testing.T, prometheus, selector string) {
 			}
 			return len(answer.Data.Result) == 1, string(body)
 		})
-	}
-}
-
-// scraper returns the token of a service account that may scrape, and nothing else.
-func scraper(t *testing.T) string {
-	t.Helper()
-	ctx, meta := t.Context(), metav1.ObjectMeta{Name: "e2e-scraper"}
-	accounts := system.Client.CoreV1().ServiceAccounts("default")
-	if _, err := accounts.Create(ctx, &corev1.ServiceAccount{ObjectMeta: meta}, metav1.CreateOptions{}); err != nil {
-		t.Fatal(err)
-	}
-	_, err := system.Client.RbacV1().ClusterRoleBindings().Create(ctx, &rbacv1.ClusterRoleBinding{
-		ObjectMeta: meta,
-		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "loadline-adapter-scraper"},
-		Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Name: meta.Name, Namespace: "default"}},
-	}, metav1.CreateOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	token, err := accounts.CreateToken(ctx, meta.Name, &authenticationv1.TokenRequest{}, metav1.CreateOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return token.Status.Token
-}
-
-func put(t *testing.T, file string, data []byte) {
-	t.Helper()
-	if err := os.WriteFile(file, data, 0o600); err != nil {
-		t.Fatal(err)
 	}
 }
