@@ -18,6 +18,7 @@ type index struct {
 	mu         sync.RWMutex
 	namespaces map[string]*namespace
 	remembered int // names in all matches
+	most       int // of remembered
 }
 
 type namespace struct {
@@ -33,7 +34,7 @@ const (
 	maxNames   = 1 << 20
 )
 
-func newIndex() *index { return &index{namespaces: map[string]*namespace{}} }
+func newIndex() *index { return &index{namespaces: map[string]*namespace{}, most: maxNames} }
 
 // names returns the sorted names of the objects in ns that sel matches. The
 // result is shared: callers must not change it.
@@ -62,7 +63,7 @@ func (x *index) names(ns string, sel labels.Selector, key string) []string {
 		}
 	}
 	slices.Sort(names)
-	if len(n.matches) < maxMatches && x.remembered+len(names) <= maxNames {
+	if len(n.matches) < maxMatches && x.remembered+len(names) <= x.most {
 		n.matches[key] = names
 		x.remembered += len(names)
 	}
