@@ -55,18 +55,27 @@ func slicePort(s *discoveryv1.EndpointSlice, name string) string {
 }
 
 // podBackends does the same from pods, for a machine where EndpointSlices
-// refuse the pods' addresses.
+// refuse the pods' addresses. As there, a terminating pod counts as serving while
+// its readiness probe succeeds.
 func podBackends(pods []*corev1.Pod, port corev1.ServicePort) []string {
-	var out []string
+	var ready, leaving []string
 	for _, pod := range pods {
 		number := targetPort(pod, port)
-		if number == 0 || pod.Status.PodIP == "" || pod.DeletionTimestamp != nil || !isReady(pod) {
+		if number == 0 || pod.Status.PodIP == "" || !isReady(pod) {
 			continue
 		}
-		out = append(out, net.JoinHostPort(pod.Status.PodIP, strconv.Itoa(number)))
+		addr := net.JoinHostPort(pod.Status.PodIP, strconv.Itoa(number))
+		if pod.DeletionTimestamp == nil {
+			ready = append(ready, addr)
+		} else {
+			leaving = append(leaving, addr)
+		}
 	}
-	slices.Sort(out)
-	return out
+	if len(ready) == 0 {
+		ready = leaving
+	}
+	slices.Sort(ready)
+	return ready
 }
 
 func targetPort(pod *corev1.Pod, port corev1.ServicePort) int {

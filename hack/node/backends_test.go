@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 )
 
@@ -52,16 +53,24 @@ func TestPodBackends(t *testing.T) {
 			Status: corev1.PodStatus{PodIP: ip, Conditions: []corev1.PodCondition{{Type: corev1.PodReady, Status: ready}}},
 		}
 	}
-	pods := []*corev1.Pod{pod("127.0.0.9", "True"), pod("127.0.0.8", "False"), pod("", "True")}
+	leaving := func(p *corev1.Pod) *corev1.Pod { p.DeletionTimestamp = &metav1.Time{}; return p }
 	named := corev1.ServicePort{Port: 80, TargetPort: intstr.FromString("http")}
-	if diff := cmp.Diff([]string{"127.0.0.9:8080"}, podBackends(pods, named)); diff != "" {
-		t.Error(diff)
-	}
-	if diff := cmp.Diff([]string{"127.0.0.9:80"}, podBackends(pods, corev1.ServicePort{Port: 80})); diff != "" {
-		t.Error(diff)
-	}
-	if got := podBackends(pods, corev1.ServicePort{Port: 80, TargetPort: intstr.FromString("none")}); got != nil {
-		t.Errorf("a port nobody has leads to %v", got)
+	for label, test := range map[string]struct {
+		pods []*corev1.Pod
+		port corev1.ServicePort
+		want []string
+	}{
+		"ready ones":        {[]*corev1.Pod{pod("127.0.0.9", "True"), pod("127.0.0.8", "False"), pod("", "True"), pod("127.0.0.7", "True")}, named, []string{"127.0.0.7:8080", "127.0.0.9:8080"}},
+		"by number":         {[]*corev1.Pod{pod("127.0.0.9", "True")}, corev1.ServicePort{Port: 80}, []string{"127.0.0.9:80"}},
+		"a port of nobody":  {[]*corev1.Pod{pod("127.0.0.9", "True")}, corev1.ServicePort{Port: 80, TargetPort: intstr.FromString("none")}, nil},
+		"not a leaving one": {[]*corev1.Pod{pod("127.0.0.9", "True"), leaving(pod("127.0.0.8", "True"))}, named, []string{"127.0.0.9:8080"}},
+		"terminating last":  {[]*corev1.Pod{pod("127.0.0.9", "False"), leaving(pod("127.0.0.8", "True")), leaving(pod("127.0.0.7", "False"))}, named, []string{"127.0.0.8:8080"}},
+	} {
+		t.Run(label, func(t *testing.T) {
+			if diff := cmp.Diff(test.want, podBackends(test.pods, test.port)); diff != "" {
+				t.Error(diff)
+			}
+		})
 	}
 }
 
