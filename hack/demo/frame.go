@@ -31,7 +31,7 @@ func Frame(history []Observation, events []Event, size Size) []string {
 	for i := range now.Scalers {
 		lines = append(lines, scalerLines(history, i, width)...)
 	}
-	lines = append(lines, pad("")+"(full height: twice the target)", "")
+	lines = append(lines, pad("")+fmt.Sprintf("(%s a character; full: twice the target)", plotStep*interval), "")
 	lines = append(lines, newest(events, size.Height-len(lines))...)
 	for i, line := range lines {
 		lines[i] = cut(line, size.Width)
@@ -81,7 +81,7 @@ func scalerLines(history []Observation, i, width int) []string {
 	ready := of(func(s Scaler) float64 { return float64(s.Ready) })
 	value := "no value yet"
 	if s.Known {
-		value = fmt.Sprintf("%s %s, target %s", number(s.Value), s.Unit, number(s.Target))
+		value = s.compared()
 	}
 	replicas := fmt.Sprintf("%d ready, %d wanted (%d-%d)", s.Ready, s.Desired, s.Min, s.Max)
 	return []string{

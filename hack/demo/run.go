@@ -51,7 +51,7 @@ func Run(ctx context.Context, o Options) (err error) {
 		d.lab.DumpLogs(o.Out)
 		return err
 	}
-	fmt.Fprintf(o.Out, "Everything runs after %s\n\n", time.Since(began).Round(time.Second))
+	fmt.Fprintf(o.Out, "Everything runs after %s\n\n%s\n", time.Since(began).Round(time.Second), introduction(o))
 	return d.show(ctx)
 }
 
@@ -135,7 +135,7 @@ func (d *demo) show(ctx context.Context) error {
 		return err
 	}
 	verdict := Verdict(history)
-	fmt.Fprintf(d.opts.Out, "\n%s\n", Table(Summarize(history)))
+	fmt.Fprintf(d.opts.Out, "\nHow long each reaction took from the step of the load on, and what the HPA decided:\n\n%s\n%s\n", Table(Summarize(history)), Requests(lastLoads(history)))
 	if verdict != nil {
 		d.lab.DumpLogs(d.opts.Out)
 		return fmt.Errorf("scaling did not happen as it should:\n%w", verdict)

@@ -26,10 +26,10 @@ func TestScreenPlain(t *testing.T) {
 	}
 	s.end()
 	want := `before
-0:00  web 0/0, 2 of 2 ready
+0:00  web 75/20, 2 of 2 ready
 0:03  something
-0:05  web 0/0, 2 of 2 ready
-0:10  web 0/0, 2 of 2 ready
+0:05  web 75/20, 2 of 2 ready
+0:10  web 75/20, 2 of 2 ready
 `
 	if diff := cmp.Diff(want, out.String()); diff != "" {
 		t.Error(diff)

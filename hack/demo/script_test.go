@@ -13,7 +13,7 @@ func at(seconds int, p Phase, scalers ...Scaler) Observation {
 }
 
 func scaler(name string, desired, replicas, ready int32) Scaler {
-	return Scaler{Name: name, Known: true, Min: 2, Max: 6, Desired: desired, Replicas: replicas, Ready: ready}
+	return Scaler{Name: name, Unit: "a pod", Known: true, Value: 75, Target: 20, Min: 2, Max: 6, Desired: desired, Replicas: replicas, Ready: ready}
 }
 
 func TestNext(t *testing.T) {

@@ -1,9 +1,11 @@
 package demo
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -11,14 +13,19 @@ import (
 
 // Reaction is what one HPA made of one step of the load.
 type Reaction struct {
-	Scaler   string
-	Step     Phase // Up or Down
-	From, To int32 // replicas wanted at the step, and the most (Up) or fewest (Down) after it
-	Goal     int32
-	Decided  time.Duration // from the step to the first change in its direction; -1 if there was none
-	Ready    time.Duration // from the step until the goal's replicas, no more and no fewer, were ready; -1 if never
-	Reasons  []string      // that the HPA's conditions took on, in their order, without what is normal
+	Scaler  string
+	Step    Phase   // Up or Down
+	Wanted  []int32 // replicas, at the step and after each decision that went further its way
+	Goal    int32
+	Saw     string        // the value and the target at the first decision; empty if unknown
+	Decided time.Duration // from the step to the first decision; -1 if there was none
+	Ready   time.Duration // from the step until the goal's replicas, no more and no fewer, were ready; -1 if never
+	Reasons []Condition   // that the HPA's conditions took on, in their order, without what is normal
 }
+
+// From and To are the replicas wanted at the step and at last.
+func (r Reaction) From() int32 { return r.Wanted[0] }
+func (r Reaction) To() int32   { return r.Wanted[len(r.Wanted)-1] }
 
 // Reached tells whether the step had the outcome that it was to have.
 func (r Reaction) Reached() bool { return r.Ready >= 0 }
@@ -55,25 +62,27 @@ func after(history []Observation, step Phase) []Observation {
 }
 
 func react(part []Observation, step Phase, first Scaler) Reaction {
-	r := Reaction{Scaler: first.Name, Step: step, From: first.Desired, To: first.Desired, Goal: first.Max, Decided: -1, Ready: -1}
+	r := Reaction{Scaler: first.Name, Step: step, Wanted: []int32{first.Desired}, Goal: first.Max, Decided: -1, Ready: -1}
 	if step == Down {
 		r.Goal = first.Min
 	}
-	// A goal that was met before the step was not reached because of it.
-	before, moved := first, false
+	before := first
 	for _, o := range part {
 		for _, s := range o.Scalers {
 			if s.Name != first.Name {
 				continue
 			}
 			since := o.At - part[0].At
-			if step == Up && s.Desired > r.To || step == Down && s.Desired < r.To {
-				r.To, moved = s.Desired, true
-				if r.Decided < 0 {
+			if step == Up && s.Desired > r.To() || step == Down && s.Desired < r.To() {
+				if r.Wanted = append(r.Wanted, s.Desired); r.Decided < 0 {
 					r.Decided = since
+					if s.Known {
+						r.Saw = s.compared()
+					}
 				}
 			}
-			if r.Ready < 0 && moved && s.settled(r.Goal) {
+			// A goal that was met before the step was not reached because of it.
+			if r.Ready < 0 && r.Decided >= 0 && s.settled(r.Goal) {
 				r.Ready = since
 			}
 			r.Reasons = append(r.Reasons, newReasons(before, s, r.Reasons)...)
@@ -84,31 +93,67 @@ func react(part []Observation, step Phase, first Scaler) Reaction {
 }
 
 // newReasons returns what the conditions took on since before, known aside.
-func newReasons(before, now Scaler, known []string) []string {
-	var reasons []string
+func newReasons(before, now Scaler, known []Condition) []Condition {
+	var reasons []Condition
 	for _, c := range now.Conditions {
-		special := worthTelling(c.Reason) || c.Reason == "SucceededRescale"
-		if special && c.Reason != before.condition(c.Type).Reason && !slices.Contains(known, c.Reason) {
-			reasons = append(reasons, c.Reason)
+		if worthTelling(c.Reason) && c.Reason != before.condition(c.Type).Reason && !mentions(known, c.Reason) {
+			reasons = append(reasons, c)
 		}
 	}
 	return reasons
 }
 
-// Table shows reactions.
+func mentions(list []Condition, reason string) bool {
+	return slices.ContainsFunc(list, func(c Condition) bool { return c.Reason == reason })
+}
+
+// Table shows reactions, and below them what the HPAs said meanwhile.
 func Table(reactions []Reaction) string {
 	var b strings.Builder
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "LOAD\tHPA\tREPLICAS\tDECIDED AFTER\tALL READY AFTER\tTHE HPA'S REASONS")
+	fmt.Fprintln(w, "LOAD\tHPA\tREPLICAS\tDECIDED\tALL READY\tTHE HPA SAW")
 	for _, r := range reactions {
 		step := "up"
 		if r.Step == Down {
 			step = "down"
 		}
-		fmt.Fprintf(w, "%s\t%s\t%d to %d\t%s\t%s\t%s\n", step, r.Scaler, r.From, r.To, took(r.Decided), took(r.Ready), strings.Join(r.Reasons, ", "))
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", step, r.Scaler, decisions(r.Wanted), took(r.Decided), took(r.Ready), cmp.Or(r.Saw, "-"))
 	}
 	w.Flush()
+	var said []Condition
+	for _, r := range reactions {
+		for _, c := range r.Reasons {
+			if !mentions(said, c.Reason) {
+				if said = append(said, c); len(said) == 1 {
+					b.WriteString("\nReasons that the HPAs gave:\n")
+				}
+				fmt.Fprintf(&b, "  %s: %s\n", c.Reason, cut(essence(c.Message), 200))
+			}
+		}
+	}
 	return b.String()
+}
+
+// decisions is "6 → 3 → 2".
+func decisions(wanted []int32) string {
+	var parts []string
+	for _, n := range wanted {
+		parts = append(parts, strconv.Itoa(int(n)))
+	}
+	return strings.Join(parts, " → ")
+}
+
+// Requests says what became of the requests.
+func Requests(loads []Load) string {
+	var parts []string
+	for _, l := range loads {
+		text := fmt.Sprintf("%s: %d answered, %d failed, %d not sent", l.Name, l.OK, l.Failed, l.Unsent)
+		if l.Failed > 0 {
+			text += fmt.Sprintf(" (the last failure: %s)", cut(l.LastError, 200))
+		}
+		parts = append(parts, text)
+	}
+	return strings.Join(parts, "; ")
 }
 
 func took(d time.Duration) string {
@@ -136,9 +181,9 @@ func Verdict(history []Observation) error {
 	}
 	low := map[string]bool{} // did not go up, so cannot come down: one error is enough
 	for _, r := range reactions {
-		if !r.Reached() && !(low[r.Scaler] && r.From == r.Goal) {
+		if !r.Reached() && !(low[r.Scaler] && r.From() == r.Goal) {
 			low[r.Scaler] = r.Step == Up
-			errs = append(errs, fmt.Errorf("%s did not come from %d to %d ready replicas, it wanted %d; its conditions at the end: %s", r.Scaler, r.From, r.Goal, r.To, last[r.Scaler].conditions()))
+			errs = append(errs, fmt.Errorf("%s did not come from %d to %d ready replicas, it wanted %d; its conditions at the end: %s", r.Scaler, r.From(), r.Goal, r.To(), last[r.Scaler].conditions()))
 		}
 	}
 	for _, l := range lastLoads(history) {

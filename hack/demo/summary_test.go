@@ -9,7 +9,7 @@ import (
 )
 
 func because(s Scaler, reason string) Scaler {
-	s.Conditions = []Condition{{Type: "ScalingLimited", Reason: reason}}
+	s.Conditions = []Condition{{Type: "ScalingLimited", Reason: reason, Message: "in the HPA's words"}}
 	return s
 }
 
@@ -31,21 +31,28 @@ func perfect() []Observation {
 
 func TestSummarize(t *testing.T) {
 	const s = time.Second
-	up := Reaction{"web", Up, 2, 6, 6, 4 * s, 12 * s, []string{"TooManyReplicas"}}
+	reasons := func(names ...string) []Condition {
+		var list []Condition
+		for _, name := range names {
+			list = append(list, Condition{Type: "ScalingLimited", Reason: name, Message: "in the HPA's words"})
+		}
+		return list
+	}
+	up := Reaction{"web", Up, []int32{2, 4, 6}, 6, "75 a pod, target 20", 4 * s, 12 * s, reasons("TooManyReplicas")}
 	tests := map[string]struct {
 		history []Observation
 		want    []Reaction
 	}{
 		"nothing":   {nil, nil},
 		"no step":   {perfect()[:1], nil},
-		"perfect":   {perfect(), []Reaction{up, {"web", Down, 6, 2, 2, 15 * s, 32 * s, []string{"ScaleDownLimit", "TooFewReplicas"}}}},
+		"perfect":   {perfect(), []Reaction{up, {"web", Down, []int32{6, 3, 2}, 2, "75 a pod, target 20", 15 * s, 32 * s, reasons("ScaleDownLimit", "TooFewReplicas")}}},
 		"cut short": {perfect()[:6], []Reaction{up}},
 		"never ready": {perfect()[:4], []Reaction{
-			{"web", Up, 2, 6, 6, 4 * s, -1, []string{"TooManyReplicas"}}}},
+			{"web", Up, []int32{2, 4, 6}, 6, "75 a pod, target 20", 4 * s, -1, reasons("TooManyReplicas")}}},
 		"nothing happens": {[]Observation{at(0, Up, scaler("web", 2, 2, 2)), at(75, Hold, scaler("web", 2, 2, 2)), at(80, Down, scaler("web", 2, 2, 2)), at(90, Down, scaler("web", 2, 2, 2))},
-			[]Reaction{{"web", Up, 2, 2, 6, -1, -1, nil}, {"web", Down, 2, 2, 2, -1, -1, nil}}},
+			[]Reaction{{"web", Up, []int32{2}, 6, "", -1, -1, nil}, {"web", Down, []int32{2}, 2, "", -1, -1, nil}}},
 		"already there": {[]Observation{at(0, Up, scaler("web", 6, 6, 6)), at(9, Up, scaler("web", 6, 6, 6))},
-			[]Reaction{{"web", Up, 6, 6, 6, -1, -1, nil}}},
+			[]Reaction{{"web", Up, []int32{6}, 6, "", -1, -1, nil}}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -84,6 +91,41 @@ func TestVerdict(t *testing.T) {
 			for _, part := range test.want {
 				if !strings.Contains(err.Error(), part) {
 					t.Errorf("%q is not in %q", part, err)
+				}
+			}
+		})
+	}
+}
+
+func TestRequests(t *testing.T) {
+	for name, test := range map[string]struct {
+		loads []Load
+		want  string
+	}{
+		"nothing":   {nil, ""},
+		"all well":  {[]Load{{Name: "pages", OK: 6021}, {Name: "reminders", OK: 900}}, "pages: 6021 answered, 0 failed, 0 not sent; reminders: 900 answered, 0 failed, 0 not sent"},
+		"some lost": {[]Load{{Name: "pages", OK: 1, Failed: 2, Unsent: 3, LastError: "refused"}}, "pages: 1 answered, 2 failed, 3 not sent (the last failure: refused)"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(test.want, Requests(test.loads)); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+func TestIntroduction(t *testing.T) {
+	for name, test := range map[string]struct {
+		options Options
+		want    []string
+	}{
+		"as it comes": {Options{}, []string{"HPA controller (every 15s)", "(5m0s, as the HPAs say)"}},
+		"shortened":   {Options{HPASyncPeriod: 5 * time.Second, Downscale: 20 * time.Second}, []string{"HPA controller (every 5s)", "(20s here, not the HPAs' own 5 minutes)"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, part := range test.want {
+				if text := introduction(test.options); !strings.Contains(text, part) {
+					t.Errorf("%q is not in %q", part, text)
 				}
 			}
 		})

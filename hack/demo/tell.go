@@ -3,6 +3,7 @@ package demo
 import (
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -63,7 +64,7 @@ func tellScaler(old, now Scaler, say func(string, ...any)) {
 		if now.Known {
 			say("%s has a value: %s", now.Name, now.against())
 		} else {
-			say("%s has no value: %s", now.Name, now.condition("ScalingActive").Message)
+			say("%s has no value: %s", now.Name, essence(now.condition("ScalingActive").Message))
 		}
 	}
 	if now.Desired != old.Desired {
@@ -82,7 +83,7 @@ func tellScaler(old, now Scaler, say func(string, ...any)) {
 	}
 	for _, c := range now.Conditions {
 		if was := old.condition(c.Type); was.Reason != c.Reason && worthTelling(c.Reason) {
-			say("%s: %s: %s", now.Name, c.Reason, c.Message)
+			say("%s: %s: %s", now.Name, c.Reason, essence(c.Message))
 		}
 	}
 }
@@ -97,9 +98,21 @@ func worthTelling(reason string) bool {
 	return true
 }
 
-// against says what the value is, and what it should be.
-func (s Scaler) against() string {
-	return fmt.Sprintf("%s %s %s, target %s", s.Metric, number(s.Value), s.Unit, number(s.Target))
+// essence leaves out what the HPA controller puts before the words of a metrics
+// API: which of its calls failed, the reason says already.
+func essence(message string) string {
+	if i := strings.LastIndex(message, " metrics API: "); i >= 0 {
+		return message[i+len(" metrics API: "):]
+	}
+	return message
+}
+
+// against names the metric, its value, and what it should be.
+func (s Scaler) against() string { return s.Metric + " " + s.compared() }
+
+// compared says what the value is, and what it should be.
+func (s Scaler) compared() string {
+	return fmt.Sprintf("%s %s, target %s", number(s.Value), s.Unit, number(s.Target))
 }
 
 // number has one digit behind the point where it says something.

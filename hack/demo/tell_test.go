@@ -36,6 +36,8 @@ func TestTell(t *testing.T) {
 		"value lost": {at(0, Up, quiet), at(1, Up, with(func(s *Scaler) {
 			s.Known, s.Conditions = false, []Condition{{Type: "ScalingActive", Reason: "FailedGetPodsMetric", Message: "no such metric"}}
 		})), []string{"web has no value: no such metric", "web: FailedGetPodsMetric: no such metric"}},
+		"the words of the metrics API": {at(0, Up, quiet), at(1, Up, condition("FailedGetPodsMetric", "the HPA was unable to compute the replica count: unable to get metric rps: unable to fetch metrics from custom metrics API: it is too old")),
+			[]string{"web: FailedGetPodsMetric: it is too old"}},
 		"value found":       {at(0, Up, with(func(s *Scaler) { s.Known = false })), at(1, Up, quiet), []string{"web has a value: rps 5 a pod, target 20"}},
 		"new reason":        {at(0, Up, condition("ValidMetricFound", "")), at(1, Up, condition("TooManyReplicas", "more than the maximum")), []string{"web: TooManyReplicas: more than the maximum"}},
 		"same reason":       {at(0, Up, condition("TooManyReplicas", "a")), at(1, Up, condition("TooManyReplicas", "b")), nil},

@@ -1,0 +1,28 @@
+package demo
+
+import (
+	"cmp"
+	"fmt"
+	"time"
+
+	"github.com/loadline/loadline/hack/lab"
+)
+
+// defaultSync is kube-controller-manager's own.
+const defaultSync = 15 * time.Second
+
+// introduction says what there is to see, to somebody who sees it for the first
+// time.
+func introduction(o Options) string {
+	down := "5m0s, as the HPAs say"
+	if o.Downscale > 0 {
+		down = fmt.Sprintf("%s here, not the HPAs' own 5 minutes", o.Downscale)
+	}
+	return fmt.Sprintf(`What runs is real: Kubernetes' control plane with its HPA controller, Prometheus, the adapter, and Remind Me:
+  load → remindmeweb → remindmeapi → queue ← remindme-worker
+  remindmeweb and remindmeapi scale on requests per second and pod, remindme-worker on the reminders that wait.
+  Each has 2 to 6 replicas. Metrics go: pods → Prometheus (every %s) → adapter (every %s) → HPA controller (every %s).
+The load goes up and down again. A step waits for the next look of the HPA controller; before it scales down
+the value must have been low for a while (%s). About 3 minutes in all.
+`, lab.ScrapeInterval, lab.EvaluationInterval, cmp.Or(o.HPASyncPeriod, defaultSync), down)
+}
