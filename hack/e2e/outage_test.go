@@ -106,6 +106,14 @@ func sourceAway(t *testing.T, want map[string]int32, depth int64, f fault) {
 	began := time.Now()
 	f.begin()
 	create(t, 1)
+	// The newest evaluation from before the fault may be an interval old.
+	never(t, valueMaxAge-lab.EvaluationInterval-slack-time.Since(began), func(ctx context.Context) (bool, string) {
+		_, _, problem := queueDepth(ctx)
+		if problem == nil {
+			_, problem = podMetrics(ctx, "remindmeweb")
+		}
+		return problem != nil, fmt.Sprintf("the last value is not served: %v", problem)
+	})
 	for name := range want {
 		condition(t, name, "False", valueMaxAge+2*hpaSync+slack, "--value-max-age", f.cause)
 	}
@@ -118,11 +126,11 @@ func sourceAway(t *testing.T, want map[string]int32, depth int64, f fault) {
 	back := time.Now()
 	until(t, "the depth of now", f.scrape+2*lab.EvaluationInterval+slack, func(ctx context.Context) (bool, string) {
 		got, evaluated, err := queueDepth(ctx)
-		return err == nil && got == depth+1, fmt.Sprint(got, evaluated, err)
+		// The API's timestamps have whole seconds.
+		return err == nil && got == depth+1 && !evaluated.Before(back.Truncate(time.Second)), fmt.Sprint(got, evaluated, err)
 	})
 	until(t, "rates of now", max(heldBack, f.scrape+lab.RateWindow)+2*lab.EvaluationInterval+slack-time.Since(back), func(ctx context.Context) (bool, string) {
 		evaluated, err := ratesEvaluated(ctx)
-		// The API's timestamps have whole seconds.
 		return err == nil && !evaluated.Before(back.Truncate(time.Second)), fmt.Sprint(evaluated, err)
 	})
 	t.Logf("rates of now %s after the source was back", time.Since(back).Round(100*time.Millisecond))
