@@ -3,6 +3,7 @@ package adapter
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -14,6 +15,11 @@ import (
 
 	"github.com/loadline/loadline/adapter/cert"
 )
+
+// certInterval is for how long an APIService whose caBundle somebody overwrote can
+// be unavailable. A look is four GETs, of the Secret and three APIServices, which
+// keep kube-apiserver busy for less than 10 ms.
+const certInterval = 10 * time.Second
 
 // CertOptions are the flags of the self-managed serving certificate.
 type CertOptions struct {
@@ -68,9 +74,11 @@ func (o *CertOptions) controller(config *rest.Config) (*cert.Controller, error) 
 		return nil, err
 	}
 	namespace, name, _ := splitName(o.Secret)
+	policy := cert.DefaultPolicy()
+	policy.Jitter = rand.Float64()
 	return cert.New(cert.Options{
 		Namespace: namespace, Secret: name, Service: o.Service, ClusterDomain: o.ClusterDomain, APIServices: o.APIServices,
-		Policy: cert.DefaultPolicy(), Interval: time.Minute, StartTimeout: 30 * time.Second,
+		Policy: policy, Interval: certInterval, StartTimeout: 30 * time.Second,
 		Secrets: core.CoreV1().Secrets(namespace), APIServiceClient: apis.ApiregistrationV1().APIServices(),
 		Clock: clock.RealClock{}, Log: klog.Background().WithName("cert"),
 	})

@@ -5,6 +5,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/loadline/loadline/adapter/cert"
 	"github.com/loadline/loadline/provider"
 	"github.com/loadline/loadline/provider/catalog"
 	"github.com/loadline/loadline/provider/demand"
@@ -24,4 +25,5 @@ func DescribeMetrics(r prometheus.Registerer) {
 		objects: func() int { return 0 }, up: func() (bool, bool) { return true, true }, oldest: func() (time.Time, bool) { return time.Now(), true },
 		now: time.Now,
 	})
+	r.MustRegister(certState{func() cert.Status { return cert.Status{NotAfter: time.Unix(1, 0)} }})
 }

@@ -9,6 +9,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 	"github.com/prometheus/common/expfmt"
@@ -16,6 +19,7 @@ import (
 	"k8s.io/apiserver/pkg/authentication/authenticator"
 	cmapiserver "sigs.k8s.io/custom-metrics-apiserver/pkg/apiserver"
 
+	"github.com/loadline/loadline/adapter/cert"
 	"github.com/loadline/loadline/provider/catalog"
 	"github.com/loadline/loadline/provider/demand"
 	"github.com/loadline/loadline/provider/metric"
@@ -201,6 +205,36 @@ loadline_wanted_rejections_total 1
 `), "loadline_oldest_value_age_seconds", "loadline_source_up", "loadline_value_rejections_total", "loadline_values_held", "loadline_values_held_limit", "loadline_wanted", "loadline_wanted_rejections_total")
 	if err != nil {
 		t.Error(err)
+	}
+}
+
+func TestCertMetrics(t *testing.T) {
+	for name, tc := range map[string]struct {
+		status cert.Status
+		want   string
+	}{
+		"nothing yet": {cert.Status{Problems: []string{"a", "b"}}, "loadline_serving_certificate_problems 2\n"},
+		"all is well": {
+			cert.Status{NotAfter: time.Unix(1000, 0), Notes: []string{"left alone"}},
+			"loadline_serving_certificate_not_after_timestamp_seconds 1000\nloadline_serving_certificate_problems 0\n",
+		},
+	} {
+		r := prometheus.NewRegistry()
+		r.MustRegister(certState{func() cert.Status { return tc.status }})
+		page := httptest.NewRecorder()
+		promhttp.HandlerFor(r, promhttp.HandlerOpts{}).ServeHTTP(page, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+		var got strings.Builder
+		for line := range strings.Lines(page.Body.String()) {
+			if !strings.HasPrefix(line, "#") {
+				got.WriteString(line)
+			}
+		}
+		if diff := cmp.Diff(tc.want, got.String()); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+		if problems, err := testutil.GatherAndLint(r); err != nil || len(problems) > 0 {
+			t.Errorf("%s: %v %v", name, problems, err)
+		}
 	}
 }
 

@@ -45,7 +45,7 @@ type parts struct {
 
 // build makes the parts and joins them. Nothing runs yet.
 func build(ctx context.Context, o *Options, rules *rule.Set, config *rest.Config) (*parts, error) {
-	// Discovery takes no context: without a timeout it would outlive the shutdown.
+	// The requests of API discovery have no deadline of their own.
 	bounded := rest.CopyConfig(config)
 	bounded.Timeout = discoveryTimeout
 	disco, err := discovery.NewDiscoveryClientForConfig(bounded)

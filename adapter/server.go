@@ -52,6 +52,7 @@ func newServer(ctx context.Context, o *Options, config *rest.Config, rules *rule
 	}
 	if controller != nil {
 		generic.SecureServing.Cert = controller
+		p.metrics.registry.MustRegister(certState{controller.Status})
 	}
 	generic.LivezChecks = append(generic.LivezChecks, alive(p.evaluator.Beat, o.EvaluationInterval, time.Now))
 	generic.AddReadyzChecks(warm(p.warm))
