@@ -76,7 +76,7 @@ func NewOptions() *Options {
 		ValueMaxAge:        30 * time.Second,
 		ReadPatience:       1500 * time.Millisecond,
 		Demand:             demand.Limits{Total: 20_000, PerNamespace: 2_000, Idle: 5 * time.Minute},
-		MaxValuesHeld:      400_000,
+		MaxValuesHeld:      300_000,
 		Prewarm:            true,
 	}
 }

@@ -21,9 +21,11 @@ const (
 	DefaultTimeout        = 10 * time.Second
 	DefaultSeriesTimeout  = time.Minute
 	DefaultMaxSeriesBytes = 1 << 30
-	// 10,000 pods of one namespace, with long names and all digits, take 1.3 MB.
-	DefaultMaxBytes  = 8 << 20
-	DefaultMaxValues = 50_000
+	// Twice the 10,000 pods of a large namespace. While an answer is read and joined, a
+	// value takes 0.6 KB, and --query-concurrency answers are read at once.
+	DefaultMaxValues = 20_000
+	// 400 bytes for each of them; the name and the value of a pod take 130.
+	DefaultMaxBytes = 8 << 20
 
 	serviceAccountDir = "/var/run/secrets/kubernetes.io/serviceaccount"
 )
