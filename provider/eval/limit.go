@@ -1,9 +1,9 @@
 package eval
 
 import (
+	"cmp"
 	"hash/maphash"
 	"slices"
-	"strings"
 
 	"github.com/loadline/loadline/provider/metric"
 	"github.com/loadline/loadline/provider/plan"
@@ -17,57 +17,50 @@ import (
 // What HPAs reference comes first, then what has values already, so that the same
 // ones are left out each time.
 func (e *Evaluator) admit(wants []plan.Want) ([]plan.Want, map[metric.Identifier]error) {
-	if e.opts.MaxValues == 0 || objects(wants) <= e.opts.MaxValues {
+	most := 0 // objects asked about, if no two questions are equal
+	for _, w := range wants {
+		most += len(w.Names)
+	}
+	if e.opts.MaxValues == 0 || most <= e.opts.MaxValues {
 		return wants, nil
 	}
-	type ranked struct {
-		plan.Want
-		rank int
-		text string
-	}
-	order := make([]ranked, 0, len(wants))
-	for _, w := range wants {
-		r := ranked{Want: w, rank: 2, text: w.ID.String()}
-		if e.opts.Demand.Referenced(w.ID) {
-			r.rank = 0
-		} else if s := e.opts.Store.Get(w.ID); s != nil && s.Data != nil {
-			r.rank = 1
-		}
-		order = append(order, r)
-	}
-	slices.SortFunc(order, func(a, b ranked) int {
-		if a.rank != b.rank {
-			return a.rank - b.rank
-		}
-		return strings.Compare(a.text, b.text)
-	})
 	admitted, refused := wants[:0:0], map[metric.Identifier]error{}
 	asked, left := map[question]bool{}, e.opts.MaxValues
 	seed := maphash.MakeSeed()
-	for _, r := range order {
-		q := questionOf(r.Want, seed)
-		if !asked[q] && len(r.Names) > left {
-			refused[r.ID] = store.Refused(len(r.Names), e.opts.MaxValues)
-			continue
-		}
+	for _, w := range e.byRank(wants) {
+		q := questionOf(w, seed)
 		if !asked[q] {
-			asked[q], left = true, left-len(r.Names)
+			if len(w.Names) > left {
+				refused[w.ID] = store.Refused(len(w.Names), e.opts.MaxValues)
+				continue
+			}
+			asked[q], left = true, left-len(w.Names)
 		}
-		admitted = append(admitted, r.Want)
+		admitted = append(admitted, w)
 	}
 	return admitted, refused
 }
 
-// objects counts the objects that wants ask about; equal questions share a query.
-func objects(wants []plan.Want) int {
-	n, asked, seed := 0, map[question]bool{}, maphash.MakeSeed()
-	for _, w := range wants {
-		if q := questionOf(w, seed); !asked[q] {
-			asked[q] = true
-			n += len(w.Names)
-		}
+// byRank returns wants in the order in which they are admitted.
+func (e *Evaluator) byRank(wants []plan.Want) []plan.Want {
+	type key struct {
+		rank int
+		text string
 	}
-	return n
+	keys := make(map[metric.Identifier]key, len(wants))
+	for _, w := range wants {
+		k := key{rank: 2, text: w.ID.String()}
+		if e.opts.Demand.Referenced(w.ID) {
+			k.rank = 0
+		} else if s := e.opts.Store.Get(w.ID); s != nil && s.Data != nil {
+			k.rank = 1
+		}
+		keys[w.ID] = k
+	}
+	return slices.SortedFunc(slices.Values(wants), func(a, b plan.Want) int {
+		x, y := keys[a.ID], keys[b.ID]
+		return cmp.Or(cmp.Compare(x.rank, y.rank), cmp.Compare(x.text, y.text))
+	})
 }
 
 // question is what decides the query of a want: the identifier, with the objects
