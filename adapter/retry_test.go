@@ -39,7 +39,7 @@ func TestNoAnswerCarriesRetryAfter(t *testing.T) {
 			w.Header().Set("Retry-After", "1")
 			w.WriteHeader(503)
 		}, 503, ""},
-		"429 without the header": {func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "slowly", 429) }, 503, "slowly\n"},
+		"429 without the header": {func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "slowly", http.StatusTooManyRequests) }, 503, "slowly\n"},
 		"a body alone": {func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Retry-After", "1")
 			_, _ = io.WriteString(w, "body")
