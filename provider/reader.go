@@ -52,7 +52,7 @@ func (r *Reader) Read(ctx context.Context, id metric.Identifier) (*store.Data, e
 		now = r.Now()
 	}
 	if err := r.unserved(snap, now); err != nil {
-		if metric.ReasonOf(err) == metric.Undefined && snap.Data == nil {
+		if metric.ReasonOf(err) == metric.Undefined {
 			// A read gets here with a metric that the catalog has, so it has it only
 			// since the evaluation that missed it.
 			r.Evaluator.Soon(id)
@@ -65,8 +65,7 @@ func (r *Reader) Read(ctx context.Context, id metric.Identifier) (*store.Data, e
 
 // unserved is why what snap holds is not served at now; nil if it is.
 func (r *Reader) unserved(snap *store.Snapshot, now time.Time) error {
-	reason := metric.ReasonOf(snap.Err)
-	if snap.Err != nil && (snap.Data == nil || reason != metric.SourceFailed && reason != metric.ObjectsUnknown) {
+	if snap.Err != nil && (snap.Data == nil || !store.Bridged(snap.Err)) {
 		return snap.Err
 	}
 	if age := now.Sub(snap.Data.Evaluated); age > r.MaxAge {

@@ -4,6 +4,8 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/resource"
+
+	"github.com/loadline/loadline/provider/metric"
 )
 
 // Value is one value as the metrics APIs serve it.
@@ -42,9 +44,17 @@ func (d *Data) size() int { return len(d.Objects) + len(d.Bad) + len(d.Series) }
 // attempt ended. Both can be there: a source that went away leaves the last
 // data, which is served up to its bound.
 type Snapshot struct {
-	Data *Data // nil until an attempt succeeded
+	Data *Data // nil until an attempt succeeded, and after an error that is not bridged
 	// Err of the newest attempt; nil if it succeeded.
 	Err error
 	// Attempted is when the newest attempt began.
 	Attempted time.Time
+}
+
+// Bridged says whether an earlier value stands in where an attempt ended with err:
+// nothing was learnt about the value. Anything else that the attempt found, such as
+// a value that is no number, is newer than what was there.
+func Bridged(err error) bool {
+	reason := metric.ReasonOf(err)
+	return reason == metric.SourceFailed || reason == metric.ObjectsUnknown
 }

@@ -101,8 +101,8 @@ func (s *Store) Share(ids []metric.Identifier, d *Data) {
 }
 
 // Fail records that an attempt which began at attempted ended with err. Data of
-// an earlier attempt stays; its age tells the reader whether it still serves. Only
-// where a limit ended the attempt it goes, for nobody is served it any more.
+// an earlier attempt stays if it bridges err; its age tells the reader whether it
+// still serves.
 func (s *Store) Fail(id metric.Identifier, attempted time.Time, err error) {
 	s.writes.Lock()
 	defer s.writes.Unlock()
@@ -111,11 +111,13 @@ func (s *Store) Fail(id metric.Identifier, attempted time.Time, err error) {
 		return
 	}
 	next := &Snapshot{Err: err, Attempted: attempted}
-	if metric.ReasonOf(err) == metric.LimitReached {
-		s.rejections++
+	if !Bridged(err) {
 		s.release(e)
 	} else if old := e.snapshot.Load(); old != nil {
 		next.Data = old.Data
+	}
+	if metric.ReasonOf(err) == metric.LimitReached {
+		s.rejections++
 	}
 	e.put(next)
 }

@@ -31,7 +31,7 @@ func TestFailureKeepsTheLastData(t *testing.T) {
 	if s.Get(a) != nil {
 		t.Fatal("a new store holds something")
 	}
-	down := errors.New("down")
+	down := metric.Errorf(metric.SourceFailed, "down")
 	s.Fail(a, t0, down)
 	if got := s.Get(a); got.Data != nil || got.Err != down || got.Attempted != t0 {
 		t.Errorf("after a failure: %+v", got)
@@ -52,6 +52,24 @@ func TestFailureKeepsTheLastData(t *testing.T) {
 	s.Retain(func(metric.Identifier) bool { return false })
 	if s.Get(a) != nil {
 		t.Error("dropped, yet there")
+	}
+}
+
+// An error that says something about the value outlives the source: once the value
+// was no number, the last number is not served in an outage that follows.
+func TestOnlyALackOfNewsKeepsTheLastData(t *testing.T) {
+	for reason, kept := range map[metric.Reason]bool{
+		metric.SourceFailed: true, metric.ObjectsUnknown: true,
+		metric.NotFinite: false, metric.Overflow: false, metric.Unlabelled: false, metric.RuleFailed: false,
+		metric.Forbidden: false, metric.Undefined: false, metric.Invalid: false, metric.LimitReached: false,
+	} {
+		s := store.New()
+		s.Succeed(a, data(t0, 1))
+		s.Fail(a, t0.Add(time.Second), metric.Errorf(reason, "x"))
+		s.Fail(a, t0.Add(2*time.Second), metric.Errorf(metric.SourceFailed, "down"))
+		if got := s.Get(a).Data != nil; got != kept {
+			t.Errorf("%s, then an outage: data kept is %v", reason, got)
+		}
 	}
 }
 
