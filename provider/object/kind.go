@@ -142,7 +142,7 @@ func (k *kind) unusable() error {
 
 func listError(gr schema.GroupResource, err error) error {
 	if apierrors.IsForbidden(err) {
-		return metric.Errorf(metric.Forbidden, "the adapter may not list and watch %s: add a ClusterRole labelled loadline.dev/aggregate-to-adapter=true with apiGroups [%q], resources [%q], verbs [list, watch]", gr, gr.Group, gr.Resource)
+		return metric.Errorf(metric.Forbidden, "the adapter may not list %s: add a ClusterRole labelled loadline.dev/aggregate-to-adapter=true with apiGroups [%q], resources [%q], verbs [list, watch]", gr, gr.Group, gr.Resource)
 	}
 	return metric.Because(metric.ObjectsUnknown, err, "cannot list %s", gr)
 }
