@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -187,84 +186,6 @@ func ratesEvaluated(ctx context.Context) (time.Time, error) {
 		}
 	}
 	return oldest, nil
-}
-
-// answers is what reads in the background found.
-type answers struct {
-	mu    sync.Mutex
-	n     map[string]int // by kind of read
-	worst map[string]time.Duration
-	wrong map[int64]int // depths that were not allowed
-}
-
-// readOn reads until the test ends, side by side: the metrics of the HPAs, and such
-// that nobody asked for before. A depth must be one of those given.
-func readOn(t *testing.T, depths ...int64) *answers {
-	a := &answers{n: map[string]int{}, worst: map[string]time.Duration{}, wrong: map[int64]int{}}
-	allowed := map[int64]bool{}
-	for _, d := range depths {
-		allowed[d] = true
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	var wg sync.WaitGroup
-	t.Cleanup(func() { cancel(); wg.Wait() })
-	nonce := time.Now().UnixNano()
-	for kind, r := range map[string]struct {
-		pace time.Duration
-		read func(ctx context.Context, i int)
-	}{
-		"depth": {200 * time.Millisecond, func(ctx context.Context, _ int) {
-			if depth, _, err := queueDepth(ctx); err == nil && !allowed[depth] {
-				a.mu.Lock()
-				defer a.mu.Unlock()
-				a.wrong[depth]++
-			}
-		}},
-		"rates": {200 * time.Millisecond, func(ctx context.Context, _ int) { _, _ = podMetrics(ctx, "remindmeweb") }},
-		// Few, for each is evaluated from then on.
-		"unseen": {3 * time.Second, func(ctx context.Context, i int) {
-			_, _ = system.Raw(ctx, fmt.Sprintf("%s%%2Cunseen!%%3D%d-%d", depthPath, nonce, i))
-		}},
-	} {
-		wg.Go(func() {
-			tick := time.NewTicker(r.pace)
-			defer tick.Stop()
-			for i := 0; ctx.Err() == nil; i++ {
-				began := time.Now()
-				r.read(ctx, i) // an error is an answer
-				if ctx.Err() == nil {
-					a.note(kind, time.Since(began))
-				}
-				select {
-				case <-ctx.Done():
-				case <-tick.C:
-				}
-			}
-		})
-	}
-	return a
-}
-
-func (a *answers) note(kind string, took time.Duration) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.n[kind]++
-	a.worst[kind] = max(a.worst[kind], took)
-}
-
-func (a *answers) check(t *testing.T) {
-	t.Helper()
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	t.Logf("answers: %v, the slowest: %v", a.n, a.worst)
-	for kind, took := range a.worst {
-		if took > 2*time.Second {
-			t.Errorf("an answer (%s) took %s", kind, took)
-		}
-	}
-	if len(a.wrong) > 0 {
-		t.Errorf("depths that the queue never had, with the number of answers: %v", a.wrong)
-	}
 }
 
 func prometheusPod(t *testing.T) string {
