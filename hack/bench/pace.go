@@ -11,9 +11,13 @@ const SyncPeriod = 15 * time.Second
 
 // Pace asks as the HPA controller does: n questions of each path, spread evenly
 // over each SyncPeriod, for a number of periods, by as many workers. Each path's
-// i-th question follows the other's, and they take turns at going first.
-func Pace(ctx context.Context, paths []*Path, n, periods int) []Sample {
-	samples := make([]Sample, len(paths))
+// i-th question follows the other's, and they take turns at going first. It
+// returns a sample of each path and period.
+func Pace(ctx context.Context, paths []*Path, n, periods int) [][]Sample {
+	samples := make([][]Sample, len(paths))
+	for i := range samples {
+		samples[i] = make([]Sample, periods)
+	}
 	var mu sync.Mutex
 	var wg sync.WaitGroup
 	questions := make(chan int)
@@ -24,7 +28,7 @@ func Pace(ctx context.Context, paths []*Path, n, periods int) []Sample {
 					at := (i + k) % len(paths)
 					took, err := paths[at].Get(ctx, i)
 					mu.Lock()
-					samples[at].add(took, err)
+					samples[at][i/n].add(took, err)
 					mu.Unlock()
 				}
 			}
@@ -45,8 +49,10 @@ func Pace(ctx context.Context, paths []*Path, n, periods int) []Sample {
 	}
 	close(questions)
 	wg.Wait()
-	for i := range samples {
-		samples[i].Took = time.Since(began)
+	for _, path := range samples {
+		for period := range path {
+			path[period].Took = time.Since(began) / time.Duration(periods)
+		}
 	}
 	return samples
 }

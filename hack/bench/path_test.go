@@ -77,7 +77,7 @@ func TestPaceEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithTimeoutCause(t.Context(), 100*time.Millisecond, errors.New("enough"))
 	defer cancel()
 	samples := Pace(ctx, []*Path{p, p}, 1, 1000)
-	if len(samples) != 2 || len(samples[0].Latencies) == 0 || samples[0].Took > 10*time.Second {
-		t.Errorf("%+v", samples)
+	if len(samples) != 2 || len(samples[0]) != 1000 || len(samples[0][0].Latencies) == 0 || samples[0][0].Took > 10*time.Second {
+		t.Errorf("%d paths, %+v", len(samples), samples[0][0])
 	}
 }

@@ -9,12 +9,14 @@ import (
 
 // Report is what a run found.
 type Report struct {
+	Command                    string
 	HPAs, Pods, Replicas, CPUs int
 	FleetTook, AdapterTook     time.Duration
 	LoadBefore, LoadAfter      string // load averages
 	Idle                       Phase
 	Flood                      []Phase // read, its floor, read, its floor
-	Pace                       []Phase // of two samples each: the read's and its floor's
+	Pace                       []Phase // reads; what was used is their floor's, too
+	PaceFloor                  [][]Sample
 }
 
 // nameWidth is that of the first column, which alone is aligned left.
@@ -22,12 +24,12 @@ const nameWidth = 45
 
 // Write prints the report as a table.
 func (r *Report) Write(w io.Writer) error {
-	fmt.Fprintf(w, "\nLoadline benchmark: %d HPAs x %d pods, %d adapter replicas, %d CPUs for everything (control plane, Prometheus, kwok, readers)\n",
-		r.HPAs, r.Pods, r.Replicas, r.CPUs)
-	fmt.Fprintf(w, "%d pods ran after %s; both metrics APIs were available %s after the adapter was applied\nload average of the machine over a minute: %s before the start, %s at the end (this run's own load included)\n\n",
-		r.HPAs*r.Pods, r.FleetTook.Round(time.Second), r.AdapterTook.Round(100*time.Millisecond), r.LoadBefore, r.LoadAfter)
+	fmt.Fprintf(w, "\n%s\nLoadline benchmark: %d HPAs x %d pods, %d adapter replicas, %d CPUs for everything (control plane, Prometheus, kwok, readers)\n",
+		r.Command, r.HPAs, r.Pods, r.Replicas, r.CPUs)
+	fmt.Fprintf(w, "%d pods ran after %s; both metrics APIs were available %s after the adapter was applied\nload average of the machine over a minute: %s before the start, %s at the end (this run's own load included)\nits CPUs while nobody read: %s busy, by all that runs here\n\n",
+		r.HPAs*r.Pods, r.FleetTook.Round(time.Second), r.AdapterTook.Round(100*time.Millisecond), r.LoadBefore, r.LoadAfter, r.Idle.Machine)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(t, "\trequests\tfailed\tp50\tp99\tmax\trequests/s\tp50 / floor\t(by turn)\tCPU a request\t")
+	fmt.Fprintln(t, "\trequests\tfailed\tp50\tp99\tmax\trequests/s\tp50 / floor\t(all turns)\tCPU a request\t")
 	fmt.Fprintf(t, "%-*s\t\t\t\t\t\t\t\t\t\t\n", nameWidth, fmt.Sprintf("back to back, %d at once", workers))
 	for i := 0; i+1 < len(r.Flood); i += 2 {
 		read, floor := r.Flood[i], r.Flood[i+1]
@@ -35,7 +37,7 @@ func (r *Report) Write(w io.Writer) error {
 	}
 	fmt.Fprintf(t, "%-*s\t\t\t\t\t\t\t\t\t\t\n", nameWidth, fmt.Sprintf("at HPA pace, each metric once per %s", SyncPeriod))
 	for i, run := range r.Pace {
-		pair(t, []string{"direct", "through kube-apiserver"}[i], Summarize(run.Samples[:1]), Summarize(run.Samples[1:]), "", "")
+		pair(t, run.Name, Summarize(run.Samples), Summarize(r.PaceFloor[i]), "", "")
 	}
 	if err := t.Flush(); err != nil {
 		return err
@@ -61,8 +63,8 @@ func (r *Report) cpu(run Phase) string {
 
 func pair(w io.Writer, name string, read, floor Summary, readCPU, floorCPU string) {
 	ratio := "-\t"
-	if overall, least, most := Ratio(read, floor); overall > 0 {
-		ratio = fmt.Sprintf("%.2f\t(%.2f-%.2f)", overall, least, most)
+	if median, least, most := Ratio(read, floor); median > 0 {
+		ratio = fmt.Sprintf("%.2f\t(%.2f-%.2f)", median, least, most)
 	}
 	line(w, name+": read", read, ratio, readCPU)
 	line(w, "  its floor", floor, "1\t", floorCPU)
@@ -86,7 +88,7 @@ func short(d time.Duration) string {
 // writeUsage prints what the adapter used, both replicas together.
 func (r *Report) writeUsage(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintf(t, "%-*s\treads\tPrometheus queries\tqueries a read\tqueries/s\tSubjectAccessReviews\treviews a read\tCPU\t\n", nameWidth, "adapter, replicas together")
+	fmt.Fprintf(t, "%-*s\treads\tPrometheus queries\tqueries a read\tqueries/s\tSubjectAccessReviews\treviews a read\tCPU\tmachine busy\t\n", nameWidth, "adapter, replicas together")
 	row := func(name string, run Phase, took time.Duration) {
 		u := run.Used
 		perRead := func(n float64) string {
@@ -95,15 +97,15 @@ func (r *Report) writeUsage(w io.Writer) error {
 			}
 			return fmt.Sprintf("%.4f", n/u.Reads)
 		}
-		fmt.Fprintf(t, "%-*s\t%.0f\t%.0f\t%s\t%.1f\t%.0f\t%s\t%.1f%%\t\n", nameWidth, name, u.Reads, u.Queries, perRead(u.Queries), u.Queries/took.Seconds(),
-			u.Reviews, perRead(u.Reviews), 100*u.CPU.Seconds()/took.Seconds())
+		fmt.Fprintf(t, "%-*s\t%.0f\t%.0f\t%s\t%.1f\t%.0f\t%s\t%.1f%%\t%s\t\n", nameWidth, name, u.Reads, u.Queries, perRead(u.Queries), u.Queries/took.Seconds(),
+			u.Reviews, perRead(u.Reviews), 100*u.CPU.Seconds()/took.Seconds(), run.Machine)
 	}
 	row("nobody reads", r.Idle, r.Idle.Samples[0].Took)
 	for _, run := range r.Flood {
 		row("back to back: "+run.Name, run, Summarize(run.Samples).Took)
 	}
-	for i, run := range r.Pace {
-		row("HPA pace: "+[]string{"direct", "through kube-apiserver"}[i], run, run.Samples[0].Took)
+	for _, run := range r.Pace {
+		row("HPA pace: "+run.Name+" + floor", run, Summarize(run.Samples).Took)
 	}
 	if err := t.Flush(); err != nil {
 		return err
@@ -112,7 +114,7 @@ func (r *Report) writeUsage(w io.Writer) error {
 	for _, run := range append(r.Flood, r.Pace...) {
 		rss = max(rss, run.Used.RSS)
 	}
-	_, err := fmt.Fprintf(w, "\nresident memory of the larger replica: %.0f MiB, at most %.0f MiB; it evaluates %.0f metrics\n",
+	_, err := fmt.Fprintf(w, "\np50 / floor is the median of the turns' ratios: a read's turn and its floor's come one right after the other\nresident memory of the larger replica: %.0f MiB, at most %.0f MiB; it evaluates %.0f metrics\n",
 		r.Idle.Used.RSS/(1<<20), rss/(1<<20), r.Idle.Used.Wanted)
 	return err
 }

@@ -14,7 +14,7 @@ var update = flag.Bool("update", false, "write the golden file")
 
 func TestReport(t *testing.T) {
 	phase := func(name string, took time.Duration, cpu time.Duration, reads float64, latencies ...[]time.Duration) Phase {
-		p := Phase{Name: name, Used: Usage{CPU: cpu, RSS: 64 << 20, Queries: 20, Reviews: 3, Reads: reads, Wanted: 100}}
+		p := Phase{Name: name, Machine: cpuTime{Busy: 1, All: 4}, Used: Usage{CPU: cpu, RSS: 64 << 20, Queries: 20, Reviews: 3, Reads: reads, Wanted: 100}}
 		for _, l := range latencies {
 			p.Samples = append(p.Samples, Sample{Latencies: l, Took: took})
 		}
@@ -22,8 +22,11 @@ func TestReport(t *testing.T) {
 	}
 	broken := phase("through kube-apiserver", time.Second, 0, 0)
 	broken.Samples = []Sample{{Failed: 3, LastError: "503 Service Unavailable", Took: time.Second}}
+	sample := func(took time.Duration, latencies ...int) Sample {
+		return Sample{Latencies: ms(latencies...), Took: took}
+	}
 	r := &Report{
-		HPAs: 100, Pods: 10, Replicas: 2, CPUs: 4, FleetTook: 12 * time.Second, AdapterTook: 3456 * time.Millisecond,
+		Command: "make bench", HPAs: 100, Pods: 10, Replicas: 2, CPUs: 4, FleetTook: 12 * time.Second, AdapterTook: 3456 * time.Millisecond,
 		LoadBefore: "0.10", LoadAfter: "1.90",
 		Idle: phase("", 20*time.Second, 200*time.Millisecond, 0, nil),
 		Flood: []Phase{
@@ -33,8 +36,12 @@ func TestReport(t *testing.T) {
 			phase("through kube-apiserver, floor", time.Second, 5*time.Millisecond, 0, ms(4)),
 		},
 		Pace: []Phase{
-			phase("", 15*time.Second, 300*time.Millisecond, 2, ms(2, 3), ms(2, 2)),
-			phase("", 15*time.Second, 300*time.Millisecond, 2, ms(5, 6), ms(4, 4)),
+			phase("direct", 15*time.Second, 300*time.Millisecond, 2, ms(2, 3), ms(3, 3)),
+			phase("through kube-apiserver", 15*time.Second, 300*time.Millisecond, 2, ms(5, 6)),
+		},
+		PaceFloor: [][]Sample{
+			{sample(15*time.Second, 2, 2), sample(15*time.Second, 2, 2)},
+			{sample(15*time.Second, 4, 4)},
 		},
 	}
 	var got bytes.Buffer

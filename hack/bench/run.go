@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"runtime"
-	"strings"
 	"time"
 )
 
@@ -21,6 +19,7 @@ type Options struct {
 	Periods int           // of 15 s, at HPA pace
 	Profile string        // file for a CPU profile of direct reads; none if empty
 	Keep    bool          // leave the state directory
+	Command string        // that a reader of the report repeats it by
 	Log     io.Writer     // progress
 }
 
@@ -46,7 +45,7 @@ func Run(ctx context.Context, o Options) (report *Report, err error) {
 	}
 	report = &Report{
 		LoadBefore: before,
-		HPAs:       o.HPAs, Pods: o.Pods, CPUs: runtime.NumCPU(), FleetTook: time.Since(began),
+		Command:    o.Command, HPAs: o.HPAs, Pods: o.Pods, CPUs: runtime.NumCPU(), FleetTook: time.Since(began),
 	}
 	s.exporter.Serve(pods)
 	if report.AdapterTook, err = s.startAdapter(ctx); err != nil {
@@ -73,21 +72,26 @@ func (o Options) measure(ctx context.Context, a *access, apps []App, report *Rep
 	paths := paths(a, apps, o.Pods)
 
 	o.say("Nobody reads: %s", idleTime)
+	var idled Sample
 	var err error
-	if report.Idle, err = metered(ctx, meter, func() []Sample { return []Sample{idle(ctx, idleTime)} }); err != nil {
+	if report.Idle, err = metered(ctx, meter, func() { idled = idle(ctx, idleTime) }); err != nil {
 		return err
 	}
+	report.Idle.Samples = []Sample{idled}
 	o.say("Back to back: %d turns of %s for each of %d paths", o.Turns, o.Turn, len(paths))
 	if report.Flood, err = flood(ctx, meter, paths, o.Turns, o.Turn); err != nil {
 		return err
 	}
 	for at, pair := range [][]*Path{paths[:2], paths[2:]} {
 		o.say("At HPA pace: %d periods of %s, %s", o.Periods, SyncPeriod, []string{"direct", "through kube-apiserver"}[at])
-		run, err := metered(ctx, meter, func() []Sample { return Pace(ctx, pair, len(apps), o.Periods) })
+		var samples [][]Sample
+		run, err := metered(ctx, meter, func() { samples = Pace(ctx, pair, len(apps), o.Periods) })
 		if err != nil {
 			return err
 		}
+		run.Name, run.Samples = pair[0].Name, samples[0]
 		report.Pace = append(report.Pace, run)
+		report.PaceFloor = append(report.PaceFloor, samples[1])
 	}
 	if o.Profile != "" {
 		o.say("Profile of direct reads")
@@ -117,12 +121,14 @@ func flood(ctx context.Context, meter Meter, paths []*Path, turns int, length ti
 	phases := make([]Phase, len(paths))
 	for turn := range turns {
 		for _, at := range order(turn, len(paths)) {
-			run, err := metered(ctx, meter, func() []Sample { return []Sample{paths[at].Flood(ctx, length)} })
+			var sample Sample
+			run, err := metered(ctx, meter, func() { sample = paths[at].Flood(ctx, length) })
 			if err != nil {
 				return nil, err
 			}
-			phases[at].Samples = append(phases[at].Samples, run.Samples...)
+			phases[at].Samples = append(phases[at].Samples, sample)
 			phases[at].Used = phases[at].Used.Add(run.Used)
+			phases[at].Machine = phases[at].Machine.Add(run.Machine)
 		}
 	}
 	for i := range phases {
@@ -141,21 +147,26 @@ func order(turn, n int) []int {
 	return at
 }
 
-// Phase is what was measured in one go, with what the adapter used meanwhile.
+// Phase is one path's turns, with what the adapter used meanwhile.
 type Phase struct {
 	Name    string
 	Samples []Sample
 	Used    Usage
+	Machine cpuTime // of all that runs on it
 }
 
-func metered(ctx context.Context, meter Meter, act func() []Sample) (Phase, error) {
+// metered measures what is used while act acts.
+func metered(ctx context.Context, meter Meter, act func()) (Phase, error) {
 	before, err := meter.Read(ctx)
 	if err != nil {
 		return Phase{}, err
 	}
-	samples := act()
+	machine := machineTime()
+	act()
+	p := Phase{Machine: machineTime().Sub(machine)}
 	after, err := meter.Read(ctx)
-	return Phase{Samples: samples, Used: after.Sub(before)}, err
+	p.Used = after.Sub(before)
+	return p, err
 }
 
 // idle does nothing for a time.
@@ -168,16 +179,6 @@ func idle(ctx context.Context, length time.Duration) Sample {
 	case <-ctx.Done():
 	}
 	return Sample{Took: time.Since(began)}
-}
-
-// loadAverage is of the machine, over a minute: how much else runs here.
-func loadAverage() string {
-	data, err := os.ReadFile("/proc/loadavg")
-	if err != nil {
-		return "unknown"
-	}
-	minute, _, _ := strings.Cut(string(data), " ")
-	return minute
 }
 
 func (o Options) say(format string, args ...any) {

@@ -57,21 +57,20 @@ func Quantile(sorted []time.Duration, q float64) time.Duration {
 	return sorted[min(max(rank, 1), len(sorted))-1]
 }
 
-// Ratio compares the medians of two paths that took turns: over all requests,
-// and the least and greatest of the turns, which shows how much is noise.
-func Ratio(of, to Summary) (overall, least, most float64) {
-	if to.P50 > 0 {
-		overall = float64(of.P50) / float64(to.P50)
-	}
+// Ratio compares two paths that took turns: the median of the turns' ratios, each
+// of two medians that were measured one right after the other, and the least and
+// the greatest, which show how much is noise. Zeros without a turn in which both
+// answered.
+func Ratio(of, to Summary) (median, least, most float64) {
+	var ratios []float64
 	for i := range min(len(of.TurnP50), len(to.TurnP50)) {
-		if to.TurnP50[i] == 0 {
-			continue
+		if of.TurnP50[i] > 0 && to.TurnP50[i] > 0 {
+			ratios = append(ratios, float64(of.TurnP50[i])/float64(to.TurnP50[i]))
 		}
-		r := float64(of.TurnP50[i]) / float64(to.TurnP50[i])
-		if least == 0 || r < least {
-			least = r
-		}
-		most = max(most, r)
 	}
-	return overall, least, most
+	if len(ratios) == 0 {
+		return 0, 0, 0
+	}
+	slices.Sort(ratios)
+	return ratios[(len(ratios)-1)/2], ratios[0], ratios[len(ratios)-1]
 }

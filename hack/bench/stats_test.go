@@ -60,26 +60,31 @@ func TestSummarize(t *testing.T) {
 }
 
 func TestRatio(t *testing.T) {
-	type result struct{ Overall, Least, Most float64 }
+	type result struct{ Median, Least, Most float64 }
 	for name, c := range map[string]struct {
 		of, to Summary
 		want   result
 	}{
 		"nothing": {Summary{}, Summary{}, result{}},
-		"turns": {
+		"a turn that others disturbed": {
 			Summary{P50: 30, TurnP50: []time.Duration{20, 40, 30}},
-			Summary{P50: 20, TurnP50: []time.Duration{20, 20, 10}},
-			result{1.5, 1, 3},
+			Summary{P50: 20, TurnP50: []time.Duration{20, 20, 3}},
+			result{2, 1, 10},
 		},
-		"a turn without an answer": {
-			Summary{P50: 30, TurnP50: []time.Duration{20, 40}},
-			Summary{P50: 20, TurnP50: []time.Duration{0, 20}},
-			result{1.5, 2, 2},
+		"lower of two": {
+			Summary{TurnP50: []time.Duration{20, 40}},
+			Summary{TurnP50: []time.Duration{20, 20}},
+			result{1, 1, 2},
+		},
+		"turns without an answer": {
+			Summary{TurnP50: []time.Duration{20, 40, 0}},
+			Summary{TurnP50: []time.Duration{0, 20, 20}},
+			result{2, 2, 2},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var got result
-			got.Overall, got.Least, got.Most = Ratio(c.of, c.to)
+			got.Median, got.Least, got.Most = Ratio(c.of, c.to)
 			if diff := cmp.Diff(c.want, got); diff != "" {
 				t.Error(diff)
 			}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -14,7 +15,10 @@ import (
 )
 
 func options(args []string) (bench.Options, error) {
-	o := bench.Options{Log: os.Stderr}
+	o := bench.Options{Log: os.Stderr, Command: "make bench"}
+	if len(args) > 0 {
+		o.Command += fmt.Sprintf(" ARGS='%s'", strings.Join(args, " "))
+	}
 	fs := pflag.NewFlagSet("bench", pflag.ContinueOnError)
 	fs.IntVar(&o.HPAs, "hpas", 100, "HPAs, each with a workload.")
 	fs.IntVar(&o.Pods, "pods", 10, "Pods of each workload.")
