@@ -32,6 +32,8 @@ func Run(ctx context.Context, o Options) (err error) {
 		return err
 	}
 	d := &demo{opts: o, isolated: netns.Isolated(), screen: newScreen(o.Out, o.Size)}
+	// Read while all of it starts: a terminal shows nothing but the plot later.
+	fmt.Fprintln(o.Out, introduction(o))
 	began := time.Now()
 	if err := d.start(ctx); err != nil {
 		return err
@@ -51,7 +53,7 @@ func Run(ctx context.Context, o Options) (err error) {
 		d.lab.DumpLogs(o.Out)
 		return err
 	}
-	fmt.Fprintf(o.Out, "Everything runs after %s\n\n%s\n", time.Since(began).Round(time.Second), introduction(o))
+	fmt.Fprintf(o.Out, "Everything runs after %s\n\n", time.Since(began).Round(time.Second))
 	return d.show(ctx)
 }
 
