@@ -20,10 +20,10 @@ func (c *Catalog) Wait(ctx context.Context) {
 }
 
 // Listed is closed after the first relist in which the source answered for every
-// rule; a refusal is an answer. Readiness waits for it, within its own bound:
-// a replica that counted a failed start as listed would be ready without having
-// evaluated anything, and take over from one that has. A source that is away
-// costs a start that bound, and a replica that runs nothing.
+// rule; a refusal is an answer. Readiness waits for it, within its own bound: a
+// replica that counted a failed start as listed would be ready without having
+// evaluated anything, and take over from one that has. So a source that is away
+// delays a start by that bound; it never makes a replica unready that was ready.
 func (c *Catalog) Listed() <-chan struct{} { return c.listed.ch }
 
 func (c *Catalog) isListed() bool {
