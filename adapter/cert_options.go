@@ -1,6 +1,7 @@
 package adapter
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -82,4 +83,25 @@ func (o *CertOptions) controller(config *rest.Config) (*cert.Controller, error) 
 		Secrets: core.CoreV1().Secrets(namespace), APIServiceClient: apis.ApiregistrationV1().APIServices(),
 		Clock: clock.RealClock{}, Log: klog.Background().WithName("cert"),
 	})
+}
+
+// stoppable is a controller whose first look, which holds up the start of the
+// server, ends when stop is closed. The context that the library gives it does not.
+type stoppable struct {
+	*cert.Controller
+	stop <-chan struct{}
+}
+
+// RunOnce implements dynamiccertificates.ControllerRunner.
+func (s stoppable) RunOnce(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() {
+		select {
+		case <-s.stop:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	return s.Controller.RunOnce(ctx)
 }

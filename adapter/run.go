@@ -12,6 +12,7 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/klog/v2"
+	cmapiserver "sigs.k8s.io/custom-metrics-apiserver/pkg/apiserver"
 
 	"github.com/loadline/loadline/provider/rule"
 )
@@ -48,8 +49,10 @@ func Run(ctx context.Context, o *Options) error {
 		stop()
 		return err
 	}
-	server, err := newServer(ctx, o, config, rules, parts)
-	if err != nil {
+	server, err := startWithin(ctx, startTimeout, func() (*cmapiserver.CustomMetricsAdapterServer, error) {
+		return newServer(ctx, o, config, rules, parts)
+	})
+	if server == nil {
 		stop()
 		return err
 	}
@@ -64,6 +67,34 @@ func Run(ctx context.Context, o *Options) error {
 	err = server.GenericAPIServer.PrepareRun().RunWithContext(ctx)
 	stop()
 	return errors.Join(err, parts.wait(&beside, stopTimeout))
+}
+
+// startTimeout bounds the making of the server. To begin with, the library looks up
+// the cluster's authentication configuration, with requests without a deadline.
+const startTimeout = 30 * time.Second
+
+// startWithin returns what start does. When ctx ends first it returns nil without
+// an error. start is then left to itself, for the process is about to end.
+func startWithin[T any](ctx context.Context, limit time.Duration, start func() (*T, error)) (*T, error) {
+	type result struct {
+		made *T
+		err  error
+	}
+	done := make(chan result, 1)
+	go func() {
+		made, err := start()
+		done <- result{made, err}
+	}()
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	select {
+	case r := <-done:
+		return r.made, r.err
+	case <-ctx.Done():
+		return nil, nil
+	case <-timer.C:
+		return nil, fmt.Errorf("not started within %s: the Kubernetes API server does not answer for its authentication configuration, the ConfigMap kube-system/extension-apiserver-authentication", limit)
+	}
 }
 
 // loadRules reads and compiles the configuration.

@@ -3,13 +3,16 @@ package adapter
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -32,9 +35,9 @@ func hanging(t *testing.T) (string, <-chan struct{}) {
 	return server.URL, asked
 }
 
-// With an API server and a source that both hang, the process is alive, says that
-// it is not ready, and stops cleanly as soon as it is told to.
-func TestRunWhereEverythingHangs(t *testing.T) {
+// hangingOptions are for an API server and a source that both hang.
+func hangingOptions(t *testing.T) (o *Options, listener net.Listener, clusterAsked <-chan struct{}) {
+	t.Helper()
 	cluster, clusterAsked := hanging(t)
 	source, _ := hanging(t)
 	dir := t.TempDir()
@@ -45,28 +48,51 @@ func TestRunWhereEverythingHangs(t *testing.T) {
 		}
 		return file
 	}
-	kubeconfig := write("kubeconfig", fmt.Sprintf(`{apiVersion: v1, kind: Config, current-context: a,
-clusters: [{name: a, cluster: {server: %q}}], contexts: [{name: a, context: {cluster: a}}]}`, cluster))
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := NewOptions()
+	t.Cleanup(func() { _ = listener.Close() })
+	o = NewOptions()
 	o.ConfigFile = write("rules.yaml", servedRules)
 	o.Source.URL = source
-	o.Kubeconfig = kubeconfig
+	o.Kubeconfig = write("kubeconfig", fmt.Sprintf(`{apiVersion: v1, kind: Config, current-context: a,
+clusters: [{name: a, cluster: {server: %q}}], contexts: [{name: a, context: {cluster: a}}]}`, cluster))
 	o.Server.SecureServing.Listener = listener
 	o.Server.Authentication.SkipInClusterLookup = true
-	o.Server.Authentication.RemoteKubeConfigFile = kubeconfig
-	o.Server.Authorization.RemoteKubeConfigFile = kubeconfig
+	o.Server.Authentication.RemoteKubeConfigFile = o.Kubeconfig
+	o.Server.Authorization.RemoteKubeConfigFile = o.Kubeconfig
+	return o, listener, clusterAsked
+}
+
+// running runs the adapter. The function it returns ends it, and fails the test if
+// that is an error or takes long.
+func running(t *testing.T, o *Options) (end func()) {
+	t.Helper()
 	if err := o.Validate(); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
 	ended := make(chan error, 1)
 	go func() { ended <- Run(ctx, o) }()
+	return func() {
+		cancel()
+		select {
+		case err := <-ended:
+			if err != nil {
+				t.Error(err)
+			}
+		case <-time.After(4 * time.Second):
+			t.Error("it does not stop")
+		}
+	}
+}
 
+// With an API server and a source that both hang, the process is alive, says that
+// it is not ready, and stops cleanly as soon as it is told to.
+func TestRunWhereEverythingHangs(t *testing.T) {
+	o, listener, clusterAsked := hangingOptions(t)
+	end := running(t, o)
 	client := &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
 	defer client.CloseIdleConnections()
 	for path, want := range map[string]int{"/livez": 200, "/readyz": 500} {
@@ -80,12 +106,42 @@ clusters: [{name: a, cluster: {server: %q}}], contexts: [{name: a, context: {clu
 		}
 	}
 	<-clusterAsked // API discovery hangs
-	cancel()
-	told := time.Now()
-	if err := <-ended; err != nil {
-		t.Error(err)
+	end()
+}
+
+// While the start itself waits for the API server, it can be stopped as well.
+func TestStopWhileStarting(t *testing.T) {
+	for name, change := range map[string]func(*Options){
+		"authentication configuration": func(o *Options) { o.Server.Authentication.SkipInClusterLookup = false },
+		"first certificate":            func(o *Options) { o.Cert.Secret = "a/b" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			o, _, clusterAsked := hangingOptions(t)
+			change(o)
+			end := running(t, o)
+			<-clusterAsked
+			end()
+		})
 	}
-	if took := time.Since(told); took > 4*time.Second {
-		t.Errorf("stopped only after %s", took)
-	}
+}
+
+func TestStartWithin(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		one, wrong := 1, errors.New("wrong")
+		got, err := startWithin(t.Context(), time.Second, func() (*int, error) { return &one, wrong })
+		if got != &one || !errors.Is(err, wrong) {
+			t.Errorf("%v, %v", got, err)
+		}
+		release := make(chan struct{})
+		hangs := func() (*int, error) { <-release; return &one, nil }
+		if got, err := startWithin(t.Context(), time.Second, hangs); got != nil || err == nil || !strings.Contains(err.Error(), "not started within 1s") {
+			t.Errorf("%v, %v", got, err)
+		}
+		over, cancel := context.WithCancel(t.Context())
+		cancel()
+		if got, err := startWithin(over, time.Second, hangs); got != nil || err != nil {
+			t.Errorf("told to stop: %v, %v", got, err)
+		}
+		close(release)
+	})
 }

@@ -51,7 +51,7 @@ func newServer(ctx context.Context, o *Options, config *rest.Config, rules *rule
 		return nil, err
 	}
 	if controller != nil {
-		generic.SecureServing.Cert = controller
+		generic.SecureServing.Cert = stoppable{controller, ctx.Done()}
 		p.metrics.registry.MustRegister(certState{controller.Status})
 	}
 	generic.LivezChecks = append(generic.LivezChecks, alive(p.evaluator.Beat, o.EvaluationInterval, time.Now))
