@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -127,6 +128,52 @@ func TestOpenAPIDescribesWhatIsServed(t *testing.T) {
 		if diff := cmp.Diff(want, got); diff != "" || doc.Info.Version != string(v) || doc.OpenAPI != "3.1.0" {
 			t.Errorf("%s: version %q, operations (-want +got)\n%s", v, doc.Info.Version, diff)
 		}
+	}
+}
+
+// slow is a store that answers after a time, unless its caller gives up before.
+type slow time.Duration
+
+func (s slow) wait(ctx context.Context) error {
+	select {
+	case <-time.After(time.Duration(s)):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (s slow) Create(ctx context.Context, _ reminder.Reminder, _ time.Time) error { return s.wait(ctx) }
+func (s slow) List(ctx context.Context, _ uint64, _ int) (queue.Page, error) {
+	return queue.Page{}, s.wait(ctx)
+}
+func (s slow) Delete(ctx context.Context, _ string) error { return s.wait(ctx) }
+
+// TestASlowQueue: a queue that needs 3 s is waited for, one that hangs is given up
+// soon enough for web, which waits for 4.5 s, to get the answer.
+func TestASlowQueue(t *testing.T) {
+	for name, tc := range map[string]struct {
+		takes time.Duration
+		codes []int // of create, list, delete
+	}{
+		"slow":  {3 * time.Second, []int{201, 200, 204}},
+		"hangs": {time.Hour, []int{503, 503, 503}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				for i, method := range []string{"POST", "GET", "DELETE"} {
+					target := "/reminders"
+					if method == "DELETE" {
+						target += "/ABCDEFGHIJKLMNOPQRSTUVWX27"
+					}
+					began := time.Now()
+					code := call(api.V2, slow(tc.takes), method, target, `{"text":"tea"}`).Code
+					if took := time.Since(began); code != tc.codes[i] || took >= 4500*time.Millisecond {
+						t.Errorf("%s: %d after %s, want %d before 4.5 s", method, code, took, tc.codes[i])
+					}
+				}
+			})
+		})
 	}
 }
 
