@@ -44,21 +44,19 @@ func Run(ctx context.Context, o *Options) error {
 	}
 	// Watches and loops outlive the server: it answers until its last request.
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
 	parts, err := build(background, o, rules, config)
 	if err != nil {
-		stop()
 		return err
 	}
 	server, err := startWithin(ctx, startTimeout, func() (*cmapiserver.CustomMetricsAdapterServer, error) {
 		return newServer(ctx, o, config, rules, parts)
 	})
 	if server == nil {
-		stop()
 		return err
 	}
 	if o.MetricsBindAddress != "" {
 		if parts.plain, err = net.Listen("tcp", o.MetricsBindAddress); err != nil {
-			stop()
 			return fmt.Errorf("--metrics-bind-address: %w", err)
 		}
 	}
