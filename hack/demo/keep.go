@@ -1,17 +1,21 @@
 package demo
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/loadline/loadline/hack/lab"
 )
 
 // lookAround says how to use what was left running. The API server's port is
 // the same inside and outside of the namespace.
-func (d *demo) lookAround() string {
+func (d *demo) lookAround(ctx context.Context) string {
 	c := d.lab.Cluster
 	var b strings.Builder
 	say := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
@@ -29,6 +33,12 @@ func (d *demo) lookAround() string {
 			enter = fmt.Sprintf("nsenter --target %d --user --net --preserve-credentials", os.Getpid())
 		}
 		say("Pods and Services answer in the demo's network namespace only; a shell in it: %s", enter)
+		ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+		defer cancel()
+		web, err := d.lab.Client.CoreV1().Services(lab.RemindMeNamespace).Get(ctx, "remindmeweb-service", metav1.GetOptions{})
+		if err == nil { // without it there is one hint less
+			say("Remind Me's page: %s curl http://%s/", enter, web.Spec.ClusterIP)
+		}
 	}
 	return b.String()
 }

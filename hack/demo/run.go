@@ -146,7 +146,7 @@ func (d *demo) show(ctx context.Context) error {
 	if !d.opts.Keep {
 		return nil
 	}
-	fmt.Fprint(d.opts.Out, d.lookAround())
+	fmt.Fprint(d.opts.Out, d.lookAround(ctx))
 	select {
 	case <-ctx.Done():
 		return nil
