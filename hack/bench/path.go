@@ -71,6 +71,31 @@ func (p *Path) Get(ctx context.Context, i int) (time.Duration, error) {
 	return took, p.Check(body)
 }
 
+// fetch asks once where no time is measured, and reads most bytes of the answer at
+// most. An answer that is longer, or not 200 OK, is an error.
+func fetch(ctx context.Context, c *http.Client, url, accept string, most int64) ([]byte, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Accept", accept)
+	resp, err := c.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, most+1))
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("%s: %w", url, err)
+	case resp.StatusCode != http.StatusOK:
+		return nil, fmt.Errorf("%s: %s: %.300s", url, resp.Status, body)
+	case int64(len(body)) > most:
+		return nil, fmt.Errorf("%s: the answer has more than %d bytes", url, most)
+	}
+	return body, nil
+}
+
 // Flood asks back to back, with all workers, for a time.
 func (p *Path) Flood(ctx context.Context, length time.Duration) Sample {
 	ctx, cancel := context.WithTimeout(ctx, length+readTimeout)

@@ -49,6 +49,29 @@ func TestGet(t *testing.T) {
 	}
 }
 
+func TestFetch(t *testing.T) {
+	for name, c := range map[string]struct {
+		status     int
+		body, want string
+		err        string // part of it; empty: none
+	}{
+		"an answer":     {200, "12345678", "12345678", ""},
+		"too long":      {200, "123456789", "", "more than 8 bytes"},
+		"not an answer": {404, "none", "", "404 Not Found: none"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := server(t, true, func(w http.ResponseWriter, _ *http.Request) {
+				w.WriteHeader(c.status)
+				_, _ = w.Write([]byte(c.body))
+			})
+			got, err := fetch(t.Context(), p.Client, p.Base, "*/*", 8)
+			if string(got) != c.want || (err == nil) != (c.err == "") || err != nil && !strings.Contains(err.Error(), c.err) {
+				t.Errorf("%q, %v", got, err)
+			}
+		})
+	}
+}
+
 func TestFloodCountsFailures(t *testing.T) {
 	var asked, most, now atomic.Int64
 	p := server(t, true, func(w http.ResponseWriter, _ *http.Request) {

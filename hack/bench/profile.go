@@ -3,8 +3,6 @@ package bench
 import (
 	"context"
 	"fmt"
-	"io"
-	"net/http"
 	"os"
 	"time"
 )
@@ -21,23 +19,11 @@ func profile(ctx context.Context, a *access, path *Path, file string) error {
 	go func() { flooded <- path.Flood(ctx, profileTime+time.Second) }()
 	defer func() { <-flooded }()
 	url := fmt.Sprintf("%s/debug/pprof/profile?seconds=%d", path.Base, int(profileTime/time.Second))
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return err
-	}
 	patient := *a.admin
 	patient.Timeout = profileTime + 10*time.Second
-	resp, err := patient.Do(req)
+	data, err := fetch(ctx, &patient, url, "*/*", maxProfile)
 	if err != nil {
 		return err
-	}
-	defer resp.Body.Close()
-	data, err := io.ReadAll(io.LimitReader(resp.Body, maxProfile))
-	if err != nil {
-		return err
-	}
-	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s: %s: %.300s", url, resp.Status, data)
 	}
 	return os.WriteFile(file, data, 0o600)
 }

@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"net/http"
@@ -33,6 +34,9 @@ func (u Usage) Add(o Usage) Usage {
 	}
 }
 
+// maxMetrics bounds what is read of a replica's metrics, in bytes.
+const maxMetrics = 16 << 20
+
 // Meter reads the metrics of replicas.
 type Meter struct {
 	Client   *http.Client
@@ -58,20 +62,12 @@ func (m Meter) Read(ctx context.Context) (Usage, error) {
 }
 
 func (m Meter) read(ctx context.Context, base string) (Usage, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, base+"/metrics", nil)
+	text, err := fetch(ctx, m.Client, base+"/metrics", "text/plain", maxMetrics)
 	if err != nil {
 		return Usage{}, err
-	}
-	resp, err := m.Client.Do(req)
-	if err != nil {
-		return Usage{}, err
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		return Usage{}, fmt.Errorf("%s/metrics: %s", base, resp.Status)
 	}
 	parser := expfmt.NewTextParser(model.UTF8Validation)
-	families, err := parser.TextToMetricFamilies(resp.Body)
+	families, err := parser.TextToMetricFamilies(bytes.NewReader(text))
 	if err != nil {
 		return Usage{}, fmt.Errorf("%s/metrics: %w", base, err)
 	}

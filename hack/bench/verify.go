@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"math"
 	"net/http"
 	"time"
@@ -37,22 +36,9 @@ func verify(ctx context.Context, a *access, apps []App, pods int) error {
 }
 
 func verifyOne(ctx context.Context, client *http.Client, base string, app App, pods int) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, base+app.path(), nil)
+	body, err := fetch(ctx, client, base+app.path(), "application/json", maxBody)
 	if err != nil {
 		return err
-	}
-	req.Header.Set("Accept", "application/json")
-	resp, err := client.Do(req)
-	if err != nil {
-		return err
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody))
-	if err != nil {
-		return err
-	}
-	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s: %.300s", resp.Status, body)
 	}
 	var list v1beta2.MetricValueList
 	if err := json.Unmarshal(body, &list); err != nil {
