@@ -118,6 +118,45 @@ func Test5Killed(t *testing.T) {
 	t.Logf("APIs away until %s after the kill", last.Round(100*time.Millisecond))
 }
 
+// Test5Rolled: both adapters are replaced, as by an upgrade. All through it, until
+// the old ones are gone, all three APIServices are available and every read
+// succeeds.
+func Test5Rolled(t *testing.T) {
+	web := driver(t, "remindmeweb-service", load.Get("/"))
+	rate(t, web, 30)
+	replicas(t, "remindmeweb", 2, 90*time.Second)
+	othersServed(t)
+
+	old := map[string]bool{}
+	for _, p := range adapterPods(t) {
+		old[p.Name] = true
+	}
+	restart := system.Cluster.Kubectl(t.Context(), "rollout", "restart", "deployment/"+lab.AdapterDeployment, "--namespace="+lab.AdapterNamespace)
+	if out, err := restart.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	began, reads, gone := time.Now(), 0, false
+	for !gone {
+		if problem := unavailable(t.Context()); problem != "" {
+			t.Errorf("%s after the restart was asked for: %s", time.Since(began).Round(100*time.Millisecond), problem)
+		}
+		reads++
+		pods, err := system.Client.CoreV1().Pods(lab.AdapterNamespace).List(t.Context(), metav1.ListOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		gone = !slices.ContainsFunc(pods.Items, func(p corev1.Pod) bool { return old[p.Name] })
+		if time.Since(began) > 2*time.Minute {
+			t.Fatalf("an old adapter is there after %s", time.Since(began))
+		}
+		pace(t, 50*time.Millisecond)
+	}
+	t.Logf("%d times everything was read, over %s", reads, time.Since(began).Round(time.Second))
+	if pods := adapterPods(t); len(pods) != 2 {
+		t.Errorf("%d adapters are ready, want 2", len(pods))
+	}
+}
+
 // unavailable says why the metrics APIs are not all available, or nothing.
 func unavailable(ctx context.Context) string {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)

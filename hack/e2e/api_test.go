@@ -7,7 +7,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -15,12 +14,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
-	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/rest"
 	"k8s.io/metrics/pkg/apis/external_metrics/v1beta1"
 
 	"github.com/loadline/loadline/hack/lab"
@@ -190,72 +186,6 @@ func describes(data, kind, metric string) ([]string, error) {
 	}
 	slices.Sort(names)
 	return names, nil
-}
-
-// Test6Rights: each API in each version refuses a user without rights with 403,
-// and nobody with 401 or 403; who has the shipped role in a namespace reads
-// there, and nowhere else.
-func Test6Rights(t *testing.T) {
-	stranger, err := system.Cluster.UserConfig("stranger")
-	if err != nil {
-		t.Fatal(err)
-	}
-	reader, err := system.Cluster.UserConfig("reader")
-	if err != nil {
-		t.Fatal(err)
-	}
-	bindings := system.Client.RbacV1().RoleBindings(lab.RemindMeNamespace)
-	if _, err := bindings.Create(t.Context(), &rbacv1.RoleBinding{
-		ObjectMeta: metav1.ObjectMeta{Name: "e2e-reader"},
-		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "loadline-metrics-reader"},
-		Subjects:   []rbacv1.Subject{{Kind: rbacv1.UserKind, APIGroup: rbacv1.GroupName, Name: "reader"}},
-	}, metav1.CreateOptions{}); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := bindings.Delete(context.WithoutCancel(t.Context()), "e2e-reader", metav1.DeleteOptions{}); err != nil {
-			t.Error(err)
-		}
-	})
-	forbidden := []int{http.StatusForbidden}
-	for name, tc := range map[string]struct {
-		config      *rest.Config
-		here, other []int // codes in Remind Me's namespace, and elsewhere
-	}{
-		"a user without rights": {stranger, forbidden, forbidden},
-		"nobody":                {system.Cluster.AnonymousConfig(), []int{http.StatusUnauthorized, http.StatusForbidden}, []int{http.StatusUnauthorized, http.StatusForbidden}},
-		"a reader":              {reader, []int{http.StatusOK}, forbidden},
-	} {
-		t.Run(name, func(t *testing.T) {
-			client, err := kubernetes.NewForConfig(tc.config)
-			if err != nil {
-				t.Fatal(err)
-			}
-			const list, named = "/pods/*/http_requests_per_second", "/metrics/http_requests_per_second"
-			for path, codes := range map[string][]int{
-				depthPath: tc.here,
-				customPath + "v1beta1" + inRemindMe + list:         tc.here,
-				customPath + "v1beta2" + inRemindMe + list:         tc.here,
-				customPath + "v1beta2" + inRemindMe + named:        tc.here,
-				externalPath + "/namespaces/default/no_such":       tc.other,
-				customPath + "v1beta1/namespaces/default" + list:   tc.other,
-				customPath + "v1beta2/namespaces/default" + list:   tc.other,
-				customPath + "v1beta2/nodes/*/requests_per_second": tc.other,
-			} {
-				until(t, path, 15*time.Second, func(ctx context.Context) (bool, string) {
-					var code int
-					body, err := client.Discovery().RESTClient().Get().RequestURI(path).Do(ctx).StatusCode(&code).Raw()
-					if len(codes) == 1 && codes[0] == http.StatusOK {
-						return code == http.StatusOK, fmt.Sprint(code, err) // the binding and the first evaluation take a moment
-					}
-					if !slices.Contains(codes, code) {
-						t.Fatalf("%s: %d %s, want one of %v", path, code, body, codes)
-					}
-					return true, ""
-				})
-			}
-		})
-	}
 }
 
 const chosenLabel = "loadline.dev%2Fe2e%3Dchosen"

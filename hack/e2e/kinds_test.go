@@ -79,11 +79,11 @@ func Test7Kinds(t *testing.T) {
 	})
 
 	t.Run("forbidden", func(t *testing.T) {
-		remedy := []string{"may not list gadgets.e2e.loadline.dev", "ClusterRole labelled loadline.dev/aggregate-to-adapter=true", `apiGroups ["e2e.loadline.dev"], resources ["gadgets"], verbs [list, watch]`}
+		remedy := []string{"may not list and watch gadgets.e2e.loadline.dev", "ClusterRole labelled loadline.dev/aggregate-to-adapter=true", `apiGroups ["e2e.loadline.dev"], resources ["gadgets"], verbs [list, watch]`}
 		readGadget(t, 2*time.Minute, http.StatusInternalServerError, remedy...)
 		othersServed(t)
 		scaleOnGadget(t)
-		until(t, "the HPA's condition says so", 30*time.Second, func(ctx context.Context) (bool, string) {
+		until(t, "the HPA's condition says so", time.Minute, func(ctx context.Context) (bool, string) {
 			h, err := hpa(ctx, "e2e-gadget")
 			if err != nil {
 				return false, err.Error()

@@ -54,11 +54,26 @@ func vector(value string) func(http.ResponseWriter, *http.Request) {
 	return write(fmt.Sprintf(`{"status":"success","data":{"resultType":"vector","result":[{"metric":{},"value":[%d,%q]}]}}`, time.Now().Unix(), value))
 }
 
-// padded is a good answer of exactly size bytes.
-func padded(value string, size int) func(http.ResponseWriter, *http.Request) {
+// large is a good answer of exactly size bytes: 1,000 series with long labels,
+// whose values are 0.008 each.
+func large(size int) func(http.ResponseWriter, *http.Request) {
+	const series = 1_000
 	return func(w http.ResponseWriter, _ *http.Request) {
-		head := fmt.Sprintf(`{"status":"success","data":{"resultType":"vector","result":[{"metric":{},"value":[%d,%q]}]}`, time.Now().Unix(), value)
-		io.WriteString(w, head+strings.Repeat(" ", size-len(head)-1)+"}")
+		head, tail := `{"status":"success","data":{"resultType":"vector","result":[`, `]}}`
+		left := size - len(head) - len(tail)
+		var body strings.Builder
+		body.WriteString(head)
+		for i := range series {
+			begin, end := fmt.Sprintf(`{"metric":{"n":"%d","pad":"`, i), fmt.Sprintf(`"},"value":[%d,"0.008"]}`, time.Now().Unix())
+			if i < series-1 {
+				end += ","
+			}
+			take := left / (series - i)
+			body.WriteString(begin + strings.Repeat("x", take-len(begin)-len(end)) + end)
+			left -= take
+		}
+		body.WriteString(tail)
+		io.WriteString(w, body.String())
 	}
 }
 
@@ -100,10 +115,10 @@ func Test7BadAnswers(t *testing.T) {
 	good(t)
 	limit := maxAnswerBytes(t)
 	t.Run("just within the limit", func(t *testing.T) {
-		source.set(padded("8", limit-1))
-		until(t, "the number of a large answer", 10*time.Second, func(ctx context.Context) (bool, string) {
+		source.set(large(limit))
+		until(t, "the values of a large answer", 10*time.Second, func(ctx context.Context) (bool, string) {
 			code, body := read(ctx)
-			return code == http.StatusOK && strings.Contains(body, `"value":"8"`), fmt.Sprintf("%.300s", body)
+			return code == http.StatusOK && strings.Count(body, `"value":"8m"`) == 1_000, fmt.Sprintf("%d %.300s", code, body)
 		})
 		good(t)
 	})
@@ -123,8 +138,8 @@ func Test7BadAnswers(t *testing.T) {
 		"HTML":                {write("<html>please sign in</html>"), "malformed"},
 		"truncated JSON":      {write(`{"status":"success","data":{"resultType":"vector","result":[{"metric"`), "malformed"},
 		"a matrix":            {write(`{"status":"success","data":{"resultType":"matrix","result":[]}}`), "matrix"},
-		"ten megabytes":       {padded("8", ten), "--prometheus-max-answer-bytes"},
-		"one byte too many":   {padded("8", limit+1), "--prometheus-max-answer-bytes"},
+		"ten megabytes":       {large(ten), "--prometheus-max-answer-bytes"},
+		"one byte too many":   {large(limit + 1), "--prometheus-max-answer-bytes"},
 		"NaN":                 {vector("NaN"), "NaN"},
 		"infinity":            {vector("+Inf"), "Inf"},
 		"too large a number":  {vector("1e300"), "beyond"},
