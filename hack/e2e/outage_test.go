@@ -35,9 +35,9 @@ const (
 
 // Test4SourceAway: Prometheus hangs (it accepts and never answers), and later is
 // stopped, with three HPAs at sizes above their minimum. Each time,
-//   - from before the fault until every HPA has had values for a stabilization
-//     window and two syncs after it, nothing changes spec.replicas of what the HPAs
-//     scale, though the rates of the first answers afterwards are too low;
+//   - from before the fault until a stabilization window and two syncs after the
+//     time at which every value has to be back, nothing changes spec.replicas of what
+//     the HPAs scale, though the rates of the first answers afterwards are too low;
 //   - the last values are served for --value-max-age, then for four HPA syncs every
 //     HPA says in its condition that they are too old and what Prometheus did;
 //   - all this time every answer comes within 2 s, of metrics that are evaluated
@@ -128,15 +128,19 @@ func sourceAway(t *testing.T, want map[string]int32, depth int64, f fault) {
 		// The API's timestamps have whole seconds.
 		return err == nil && got == depth+1 && !evaluated.Before(back.Truncate(time.Second)), fmt.Sprint(got, evaluated, err)
 	})
-	until(t, "rates of now", max(heldBack, f.scrape+lab.RateWindow)+2*lab.EvaluationInterval+slack-time.Since(back), func(ctx context.Context) (bool, string) {
-		evaluated, err := ratesEvaluated(ctx)
-		return err == nil && !evaluated.Before(back.Truncate(time.Second)), fmt.Sprint(evaluated, err)
-	})
-	t.Logf("rates of now %s after the source was back", time.Since(back).Round(100*time.Millisecond))
-	for name := range want {
-		condition(t, name, "True", 2*hpaSync+slack)
+	// Each of the two adapters holds back for itself, each metric for itself.
+	recovered := back.Add(max(heldBack, f.scrape+lab.RateWindow) + 2*lab.EvaluationInterval + slack)
+	for _, app := range []string{"remindmeweb", "remindmeapi"} {
+		until(t, "rates of now of "+app, time.Until(recovered), func(ctx context.Context) (bool, string) {
+			evaluated, err := ratesEvaluated(ctx, app)
+			return err == nil && !evaluated.Before(back.Truncate(time.Second)), fmt.Sprint(evaluated, err)
+		})
+		t.Logf("that is %s after the source was back", time.Since(back).Round(100*time.Millisecond))
 	}
-	never(t, downscale+2*hpaSync, func(context.Context) (bool, string) {
+	for name := range want {
+		condition(t, name, "True", time.Until(recovered)+2*hpaSync)
+	}
+	never(t, time.Until(recovered)+downscale+2*hpaSync, func(context.Context) (bool, string) {
 		moved := sizes.since(t, began, "")
 		return len(moved) > 0, fmt.Sprintf("moved because the source had been away: %v", moved)
 	})
@@ -170,9 +174,9 @@ func condition(t *testing.T, name string, status string, limit time.Duration, te
 	t.Log(message)
 }
 
-// ratesEvaluated is when the oldest rate of web's pods in an answer was evaluated.
-func ratesEvaluated(ctx context.Context) (time.Time, error) {
-	list, err := podList(ctx, "remindmeweb")
+// ratesEvaluated is when the oldest rate of an app's pods in an answer was evaluated.
+func ratesEvaluated(ctx context.Context, app string) (time.Time, error) {
+	list, err := podList(ctx, app)
 	if err != nil {
 		return time.Time{}, err
 	}
