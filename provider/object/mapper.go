@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/restmapper"
@@ -37,6 +38,7 @@ type Mapper struct {
 
 type mapping struct {
 	meta.RESTMapper
+	groups []*restmapper.APIGroupResources
 	// Answers for group and resource; the mapper underneath walks lists for
 	// each, which is slow for something asked at every read.
 	resources sync.Map // schema.GroupVersionResource → schema.GroupVersionResource
@@ -54,8 +56,8 @@ func NewMapper(d discovery.DiscoveryInterface, interval time.Duration) *Mapper {
 	return m
 }
 
-// Refresh reads the API server's discovery once. Groups that cannot be read,
-// such as those of an aggregated server that is away, are left out.
+// Refresh reads the API server's discovery once. Of group versions that cannot be
+// read, such as those of an aggregated server that is away, what was known stays.
 func (m *Mapper) Refresh(ctx context.Context) error {
 	groups, err := restmapper.GetAPIGroupResourcesWithContext(ctx, discovery.ToDiscoveryInterfaceWithContext(m.discovery))
 	if err == nil && len(groups) == 0 {
@@ -65,9 +67,31 @@ func (m *Mapper) Refresh(ctx context.Context) error {
 		m.trouble.Store(&err)
 		return err
 	}
-	m.current.Store(&mapping{RESTMapper: restmapper.NewDiscoveryRESTMapper(groups)})
+	if before := m.current.Load(); before != nil {
+		keepUnread(groups, before.groups)
+	}
+	m.current.Store(&mapping{RESTMapper: restmapper.NewDiscoveryRESTMapper(groups), groups: groups})
 	m.once.Do(func() { close(m.filled) })
 	return nil
+}
+
+// keepUnread fills in what was known of the versions that groups names and could
+// not read: the API server lists them as long as they are registered.
+func keepUnread(groups, before []*restmapper.APIGroupResources) {
+	known := map[string]map[string][]metav1.APIResource{}
+	for _, g := range before {
+		known[g.Group.Name] = g.VersionedResources
+	}
+	for _, g := range groups {
+		for _, v := range g.Group.Versions {
+			if _, read := g.VersionedResources[v.Version]; read {
+				continue
+			}
+			if was, ok := known[g.Group.Name][v.Version]; ok {
+				g.VersionedResources[v.Version] = was
+			}
+		}
+	}
 }
 
 // known returns the newest mapping, or why there is none yet.

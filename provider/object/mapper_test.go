@@ -8,11 +8,13 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	fakediscovery "k8s.io/client-go/discovery/fake"
+	"k8s.io/client-go/restmapper"
 	k8stesting "k8s.io/client-go/testing"
 
 	"github.com/loadline/loadline/provider/metric"
@@ -216,4 +218,37 @@ func TestMapperKeepsWhatItKnows(t *testing.T) {
 			t.Errorf("forgotten in an outage: %v", err)
 		}
 	})
+}
+
+// TestKeepUnread: an aggregated server that is away does not make its kinds
+// unknown, and one that is registered no more does.
+func TestKeepUnread(t *testing.T) {
+	group := func(name string, resources map[string][]metav1.APIResource, versions ...string) *restmapper.APIGroupResources {
+		g := &restmapper.APIGroupResources{Group: metav1.APIGroup{Name: name}, VersionedResources: resources}
+		for _, v := range versions {
+			g.Group.Versions = append(g.Group.Versions, metav1.GroupVersionForDiscovery{GroupVersion: name + "/" + v, Version: v})
+		}
+		return g
+	}
+	type resources = map[string][]metav1.APIResource
+	widgets, gadgets := []metav1.APIResource{{Name: "widgets"}}, []metav1.APIResource{{Name: "gadgets"}}
+	before := []*restmapper.APIGroupResources{
+		group("away", resources{"v1": widgets, "v2": widgets}, "v1", "v2"),
+		group("changed", resources{"v1": widgets}, "v1"),
+		group("gone", resources{"v1": widgets}, "v1"),
+	}
+	now := []*restmapper.APIGroupResources{
+		group("away", resources{"v2": gadgets}, "v1", "v2"),
+		group("changed", resources{"v1": gadgets}, "v1"),
+		group("never read", resources{}, "v1"),
+	}
+	keepUnread(now, before)
+	want := []*restmapper.APIGroupResources{
+		group("away", resources{"v1": widgets, "v2": gadgets}, "v1", "v2"),
+		group("changed", resources{"v1": gadgets}, "v1"),
+		group("never read", resources{}, "v1"),
+	}
+	if diff := cmp.Diff(want, now); diff != "" {
+		t.Error(diff)
+	}
 }
