@@ -8,10 +8,8 @@ import (
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/pem"
-	"fmt"
 	"path/filepath"
 	"slices"
-	"sync"
 	"testing"
 	"time"
 
@@ -32,92 +30,31 @@ import (
 // through kube-apiserver fails, from the change to five seconds after.
 func Test9GivenCertificate(t *testing.T) {
 	first, second := given(t), given(t)
-	base, err := system.AdapterManifests(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	selfManaged := []*unstructured.Unstructured{
-		lab.Find(base, "Secret", "loadline-adapter-tls"),
-		lab.Find(base, "Role", "loadline-adapter-certificate"), lab.Find(base, "RoleBinding", "loadline-adapter-certificate"),
-		lab.Find(base, "ClusterRole", "loadline-adapter-certificate"), lab.Find(base, "ClusterRoleBinding", "loadline-adapter-certificate"),
-	}
-	if slices.Contains(selfManaged, nil) {
-		t.Fatalf("deploy/base has changed its names: %v", selfManaged)
-	}
-	t.Cleanup(func() { // back to the self-managed one
-		if err := startAdapter(context.WithoutCancel(t.Context())); err != nil {
-			t.Error(err)
-		}
-	})
 	setSecret(t, first)
-	if err := remove(t.Context(), selfManaged...); err != nil {
-		t.Fatal(err)
-	}
 	// Both CAs from the start, as where a CA is renewed.
 	trusted := base64.StdEncoding.EncodeToString(slices.Concat(first.cert, second.cert))
-	objects, err := adapterManifests(t.Context(), filepath.Join("hack", "e2e", "given-certificate"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range apiServices {
-		api := lab.Find(objects, "APIService", name)
-		if api == nil {
-			t.Fatalf("the overlay has no APIService %s", name)
-		}
-		if err := unstructured.SetNestedField(api.Object, trusted, "spec", "caBundle"); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for _, o := range selfManaged {
-		if lab.Find(objects, o.GetKind(), o.GetName()) != nil {
-			t.Errorf("the overlay has the %s %s", o.GetKind(), o.GetName())
-		}
-	}
-	if err := system.RunAdapter(t.Context(), objects); err != nil {
-		t.Fatal(err)
-	}
-	until(t, "two replicas", 30*time.Second, func(context.Context) (bool, string) {
-		pods := adapterPods(t)
-		return len(pods) == 2, fmt.Sprint(len(pods))
-	})
+	startGiven(t, trusted)
 	pods := adapterPods(t)
+	if len(pods) != 2 {
+		t.Fatalf("%d adapters are ready, want 2", len(pods))
+	}
 	serves(t, pods, first, 10*time.Second)
 	until(t, "the APIs", 30*time.Second, func(ctx context.Context) (bool, string) {
 		problem := unavailable(ctx)
 		return problem == "", problem
 	})
 
-	stop := make(chan struct{})
-	var reading sync.WaitGroup
-	reads := 0
-	reading.Go(func() {
-		for {
-			select {
-			case <-stop:
-				return
-			case <-time.After(50 * time.Millisecond):
-			}
-			reads++
-			if _, err := system.Raw(t.Context(), webPath); err != nil && !apierrors.IsNotFound(err) {
-				t.Errorf("a read while the certificate changes: %v", err)
-			}
-		}
-	})
+	before, stop := usages(t), reading(t)
 	setSecret(t, second)
 	// The file is written when the node hears of the Secret; the adapter watches it.
 	serves(t, pods, second, 90*time.Second)
 	pace(t, 5*time.Second)
-	close(stop)
-	reading.Wait()
-	t.Logf("%d reads while the certificate changed", reads)
+	reads, slowest := stop()
+	t.Logf("%d reads while the certificate changed, the slowest in %s", reads, slowest.Round(time.Millisecond))
 
-	now := map[string]int32{}
-	for _, p := range adapterPods(t) {
-		now[p.Name] = p.Status.ContainerStatuses[0].RestartCount
-	}
-	for _, p := range pods {
-		if restarts, there := now[p.Name]; !there || restarts != p.Status.ContainerStatuses[0].RestartCount {
-			t.Errorf("%s was restarted", p.Name)
+	for pod, is := range usages(t) {
+		if was, same := before[pod]; !same || was.restarts != is.restarts {
+			t.Errorf("%s was restarted", pod)
 		}
 	}
 	for _, name := range apiServices {
@@ -131,6 +68,53 @@ func Test9GivenCertificate(t *testing.T) {
 	}
 	if problem := unavailable(t.Context()); problem != "" {
 		t.Error(problem)
+	}
+}
+
+// startGiven takes the self-managed certificate away and starts the adapter from
+// the overlay, with caBundle in the APIServices, for the test's time.
+func startGiven(t *testing.T, caBundle string) {
+	t.Helper()
+	base, err := system.AdapterManifests(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	selfManaged := []*unstructured.Unstructured{
+		lab.Find(base, "Secret", "loadline-adapter-tls"),
+		lab.Find(base, "Role", "loadline-adapter-certificate"), lab.Find(base, "RoleBinding", "loadline-adapter-certificate"),
+		lab.Find(base, "ClusterRole", "loadline-adapter-certificate"), lab.Find(base, "ClusterRoleBinding", "loadline-adapter-certificate"),
+	}
+	if slices.Contains(selfManaged, nil) {
+		t.Fatalf("deploy/base has changed its names: %v", selfManaged)
+	}
+	overlay, err := adapterManifests(t.Context(), filepath.Join("hack", "e2e", "given-certificate"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range selfManaged {
+		if lab.Find(overlay, o.GetKind(), o.GetName()) != nil {
+			t.Errorf("the overlay has the %s %s", o.GetKind(), o.GetName())
+		}
+	}
+	for _, name := range apiServices {
+		api := lab.Find(overlay, "APIService", name)
+		if api == nil {
+			t.Fatalf("the overlay has no APIService %s", name)
+		}
+		if err := unstructured.SetNestedField(api.Object, caBundle, "spec", "caBundle"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Cleanup(func() {
+		if err := startAdapter(context.WithoutCancel(t.Context())); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := remove(t.Context(), selfManaged...); err != nil {
+		t.Fatal(err)
+	}
+	if err := system.RunAdapter(t.Context(), overlay); err != nil {
+		t.Fatal(err)
 	}
 }
 

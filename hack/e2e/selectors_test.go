@@ -29,32 +29,12 @@ func Test7TenThousandSelectors(t *testing.T) {
 	othersServed(t)
 	before := usages(t)
 
-	done := make(chan struct{})
-	var watched sync.WaitGroup
-	reads, worst := 0, time.Duration(0)
-	watched.Go(func() {
-		for {
-			select {
-			case <-done:
-				return
-			case <-time.After(100 * time.Millisecond):
-			}
-			for _, path := range []string{webPath, depthPath} {
-				began := time.Now()
-				_, err := system.Raw(t.Context(), path)
-				reads, worst = reads+1, max(worst, time.Since(began))
-				if err != nil || time.Since(began) > 2*time.Second {
-					t.Errorf("an HPA's metric meanwhile: %v after %s", err, time.Since(began))
-				}
-			}
-		}
-	})
+	stop := reading(t)
 	began := time.Now()
 	count := flood(t, 10_000, 20)
-	t.Logf("10,000 selectors in %s: %v; %d reads of HPAs' metrics meanwhile, the slowest in %s",
-		time.Since(began).Round(time.Second), count, reads, worst.Round(time.Millisecond))
-	close(done)
-	watched.Wait()
+	took := time.Since(began).Round(time.Second)
+	reads, slowest := stop()
+	t.Logf("10,000 selectors in %s: %v; %d reads of HPAs' metrics meanwhile, the slowest in %s", took, count, reads, slowest.Round(time.Millisecond))
 
 	// 300 in the lab, for each of two adapters.
 	if taken := 10_000 - count[http.StatusForbidden]; taken > 600 || taken < 300 {

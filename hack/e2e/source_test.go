@@ -176,7 +176,7 @@ func standalone(t *testing.T, source string) func(context.Context) (code int, bo
 	kubeconfig := system.Cluster.Kubeconfig()
 	cmd := exec.Command(adapterBinary(), "--config="+rules, "--prometheus-url="+source, "--bind-address=127.0.0.1", "--secure-port="+port,
 		"--lister-kubeconfig="+kubeconfig, "--authentication-kubeconfig="+kubeconfig, "--authorization-kubeconfig="+kubeconfig,
-		"--evaluation-interval=1s", "--query-timeout=500ms", "--value-max-age=3s", "--prewarm=false")
+		"--evaluation-interval=1s", "--query-timeout=500ms", "--value-max-age=2s", "--prewarm=false")
 	log := &lockedBuffer{}
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
