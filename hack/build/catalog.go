@@ -61,6 +61,12 @@ func Catalog() []Tool {
 			// All other service discoveries together are most of the binary.
 			Tags: "netgo,remove_all_sd,enable_kubernetes_sd",
 		},
+		{
+			// No program: the definition of ServiceMonitor, to check ours by.
+			Name:   "prometheus-operator",
+			Module: "github.com/prometheus-operator/prometheus-operator",
+			Files:  []string{"example/prometheus-operator-crd"},
+		},
 	}
 }
 

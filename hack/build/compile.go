@@ -56,6 +56,10 @@ func (t target) copyFiles(ctx context.Context, to string) error {
 	if len(t.Files) == 0 {
 		return nil
 	}
+	// A module of which nothing was compiled may not be there yet.
+	if err := t.goCommand(ctx, "mod", "download", t.Module).Run(); err != nil {
+		return fmt.Errorf("go mod download %s: %w", t.Module, err)
+	}
 	out, err := t.goCommand(ctx, "list", "-mod=readonly", "-m", "-f", "{{.Dir}}", t.Module).Output()
 	if err != nil {
 		return fmt.Errorf("go list -m %s: %w", t.Module, err)

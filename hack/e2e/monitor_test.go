@@ -4,7 +4,6 @@ package e2e
 
 import (
 	"context"
-	_ "embed"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -18,12 +17,10 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/yaml"
 
+	"github.com/loadline/loadline/hack/build"
 	"github.com/loadline/loadline/hack/cluster"
 	"github.com/loadline/loadline/hack/lab"
 )
-
-//go:embed testdata/servicemonitors.yaml
-var serviceMonitorDefinition string
 
 // monitor is what of a ServiceMonitor decides how Prometheus scrapes.
 type monitor struct {
@@ -40,12 +37,27 @@ type monitor struct {
 	}
 }
 
+// serviceMonitorDefinition is the operator's own, so that the API server checks
+// our manifest as it would where the operator runs.
+func serviceMonitorDefinition(t *testing.T) string {
+	t.Helper()
+	tools, err := build.Locate()
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(filepath.Join(tools.File("prometheus-operator", "example/prometheus-operator-crd"), "monitoring.coreos.com_servicemonitors.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
+
 // applyMonitor applies what the component scrape-servicemonitor adds and changes,
 // for the test's time, and returns its ServiceMonitor as the API server has it.
 func applyMonitor(t *testing.T) monitor {
 	t.Helper()
 	ctx := t.Context()
-	definition := decode(t, serviceMonitorDefinition)
+	definition := decode(t, serviceMonitorDefinition(t))
 	objects, err := system.RenderAdapter(ctx, filepath.Join("hack", "e2e", "servicemonitor"))
 	if err != nil {
 		t.Fatal(err)
