@@ -13,6 +13,8 @@ ARGS ?=
 # The race detector needs a C compiler. Without one the tests run without it,
 # and `make unit` says so.
 RACE := $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
+# They wait for the HPA controller more than they compute.
+E2E := env LOADLINE_ROOT=$(CURDIR) bin/cluster exec -- bin/e2e.test -test.v -test.timeout 30m
 # Static, so that a binary runs in any image and in any namespace.
 STATIC := CGO_ENABLED=0
 
@@ -37,12 +39,16 @@ unit: ## Unit tests of both modules, with the race detector
 	@$(STAGE) 'unit tests of Remind Me' go -C $(REMINDME) test $(RACE) -timeout 15m ./...
 
 .PHONY: e2e
-e2e: build tools ## End-to-end tests on a local cluster of their own
+e2e: build tools ## End-to-end tests, on local clusters of their own side by side
 	@$(STAGE) 'compile the e2e tests' go test -c -tags e2e -o bin/e2e.test ./hack/e2e
 	@$(STAGE) 'compile the e2e tests of the cluster and its node' go test -c -tags e2e -o bin/ ./hack/cluster ./hack/node
-	@$(STAGE) 'e2e tests of the cluster' bin/cluster exec -- bin/cluster.test -test.v -test.timeout 10m
-	@$(STAGE) 'e2e tests of the node' bin/cluster exec -- bin/node.test -test.v -test.timeout 10m -test.run E2E
-	@$(STAGE) 'e2e tests' env LOADLINE_ROOT=$(CURDIR) bin/cluster exec -- bin/e2e.test -test.v -test.timeout 30m $(ARGS)
+	@$(if $(ARGS),$(STAGE) 'e2e tests' $(E2E) $(ARGS),hack/together.sh \
+		'scaling' "$(E2E) -test.run '^Test[123]'" \
+		'outages' "$(E2E) -test.run '^Test4'" \
+		'the rest' "go test -count=1 -tags e2e ./hack/cmd/cluster; \
+			bin/cluster exec -- bin/cluster.test -test.v -test.timeout 10m; \
+			bin/cluster exec -- bin/node.test -test.v -test.timeout 10m -test.run E2E; \
+			$(E2E) -test.skip '^Test[1234]'")
 
 .PHONY: bench
 bench: build tools ## Measure the adapter's reads and print a table

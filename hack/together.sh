@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# together.sh NAME COMMAND [NAME COMMAND]…: run shell commands at the same time,
+# each as a stage, their output line by line behind their names. For what waits
+# more than it computes. The exit status is 1 if any of them failed.
+set -uo pipefail
+stage=$(dirname "${BASH_SOURCE[0]}")/stage.sh
+pids=()
+while (($# >= 2)); do
+	# The last line may have no end when the command is killed, hence printf's.
+	(
+		set -o pipefail
+		"$stage" "$1" bash -euo pipefail -c "$2" </dev/null 2>&1 | while IFS= read -r line || [[ -n $line ]]; do
+			printf '[%s] %s\n' "$1" "$line"
+		done
+	) &
+	pids+=($!)
+	shift 2
+done
+# Ctrl-C reaches them all, for they are of our process group; they stop what they
+# started, and we wait for that.
+trap : INT TERM
+status=0
+for pid in "${pids[@]}"; do
+	while true; do
+		wait "$pid"
+		code=$?
+		kill -0 "$pid" 2>/dev/null || break
+	done
+	((code == 0)) || status=1
+done
+exit "$status"
