@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/prometheus/prometheus/model/labels"
+	"k8s.io/apimachinery/pkg/api/resource"
 
 	"github.com/loadline/loadline/provider/metric"
 	"github.com/loadline/loadline/provider/plan"
@@ -15,6 +16,8 @@ import (
 
 // Bounds of how long an answer after an outage may be held back.
 const (
+	// minRecovery is where something is missing: a source that starts anew has to
+	// find its targets before it scrapes them.
 	minRecovery = 30 * time.Second
 	maxRecovery = 2 * time.Minute
 )
@@ -76,7 +79,11 @@ func partial(prev *store.Snapshot, next *store.Data, q plan.Query, sampleMaxAge 
 	if wrong == 0 {
 		return nil
 	}
-	if next.Evaluated.Sub(now.since) > min(max(minRecovery, window, lookback*2/5), maxRecovery) {
+	hold := max(window, lookback*2/5)
+	if now.lost {
+		hold = max(hold, minRecovery)
+	}
+	if next.Evaluated.Sub(now.since) > min(hold, maxRecovery) {
 		return nil
 	}
 	return metric.Because(metric.SourceFailed, now, "the source is back, and %d of what had a value before has none, or one that may lack a part, yet", wrong)
@@ -98,13 +105,20 @@ func horizons(q plan.Query, sampleMaxAge time.Duration) (window, lookback time.D
 // lower counts values that have fallen. A rate whose window is not filled again is
 // too low, never too high (PromQL extrapolates by one sample interval at most), and
 // so is a sum over part of the targets. So only a fallen value is suspicious, and a
-// risen one may scale up at once.
+// risen one may scale up at once. Of objects it is their sum that counts, as the HPA
+// controller takes their average: one pod that fell must not hold back the many
+// that rose.
 func lower(prev, next *store.Data) int {
 	n := 0
+	var was, is resource.Quantity
 	for name, now := range next.Objects {
-		if before, ok := prev.Objects[name]; ok && now.Quantity.Cmp(before.Quantity) < 0 {
-			n++
+		if before, ok := prev.Objects[name]; ok {
+			was.Add(before.Quantity)
+			is.Add(now.Quantity)
 		}
+	}
+	if is.Cmp(was) < 0 {
+		n++
 	}
 	before := byLabels(prev.Series)
 	for key, now := range byLabels(next.Series) {

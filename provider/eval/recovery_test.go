@@ -34,6 +34,13 @@ func TestPartial(t *testing.T) {
 	lost := func(ago time.Duration) error {
 		return metric.Because(metric.SourceFailed, &recovering{since: at.Add(-ago), lost: true}, "back")
 	}
+	two := func(a, b int64, ago time.Duration) *store.Data {
+		d := &store.Data{Evaluated: at.Add(-ago), Objects: map[string]store.Value{}}
+		for name, milli := range map[string]int64{"a": a, "b": b} {
+			d.Objects[name] = store.Value{Quantity: *resource.NewMilliQuantity(milli, resource.DecimalSI)}
+		}
+		return d
+	}
 	bad := objects("a")
 	bad.Bad = map[string]error{"b": errors.New("NaN")}
 	valued := func(milli int64, ago time.Duration) *store.Data {
@@ -67,6 +74,11 @@ func TestPartial(t *testing.T) {
 		"a window longer than the bound":   {&store.Snapshot{Data: objects("a", "b"), Err: since(121 * time.Second)}, objects("a"), []string{"a", "b"}, time.Hour, false},
 		"a rate fell in a long outage":     {&store.Snapshot{Data: valued(20000, time.Minute), Err: away}, valued(1500, 0), []string{"a"}, time.Minute, true},
 		"a rate rose in a long outage":     {&store.Snapshot{Data: valued(20000, time.Minute), Err: away}, valued(30000, 0), []string{"a"}, time.Minute, false},
+		"a short window is not full yet":   {&store.Snapshot{Data: valued(20000, time.Minute), Err: since(10 * time.Second)}, valued(1500, 0), []string{"a"}, 10 * time.Second, true},
+		"a short window is full":           {&store.Snapshot{Data: valued(20000, time.Minute), Err: since(11 * time.Second)}, valued(1500, 0), []string{"a"}, 10 * time.Second, false},
+		"a short window after a loss":      {&store.Snapshot{Data: valued(20000, time.Minute), Err: lost(11 * time.Second)}, valued(1500, 0), []string{"a"}, 10 * time.Second, true},
+		"one fell, more rose":              {&store.Snapshot{Data: two(20000, 20000, time.Minute), Err: away}, two(19900, 60000, 0), []string{"a", "b"}, time.Minute, false},
+		"one rose, more fell":              {&store.Snapshot{Data: two(20000, 20000, time.Minute), Err: away}, two(1500, 20100, 0), []string{"a", "b"}, time.Minute, true},
 		"a rate fell in a short outage":    {&store.Snapshot{Data: valued(20000, 20*time.Second), Err: away}, valued(1500, 0), []string{"a"}, time.Minute, false},
 		"of no known window, soon":         {&store.Snapshot{Data: valued(20000, time.Minute), Err: away}, valued(1500, 0), []string{"a"}, unknown, true},
 		"of no known window, late":         {&store.Snapshot{Data: valued(20000, 4*time.Minute), Err: since(121 * time.Second)}, valued(1500, 0), []string{"a"}, unknown, false},
