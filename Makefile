@@ -39,16 +39,16 @@ unit: ## Unit tests of both modules, with the race detector
 	@$(STAGE) 'unit tests of Remind Me' go -C $(REMINDME) test $(RACE) -timeout 15m ./...
 
 .PHONY: e2e
-e2e: build tools ## End-to-end tests, on local clusters of their own side by side
+e2e: build tools ## End-to-end tests, on local clusters side by side
 	@$(STAGE) 'compile the e2e tests' go test -c -tags e2e -o bin/e2e.test ./hack/e2e
 	@$(STAGE) 'compile the e2e tests of the cluster and its node' go test -c -tags e2e -o bin/ ./hack/cluster ./hack/node
 	@$(if $(ARGS),$(STAGE) 'e2e tests' $(E2E) $(ARGS),hack/together.sh \
 		'scaling' "$(E2E) -test.run '^Test[123]'" \
 		'outages' "$(E2E) -test.run '^Test4'" \
-		'the rest' "go test -count=1 -tags e2e ./hack/cmd/cluster; \
+		'the rest' "$(E2E) -test.skip '^Test[1234]'" \
+		'cluster and node' "go test -count=1 -tags e2e ./hack/cmd/cluster; \
 			bin/cluster exec -- bin/cluster.test -test.v -test.timeout 10m; \
-			bin/cluster exec -- bin/node.test -test.v -test.timeout 10m -test.run E2E; \
-			$(E2E) -test.skip '^Test[1234]'")
+			bin/cluster exec -- bin/node.test -test.v -test.timeout 10m -test.run E2E")
 
 .PHONY: bench
 bench: build tools ## Measure the adapter's reads and print a table
