@@ -111,7 +111,7 @@ func (o *Options) AddFlags(fs *pflag.FlagSet) {
 	fs.DurationVar(&o.ValueMaxAge, "value-max-age", o.ValueMaxAge, "How old the last good evaluation may be when the source fails; then reads fail.")
 	fs.DurationVar(&o.ReadPatience, "read-patience", o.ReadPatience, "How long the first read of a metric waits for its first evaluation.")
 	fs.IntVar(&o.Demand.Total, "max-wanted", o.Demand.Total, "Distinct metrics (name, objects, selectors) evaluated at most. What HPAs reference comes first.")
-	fs.IntVar(&o.Demand.PerNamespace, "max-wanted-per-namespace", o.Demand.PerNamespace, "The same for one namespace.")
+	fs.IntVar(&o.Demand.PerNamespace, "max-wanted-per-namespace", o.Demand.PerNamespace, "The same for what is asked for through one namespace, by its requests and its HPAs.")
 	fs.IntVar(&o.MaxValuesHeld, "max-values-held", o.MaxValuesHeld, "Values of all metrics held at most, one for each object or series. What HPAs reference comes first. Bounds memory, see GOMEMLIMIT in deploy/base/deployment.yaml.")
 	fs.DurationVar(&o.Demand.Idle, "wanted-idle", o.Demand.Idle, "A metric that no HPA references stops being evaluated when nobody read it for this long.")
 	fs.BoolVar(&o.Prewarm, "prewarm", o.Prewarm, "Watch HPAs and evaluate what they reference ahead of their first read.")

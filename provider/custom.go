@@ -64,7 +64,7 @@ func (c *Custom) GetMetricByName(ctx context.Context, name types.NamespacedName,
 		if !live {
 			return nil, metric.Errorf(metric.NoObject, "there is no live %s %q", id.Resource, id.Name)
 		}
-		data, err := c.Reader.Read(ctx, id)
+		data, err := c.Reader.Read(ctx, id, authorized(id, name.Namespace))
 		if err != nil {
 			return nil, err
 		}
@@ -97,7 +97,7 @@ func (c *Custom) GetMetricBySelector(ctx context.Context, namespace string, sele
 		}
 		known = true
 		id.Selector = selector.String()
-		data, err := c.Reader.Read(ctx, id)
+		data, err := c.Reader.Read(ctx, id, namespace)
 		if err != nil {
 			return nil, err
 		}
@@ -171,6 +171,16 @@ func withinNamespace(gr schema.GroupResource, namespace, name string) error {
 		return metric.Errorf(metric.Invalid, "namespace %q cannot be asked for inside namespace %q: ask for namespaces/%s/metrics/METRIC", name, namespace, name)
 	}
 	return nil
+}
+
+// authorized is the namespace for which the read of one object in namespace was
+// authorized. That of a Namespace object is for the namespace itself, though the
+// library hands it over without one.
+func authorized(id metric.Identifier, namespace string) string {
+	if id.Resource == (schema.GroupResource{Resource: "namespaces"}) {
+		return id.Name
+	}
+	return namespace
 }
 
 // join makes the items of names, in their order.

@@ -152,6 +152,40 @@ func TestByName(t *testing.T) {
 	}
 }
 
+// What one tenant asks of root-scoped objects takes no other's place.
+func TestRootScopedDemandCountsForTheRequest(t *testing.T) {
+	for name, tc := range map[string]struct {
+		resource        schema.GroupResource
+		namespace, name string
+	}{
+		"its own Namespace object":        {spaces, "", "a"},
+		"the same, within the namespace":  {spaces, "a", "a"},
+		"a node, as the HPA client asks":  {nodes, "a", "n1"},
+		"a pod, whose namespace is meant": {pods, "a", "p1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := setup(t)
+			ask := func(namespace, value string) error {
+				_, err := f.custom.GetMetricByName(t.Context(), types.NamespacedName{Namespace: namespace, Name: tc.name}, info(tc.resource, "requests"), parse(t, "x!="+value))
+				return err
+			}
+			for _, value := range []string{"1", "2", "3", "4", "5"} {
+				if err := ask(tc.namespace, value); !apierrors.IsServiceUnavailable(err) { // nothing evaluates it
+					t.Fatal(err)
+				}
+			}
+			if err := ask(tc.namespace, "6"); !apierrors.IsForbidden(err) || !strings.Contains(err.Error(), `namespace "a"`) {
+				t.Errorf("beyond the limit of the namespace: %v", err)
+			}
+			for _, namespace := range []string{"", "b"} {
+				if err := f.demand.ReadThrough(metric.Identifier{API: metric.Custom, Metric: "requests", Resource: nodes, Name: "other" + namespace}, namespace, start); err != nil {
+					t.Errorf("no room is left in %q: %v", namespace, err)
+				}
+			}
+		})
+	}
+}
+
 func TestByNameAbsent(t *testing.T) {
 	f := setup(t)
 	id := metric.Identifier{API: metric.Custom, Metric: "requests", Namespace: "a", Resource: pods, Name: "p1"}

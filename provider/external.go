@@ -45,7 +45,7 @@ func (e *External) get(ctx context.Context, id metric.Identifier, known bool) (*
 	if !known {
 		return nil, e.Catalog.Missing(catalog.Name{Metric: id.Metric})
 	}
-	data, err := e.Reader.Read(ctx, id)
+	data, err := e.Reader.Read(ctx, id, id.Namespace)
 	if err != nil {
 		return nil, err
 	}

@@ -13,7 +13,7 @@ import (
 
 // Demand records reads.
 type Demand interface {
-	Read(id metric.Identifier, now time.Time) error
+	ReadThrough(id metric.Identifier, namespace string, now time.Time) error
 }
 
 // Evaluator evaluates what was never evaluated.
@@ -34,13 +34,14 @@ type Reader struct {
 	Now      func() time.Time
 }
 
-// Read returns the data of id, or an *metric.Error.
+// Read returns the data of id, or an *metric.Error. namespace is the one for which
+// the request was authorized, and for which a new metric counts; empty is none.
 //
 // Data outlives a failing source up to MaxAge. What the source itself answered,
 // a value that is no number among them, replaces it at once.
-func (r *Reader) Read(ctx context.Context, id metric.Identifier) (*store.Data, error) {
+func (r *Reader) Read(ctx context.Context, id metric.Identifier, namespace string) (*store.Data, error) {
 	now := r.Now()
-	if err := r.Demand.Read(id, now); err != nil {
+	if err := r.Demand.ReadThrough(id, namespace, now); err != nil {
 		return nil, err
 	}
 	snap := r.Store.Get(id)

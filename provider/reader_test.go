@@ -45,7 +45,7 @@ func TestReadWarm(t *testing.T) {
 				f.store.Fail(queue(), start.Add(time.Second), tc.err)
 			}
 			f.now = start.Add(tc.age)
-			got, err := f.reader.Read(t.Context(), queue())
+			got, err := f.reader.Read(t.Context(), queue(), "a")
 			text := ""
 			if err != nil {
 				text = string(metric.ReasonOf(err)) + ": " + err.Error()
@@ -111,14 +111,14 @@ func TestReadCold(t *testing.T) {
 		f.reader.Patience = time.Minute
 		data := &store.Data{Evaluated: start}
 		f.evaluator.do = func(id metric.Identifier) { go f.store.Succeed(id, data) }
-		got, err := f.reader.Read(t.Context(), queue())
+		got, err := f.reader.Read(t.Context(), queue(), "a")
 		if err != nil || got != data {
 			t.Errorf("%v, %v", got, err)
 		}
 	})
 	t.Run("no longer than its patience", func(t *testing.T) {
 		f := setup(t)
-		_, err := f.reader.Read(t.Context(), queue())
+		_, err := f.reader.Read(t.Context(), queue(), "a")
 		if metric.ReasonOf(err) != metric.Pending {
 			t.Errorf("err %v", err)
 		}
@@ -131,7 +131,7 @@ func TestReadCold(t *testing.T) {
 		f.reader.Patience = time.Hour
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		if _, err := f.reader.Read(ctx, queue()); metric.ReasonOf(err) != metric.Pending {
+		if _, err := f.reader.Read(ctx, queue(), "a"); metric.ReasonOf(err) != metric.Pending {
 			t.Errorf("err %v", err)
 		}
 	})
@@ -139,7 +139,7 @@ func TestReadCold(t *testing.T) {
 		f := setup(t)
 		f.reader.Patience = time.Hour
 		f.evaluator.outage = errors.New("connection refused")
-		_, err := f.reader.Read(t.Context(), queue())
+		_, err := f.reader.Read(t.Context(), queue(), "a")
 		if err == nil || metric.ReasonOf(err) != metric.SourceFailed || err.Error() != "not evaluated yet: connection refused" {
 			t.Errorf("err %v", err)
 		}
@@ -155,7 +155,7 @@ func TestReadCold(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if _, err := f.reader.Read(t.Context(), queue()); metric.ReasonOf(err) != metric.LimitReached {
+		if _, err := f.reader.Read(t.Context(), queue(), "a"); metric.ReasonOf(err) != metric.LimitReached {
 			t.Errorf("err %v", err)
 		}
 		if len(f.evaluator.soon) != 0 {

@@ -4,11 +4,18 @@
 // is wanted for as long as the HPA is there. A metric that somebody read is
 // wanted until nobody has read it for a while. Both are bounded per namespace
 // and in total; where they compete, what HPAs reference comes first.
+//
+// A metric counts for the namespace through which it was asked for, that of the
+// request or of the HPA: root-scoped objects have none of their own, and one that
+// they shared could be used up by a single tenant for all. Equal metrics asked for
+// through several namespaces are one, which counts for the first of them until
+// nobody wants it.
 package demand
 
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -19,7 +26,7 @@ import (
 // Limits bound the demand.
 type Limits struct {
 	Total        int           // identifiers in all
-	PerNamespace int           // identifiers in one namespace
+	PerNamespace int           // identifiers asked for through one namespace
 	Idle         time.Duration // a metric that is only read stops being wanted after this
 }
 
@@ -35,6 +42,7 @@ type Registry struct {
 }
 
 type want struct {
+	namespace  string       // for which it counts; empty for requests without one
 	lastRead   atomic.Int64 // unix nanoseconds; 0: never read
 	references int          // HPAs; under the registry's lock
 }
@@ -49,11 +57,17 @@ func New(l Limits) *Registry {
 	}
 }
 
-// Read records that id was read at now.
+// Read is ReadThrough the namespace of id itself.
+func (r *Registry) Read(id metric.Identifier, now time.Time) error {
+	return r.ReadThrough(id, id.Namespace, now)
+}
+
+// ReadThrough records that id was read at now, in a request that was authorized
+// for namespace; empty is a request without one.
 //
 // Beyond a limit it returns an *metric.Error with reason LimitReached that names
 // the flag; nothing is recorded then.
-func (r *Registry) Read(id metric.Identifier, now time.Time) error {
+func (r *Registry) ReadThrough(id metric.Identifier, namespace string, now time.Time) error {
 	r.mu.RLock()
 	w := r.wants[id]
 	if w != nil {
@@ -66,7 +80,7 @@ func (r *Registry) Read(id metric.Identifier, now time.Time) error {
 
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	w, err := r.get(id)
+	w, err := r.get(id, namespace)
 	if err != nil {
 		r.rejections.Add(1)
 		return err
@@ -75,8 +89,8 @@ func (r *Registry) Read(id metric.Identifier, now time.Time) error {
 	return nil
 }
 
-// Reference replaces what the HPA named key references. It returns the metrics
-// that nobody wanted before, which are worth evaluating at once.
+// Reference replaces what the HPA with the key NAMESPACE/NAME references. It
+// returns the metrics that nobody wanted before, which are worth evaluating at once.
 //
 // A reference makes room for itself by dropping the metric that was read
 // longest ago and that no HPA references; the reference that still does not fit
@@ -85,6 +99,7 @@ func (r *Registry) Reference(key string, ids []metric.Identifier) (added []metri
 	r.mu.Lock()
 	defer r.mu.Unlock()
 
+	namespace, _, _ := strings.Cut(key, "/")
 	old := r.references[key]
 	var kept []metric.Identifier
 	for _, id := range ids {
@@ -92,9 +107,9 @@ func (r *Registry) Reference(key string, ids []metric.Identifier) (added []metri
 			continue
 		}
 		_, known := r.wants[id]
-		w, e := r.get(id)
-		if e != nil && r.makeRoom(id) {
-			w, e = r.get(id)
+		w, e := r.get(id, namespace)
+		if e != nil && r.makeRoom(namespace) {
+			w, e = r.get(id, namespace)
 		}
 		if e != nil {
 			err = fmt.Errorf("%s, referenced by HPA %s, is not evaluated ahead of its reads: %w", id, key, e)
@@ -182,32 +197,40 @@ func (r *Registry) Stats() Stats {
 	return st
 }
 
-// get returns the want of id and makes it where there is room.
-func (r *Registry) get(id metric.Identifier) (*want, error) {
+// get returns the want of id and makes it where there is room in namespace.
+func (r *Registry) get(id metric.Identifier, namespace string) (*want, error) {
 	if w := r.wants[id]; w != nil {
 		return w, nil
 	}
 	switch {
 	case len(r.wants) >= r.limits.Total:
 		return nil, metric.Errorf(metric.LimitReached, "%d distinct metrics are wanted already, the limit of --max-wanted: use fewer distinct selectors, or raise it", r.limits.Total)
-	case r.perNamespace[id.Namespace] >= r.limits.PerNamespace:
-		return nil, metric.Errorf(metric.LimitReached, "%d distinct metrics of namespace %q are wanted already, the limit of --max-wanted-per-namespace: use fewer distinct selectors, or raise it", r.limits.PerNamespace, id.Namespace)
+	case r.perNamespace[namespace] >= r.limits.PerNamespace:
+		return nil, metric.Errorf(metric.LimitReached, "%d distinct metrics asked for through %s are wanted already, the limit of --max-wanted-per-namespace: use fewer distinct selectors, or raise it", r.limits.PerNamespace, place(namespace))
 	}
-	w := &want{}
+	w := &want{namespace: namespace}
 	r.wants[id] = w
-	r.perNamespace[id.Namespace]++
+	r.perNamespace[namespace]++
 	return w, nil
 }
 
-// makeRoom drops the metric whose going would let id in and that was read
-// longest ago. It walks all wants: this happens only at a limit, for an HPA.
-func (r *Registry) makeRoom(id metric.Identifier) bool {
-	sameNamespace := r.perNamespace[id.Namespace] >= r.limits.PerNamespace
+func place(namespace string) string {
+	if namespace == "" {
+		return "no namespace"
+	}
+	return fmt.Sprintf("namespace %q", namespace)
+}
+
+// makeRoom drops the metric whose going would let another one into namespace and
+// that was read longest ago. It walks all wants: this happens only at a limit, for
+// an HPA.
+func (r *Registry) makeRoom(namespace string) bool {
+	sameNamespace := r.perNamespace[namespace] >= r.limits.PerNamespace
 	var victim metric.Identifier
 	var oldest int64
 	found := false
 	for other, w := range r.wants {
-		if w.references > 0 || sameNamespace && other.Namespace != id.Namespace {
+		if w.references > 0 || sameNamespace && w.namespace != namespace {
 			continue
 		}
 		if read := w.lastRead.Load(); !found || read < oldest {
@@ -221,9 +244,10 @@ func (r *Registry) makeRoom(id metric.Identifier) bool {
 }
 
 func (r *Registry) remove(id metric.Identifier) {
+	namespace := r.wants[id].namespace
 	delete(r.wants, id)
-	r.perNamespace[id.Namespace]--
-	if r.perNamespace[id.Namespace] == 0 {
-		delete(r.perNamespace, id.Namespace)
+	r.perNamespace[namespace]--
+	if r.perNamespace[namespace] == 0 {
+		delete(r.perNamespace, namespace)
 	}
 }

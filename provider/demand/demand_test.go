@@ -161,3 +161,40 @@ func TestHostileReader(t *testing.T) {
 	}
 	mustRead(t, r, id("b", "other"), t0)
 }
+
+// Root-scoped objects have no namespace: what is wanted of them counts for the
+// namespace of the request or of the HPA.
+func TestRootScopedCountsForWhoAsked(t *testing.T) {
+	r := demand.New(demand.Limits{Total: 100, PerNamespace: 2, Idle: time.Minute})
+	mustReference(t, r, "a/hpa", id("", "1"), id("", "2"))
+	if _, err := r.Reference("a/hpa2", []metric.Identifier{id("", "3")}); metric.ReasonOf(err) != metric.LimitReached || !strings.Contains(err.Error(), `namespace "a"`) {
+		t.Errorf("a third one of a: %v", err)
+	}
+	if err := r.ReadThrough(id("", "3"), "a", t0); metric.ReasonOf(err) != metric.LimitReached {
+		t.Errorf("read through a: %v", err)
+	}
+	// b has its own room, and what a wants already costs it none.
+	mustReference(t, r, "b/hpa", id("", "1"), id("", "3"), id("", "4"))
+	for _, name := range []string{"5", "6"} {
+		if err := r.ReadThrough(id("", name), "", t0); err != nil {
+			t.Errorf("without a namespace: %v", err)
+		}
+	}
+	if err := r.ReadThrough(id("", "7"), "", t0); metric.ReasonOf(err) != metric.LimitReached || !strings.Contains(err.Error(), "no namespace") {
+		t.Errorf("a third one without a namespace: %v", err)
+	}
+	// Room is made among what counts for the same namespace, and given back there.
+	mustReference(t, r, "c/hpa", id("c", "hpa"))
+	if err := r.ReadThrough(id("", "8"), "c", t0.Add(-time.Hour)); err != nil {
+		t.Error(err)
+	}
+	mustReference(t, r, "c/hpa2", id("c", "hpa2"))
+	if r.Has(id("", "8")) || !r.Has(id("", "5")) {
+		t.Errorf("made room elsewhere: %v", names(r))
+	}
+	mustReference(t, r, "a/hpa")
+	mustReference(t, r, "a/hpa", id("", "9")) // 1 is still b's want and counts for a
+	if added, err := r.Reference("a/hpa2", []metric.Identifier{id("", "10")}); err == nil {
+		t.Errorf("added %v beyond the limit", added)
+	}
+}
