@@ -6,6 +6,8 @@ import (
 	"fmt"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -29,6 +31,8 @@ func ScaleClient(config *rest.Config) (dynamic.Interface, error) {
 	return dynamic.NewForConfig(own)
 }
 
+var errNoSelector = errors.New("its status.selector is empty, so the HPA controller cannot find its pods")
+
 // ScaleSelector reads status.selector through the scale subresource, which every
 // scale target has, custom resources included.
 func ScaleSelector(client dynamic.Interface, kinds Kinds) SelectorFunc {
@@ -46,24 +50,68 @@ func ScaleSelector(client dynamic.Interface, kinds Kinds) SelectorFunc {
 			return "", err
 		}
 		if selector == "" {
-			return "", errors.New("its status.selector is empty, so the HPA controller cannot find its pods")
+			return "", errNoSelector
 		}
 		return selector, nil
 	}
 }
 
-// identifiers returns what hpa references. While the scale cannot be read these
-// are the metrics that need no pods: they must not go with the others.
-func (w *Watcher) identifiers(ctx context.Context, hpa *autoscalingv2.HorizontalPodAutoscaler) ([]metric.Identifier, error) {
+// target is the scale target of an HPA and the selector that its scale had last.
+type target struct {
+	ref      autoscalingv2.CrossVersionObjectReference
+	selector string
+}
+
+// identifiers returns what the HPA named key references. While the scale cannot be
+// read, its pods are those of the last time: one busy moment of the API server must
+// not end the evaluation of what is live. A target that is gone, another one, or one
+// never read has none, and then these are the metrics that need no pods: they must
+// not go with the others.
+func (w *Watcher) identifiers(ctx context.Context, key string, hpa *autoscalingv2.HorizontalPodAutoscaler) ([]metric.Identifier, error) {
 	if !NeedsPods(hpa) {
+		w.forget(key)
 		return Identifiers(hpa, "", w.opts.Kinds)
 	}
 	selector, scaleErr := w.selector(ctx, hpa)
-	if scaleErr != nil {
+	switch {
+	case scaleErr == nil:
+		w.remember(key, target{hpa.Spec.ScaleTargetRef, selector})
+	case gone(scaleErr):
+		w.forget(key)
 		hpa = withoutPods(hpa)
+	default:
+		last := w.last(key)
+		if last.ref != hpa.Spec.ScaleTargetRef {
+			hpa = withoutPods(hpa)
+		}
+		selector = last.selector
 	}
 	ids, err := Identifiers(hpa, selector, w.opts.Kinds)
 	return ids, errors.Join(scaleErr, err)
+}
+
+// gone says whether err means that there is no such scale, and not only that it
+// could not be read.
+func gone(err error) bool {
+	return apierrors.IsNotFound(err) || meta.IsNoMatchError(err) || errors.Is(err, errNoSelector)
+}
+
+func (w *Watcher) last(key string) target {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.targets[key]
+}
+
+func (w *Watcher) remember(key string, t target) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.targets[key] = t
+}
+
+func (w *Watcher) forget(key string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.targets, key)
 }
 
 func (w *Watcher) selector(ctx context.Context, hpa *autoscalingv2.HorizontalPodAutoscaler) (string, error) {

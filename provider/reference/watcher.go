@@ -54,7 +54,8 @@ type Watcher struct {
 	once   sync.Once
 
 	mu      sync.Mutex
-	initial map[string]bool // HPAs of the first list that are still to do
+	initial map[string]bool   // HPAs of the first list that are still to do
+	targets map[string]target // as they were read last, by HPA
 }
 
 // New returns a watcher that does nothing until Run.
@@ -64,7 +65,7 @@ func New(o Options) *Watcher {
 		// Only each HPA's own pauses. The default lets ten retries a second through
 		// in all: 10,000 HPAs that failed at the start would take 17 minutes.
 		queue:  workqueue.NewTypedRateLimitingQueue(workqueue.NewTypedItemExponentialFailureRateLimiter[string](time.Second, refresh)),
-		synced: make(chan struct{}),
+		synced: make(chan struct{}), targets: map[string]target{},
 	}
 }
 
@@ -190,11 +191,12 @@ func (w *Watcher) reconcile(ctx context.Context, key string) (bool, error) {
 		return false, err
 	}
 	if !exists {
+		w.forget(key)
 		_, err := w.opts.Registry.Reference(key, nil)
 		return false, err
 	}
 	hpa := obj.(*autoscalingv2.HorizontalPodAutoscaler)
-	ids, err := w.identifiers(ctx, hpa)
+	ids, err := w.identifiers(ctx, key, hpa)
 	added, limit := w.opts.Registry.Reference(key, ids)
 	if len(added) > 0 {
 		w.opts.Added(added...)

@@ -14,6 +14,7 @@ import (
 	"go.uber.org/goleak"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -177,6 +178,44 @@ func TestScaleThatCannotBeRead(t *testing.T) {
 	f.scale.Store(nil)
 	for len(f.wanted()) < 2 {
 		await(t, f.registry.called, "another try")
+	}
+}
+
+// A later read of the scale that fails takes nothing from an HPA whose target is
+// as it was; one that says that there is no target does.
+func TestScaleThatCannotBeReadAgain(t *testing.T) {
+	rps, age := "custom/namespaces/a/pods/*/rps?labelSelector=app=web", "custom/namespaces/a/pods/*/age?labelSelector=app=web"
+	depth := "external/namespaces/a/depth"
+	away := errors.New("the API server is busy")
+	for name, tc := range map[string]struct {
+		err    error
+		target string
+		want   map[string]bool
+	}{
+		"it could not be read":           {away, "web", map[string]bool{rps: true, age: true, depth: true}},
+		"nor that of another target":     {away, "other", map[string]bool{depth: true}},
+		"there is none":                  {apierrors.NewNotFound(schema.GroupResource{Group: "apps", Resource: "deployments"}, "web"), "web", map[string]bool{depth: true}},
+		"nobody serves its kind":         {&meta.NoKindMatchError{GroupKind: schema.GroupKind{Group: "apps", Kind: "Deployment"}}, "web", map[string]bool{depth: true}},
+		"none, and wrapped as it may be": {fmt.Errorf("reading: %w", apierrors.NewNotFound(schema.GroupResource{}, "web")), "web", map[string]bool{depth: true}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := hpa(podsMetric(named("rps")), externalMetric(named("depth")))
+			h.ResourceVersion = "1"
+			f := setup(h)
+			f.run(t)
+			await(t, f.registry.called, "the first HPA")
+			f.scale.Store(&tc.err)
+			next := h.DeepCopy()
+			next.ResourceVersion, next.Spec.ScaleTargetRef.Name = "2", tc.target
+			next.Spec.Metrics = append(next.Spec.Metrics, podsMetric(named("age")))
+			f.update(t, next)
+			for try := range 2 { // the second is for what the first may have left behind
+				await(t, f.registry.called, "a try")
+				if diff := cmp.Diff(tc.want, f.wanted()); diff != "" {
+					t.Errorf("try %d (-want +got):\n%s", try+1, diff)
+				}
+			}
+		})
 	}
 }
 
