@@ -130,7 +130,7 @@ externalRules:
 	}
 	o := NewOptions()
 	o.Source.URL = url
-	src, err := o.Source.source()
+	src, err := o.Source.source(o.QueryTimeout)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -56,7 +56,7 @@ func build(ctx context.Context, o *Options, rules *rule.Set, config *rest.Config
 	if err != nil {
 		return nil, err
 	}
-	src, err := o.Source.source()
+	src, err := o.Source.source(o.QueryTimeout)
 	if err != nil {
 		return nil, err
 	}

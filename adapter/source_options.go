@@ -58,4 +58,10 @@ func (o *SourceOptions) validate() []error {
 	return nil
 }
 
-func (o *SourceOptions) source() (*prometheus.Source, error) { return prometheus.New(o.config()) }
+// source makes the client. queryTimeout is --query-timeout: the client's own default
+// would cut a longer one short.
+func (o *SourceOptions) source(queryTimeout time.Duration) (*prometheus.Source, error) {
+	c := o.config()
+	c.Timeout = queryTimeout
+	return prometheus.New(c)
+}
