@@ -65,23 +65,35 @@ func TestMoreObjectsThanValuesAreNotAskedAbout(t *testing.T) {
 	}
 }
 
-func TestAnAnswerThatIsTooLarge(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f := setup(t)
-		f.Evaluate(t.Context(), queues(1))
-		f.source.set(func(context.Context, string) (source.Answer, error) {
-			return source.Answer{}, &source.Error{Kind: source.Oversized, Text: "raise --flag"}
+// The same query would be answered so again: the last value does not stand in, and the
+// source is not away.
+func TestAnswersThatNoEarlierValueBridges(t *testing.T) {
+	for name, tc := range map[string]struct {
+		kind source.Kind
+		want metric.Reason
+	}{
+		"too large":  {source.Oversized, metric.LimitReached},
+		"no numbers": {source.Unusable, metric.RuleFailed},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := setup(t)
+				f.Evaluate(t.Context(), queues(1))
+				f.source.set(func(context.Context, string) (source.Answer, error) {
+					return source.Answer{}, &source.Error{Kind: tc.kind, Text: "the remedy"}
+				})
+				time.Sleep(interval)
+				result := f.Evaluate(t.Context(), queues(1))
+				s := f.store.Get(queue(0))
+				if metric.ReasonOf(s.Err) != tc.want || s.Data != nil || !strings.Contains(s.Err.Error(), "the remedy") {
+					t.Errorf("got %+v, want reason %s and no older value", s, tc.want)
+				}
+				if diff := cmp.Diff(eval.Result{Answered: 1}, result); diff != "" {
+					t.Errorf("it is an answer (-want +got):\n%s", diff)
+				}
+			})
 		})
-		time.Sleep(interval)
-		result := f.Evaluate(t.Context(), queues(1))
-		s := f.store.Get(queue(0))
-		if metric.ReasonOf(s.Err) != metric.LimitReached || s.Data != nil || !strings.Contains(s.Err.Error(), "raise --flag") {
-			t.Errorf("got %+v, want the limit and no older value", s)
-		}
-		if diff := cmp.Diff(eval.Result{Answered: 1}, result); diff != "" {
-			t.Errorf("it is an answer (-want +got):\n%s", diff)
-		}
-	})
+	}
 }
 
 // hangingList is a Kubernetes API in which the list of one kind hangs until it is

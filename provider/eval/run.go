@@ -133,12 +133,15 @@ func (r *round) end(err error) {
 	r.changed.Signal()
 }
 
-// failure is why the metrics of q have no new value. An answer beyond our limits
-// comes again with the next query, so no earlier value bridges it.
+// failure is why the metrics of q have no new value. An answer that is beyond our
+// limits or no numbers comes again with the next query, so no earlier value bridges it.
 func failure(q plan.Query, err error) error {
 	reason := metric.SourceFailed
-	if source.KindOf(err) == source.Oversized {
+	switch source.KindOf(err) {
+	case source.Oversized:
 		reason = metric.LimitReached
+	case source.Unusable:
+		reason = metric.RuleFailed
 	}
 	return metric.Because(reason, err, "%s: query %s", q.Rule, clip(q.PromQL, 300))
 }

@@ -31,7 +31,8 @@ const (
 	Pending Reason = "pending"
 	// SourceFailed: the source did not answer, or with an error.
 	SourceFailed Reason = "source-failed"
-	// RuleFailed: the rule does not render to a query for this request.
+	// RuleFailed: the rule does not render to a query for this request, or to one whose
+	// answers are no numbers.
 	RuleFailed Reason = "rule-failed"
 	// LimitReached: demand is bounded and the bound is reached.
 	LimitReached Reason = "limit-reached"

@@ -21,13 +21,15 @@ const (
 	// Rejected: the source answered that it will not do this (other 4xx, a query
 	// that fails to evaluate, a redirect). Repeating the same call will not help.
 	Rejected
-	// Malformed: what came back is not an answer (HTML, truncated JSON, a result
-	// of another type).
+	// Malformed: what came back is not an answer (HTML, truncated JSON).
 	Malformed
 	// Incomplete: the answer was cut by a limit of the source.
 	Incomplete
 	// Oversized: the answer has more bytes or values than our limits allow.
 	Oversized
+	// Unusable: the query was answered as it was asked, and not with a number for each
+	// series (native histograms, a range, a text). The query is at fault.
+	Unusable
 )
 
 // String returns the kind as one lower-case word.
@@ -49,6 +51,8 @@ func (k Kind) String() string {
 		return "incomplete"
 	case Oversized:
 		return "oversized"
+	case Unusable:
+		return "unusable"
 	default:
 		return "unknown"
 	}

@@ -24,6 +24,7 @@ func TestKindOf(t *testing.T) {
 		"unavailable":      {&Error{Kind: Unavailable}, "unavailable"},
 		"incomplete":       {&Error{Kind: Incomplete}, "incomplete"},
 		"oversized":        {&Error{Kind: Oversized}, "oversized"},
+		"unusable":         {&Error{Kind: Unusable}, "unusable"},
 		"explicit unknown": {&Error{Kind: Unknown}, "unknown"},
 	} {
 		t.Run(name, func(t *testing.T) {

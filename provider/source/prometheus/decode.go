@@ -126,7 +126,11 @@ func (r *resultDecoder) result() error {
 		var one element
 		return r.restOfArray(first, func() error { return r.sample(&one) })
 	}
-	return malformed(fmt.Errorf("the result is of the type %q, where one value for each series is needed: end the query in no range selector", excerpt([]byte(r.resultType))))
+	text := fmt.Sprintf("the result is of the type %q, where one value for each series is needed: end the query in no range selector", excerpt([]byte(r.resultType)))
+	if r.resultType == "matrix" || r.resultType == "string" {
+		return &source.Error{Kind: source.Unusable, Text: text}
+	}
+	return malformed(errors.New(text))
 }
 
 // sample reads one element of a vector into one, which is used again and again.
@@ -144,7 +148,7 @@ func (r *resultDecoder) sample(one *element) error {
 	metric := r.builder.Labels()
 	switch {
 	case one.Value == nil && one.Histogram != nil:
-		return malformed(fmt.Errorf("the series %s has a native histogram, not a number: apply histogram_quantile( ), histogram_avg( ) or the like", excerpt([]byte(metric.String()))))
+		return &source.Error{Kind: source.Unusable, Text: fmt.Sprintf("the series %s has a native histogram, not a number: apply histogram_quantile( ), histogram_avg( ) or the like", excerpt([]byte(metric.String())))}
 	case one.Value == nil:
 		return malformed(fmt.Errorf("the series %s has no value", excerpt([]byte(metric.String()))))
 	case len(r.samples) >= r.maxValues:
