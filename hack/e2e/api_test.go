@@ -105,6 +105,7 @@ func Test6PathForms(t *testing.T) {
 	node := nodes.Items[0].Name
 	const chosen, nothing = "?labelSelector=" + chosenLabel, "?labelSelector=no%3Dsuch"
 	const services, deployments = inRemindMe + "/services/", inRemindMe + "/deployments.apps/"
+	const namespaces = "/namespaces/*/metrics/http_requests_per_second"
 	for name, tc := range map[string]struct {
 		path, kind string
 		want       []string
@@ -127,7 +128,14 @@ func Test6PathForms(t *testing.T) {
 		"all nodes":          {"/nodes/*/requests_per_second", "Node", []string{node}},
 		"nodes by label":     {"/nodes/*/requests_per_second?labelSelector=kubernetes.io%2Fhostname%3D" + node, "Node", []string{node}},
 		"nodes, none":        {"/nodes/*/requests_per_second" + nothing, "Node", nil},
-		"a Namespace object": {inRemindMe + "/metrics/http_requests_per_second", "Namespace", []string{lab.RemindMeNamespace}},
+		// As the HPA controller asks for what an Object metric describes, inside the
+		// HPA's namespace.
+		"a node of an HPA":    {inRemindMe + "/nodes/" + node + "/requests_per_second", "Node", []string{node}},
+		"a Namespace object":  {inRemindMe + "/metrics/http_requests_per_second", "Namespace", []string{lab.RemindMeNamespace}},
+		"as any other object": {inRemindMe + inRemindMe + "/http_requests_per_second", "Namespace", []string{lab.RemindMeNamespace}},
+		"all Namespaces":      {namespaces, "Namespace", []string{lab.RemindMeNamespace}},
+		"Namespaces by label": {namespaces + "?labelSelector=kubernetes.io%2Fmetadata.name%3D" + lab.RemindMeNamespace, "Namespace", []string{lab.RemindMeNamespace}},
+		"Namespaces, none":    {namespaces + nothing, "Namespace", nil},
 	} {
 		for _, version := range []string{"v1beta1", "v1beta2"} {
 			t.Run(name+" "+version, func(t *testing.T) {
