@@ -129,23 +129,28 @@ func (c *Custom) ListAllMetrics() []cmprovider.CustomMetricInfo {
 }
 
 // identify makes the canonical identifier, without the objects. name is empty
-// where a selector chooses them. It waits for the first discovery, which comes
-// after that of the API server's resources.
+// where a selector chooses them. At the start it waits for the discovery of the
+// metric, which comes after that of the API server's resources.
 func (c *Custom) identify(ctx context.Context, info cmprovider.CustomMetricInfo, namespace, name string, metricSelector labels.Selector) (metric.Identifier, error) {
-	c.Catalog.Wait(ctx)
 	id := metric.Identifier{API: metric.Custom, Metric: info.Metric, Namespace: namespace, MetricSelector: metricSelector.String()}
-	gvr, err := c.Mapper.ResourceFor(info.GroupResource.WithVersion(""))
+	var entry catalog.Entry
+	var found bool
+	var err error
+	c.Catalog.Wait(ctx, func() bool {
+		var gvr schema.GroupVersionResource
+		if gvr, err = c.Mapper.ResourceFor(info.GroupResource.WithVersion("")); err == nil {
+			id.Resource = gvr.GroupResource()
+			entry, found = c.Catalog.Custom(catalog.Name{Resource: id.Resource, Metric: id.Metric})
+		}
+		return found
+	})
 	switch {
 	case meta.IsNoMatchError(err):
 		return id, c.Catalog.NoResource(catalog.Name{Resource: info.GroupResource, Metric: info.Metric}, err)
 	case err != nil:
 		return id, metric.Because(metric.ObjectsUnknown, err, "the resource %q cannot be looked up", info.GroupResource)
-	}
-	id.Resource = gvr.GroupResource()
-	n := catalog.Name{Resource: id.Resource, Metric: id.Metric}
-	entry, ok := c.Catalog.Custom(n)
-	if !ok {
-		return id, c.Catalog.Missing(n)
+	case !found:
+		return id, c.Catalog.Missing(catalog.Name{Resource: id.Resource, Metric: id.Metric})
 	}
 	if entry.Namespaced && namespace == "" {
 		return id, metric.Errorf(metric.Invalid, "%s live in namespaces: ask for namespaces/NAMESPACE/%s", id.Resource, id.Resource)

@@ -29,8 +29,11 @@ func (e *External) GetExternalMetric(ctx context.Context, namespace string, metr
 	began := e.Reader.Now()
 	ctx, cancel := context.WithTimeout(ctx, e.Reader.Patience)
 	defer cancel()
-	e.Catalog.Wait(ctx)
-	_, known := e.Catalog.External(info.Metric)
+	known := false
+	e.Catalog.Wait(ctx, func() bool {
+		_, known = e.Catalog.External(info.Metric)
+		return known
+	})
 	list, err := e.get(ctx, metric.Identifier{
 		API: metric.External, Metric: info.Metric, Namespace: namespace, MetricSelector: metricSelector.String(),
 	}, known)

@@ -37,11 +37,65 @@ type Scopes interface {
 	Namespaced(schema.GroupResource) (bool, error)
 }
 
-// finding is what one discovery call for a rule gave.
+// finding is what is known of the series of one rule.
 type finding struct {
-	rule   *rule.Rule
-	series []source.Series
-	err    error
+	rule *rule.Rule
+	// series are the newest that the source gave, and offers what the rule makes of
+	// them. Both outlive a discovery that fails.
+	series   []source.Series
+	at       time.Time // when the source gave them
+	offers   []offer
+	problems map[string][]string // what keeps the rule from giving a metric, by the metric's name
+
+	tried    bool  // there was a discovery
+	answered bool  // the source has answered one, if only with a refusal
+	err      error // of the newest discovery; before the first that it was not made
+}
+
+// offer is one metric that a rule makes of its series.
+type offer struct {
+	name  Name
+	entry Entry
+}
+
+// resolve makes the offers of f from its series. What is offered later wins.
+func (f *finding) resolve(scopes Scopes) {
+	f.offers, f.problems = nil, map[string][]string{}
+	for _, s := range slices.SortedFunc(slices.Values(f.series), func(a, b source.Series) int { return cmp.Compare(b.Name, a.Name) }) {
+		f.add(s, scopes)
+	}
+}
+
+func (f *finding) add(series source.Series, scopes Scopes) {
+	r := f.rule
+	name, ok := r.MetricName(series.Name)
+	if !ok {
+		return
+	}
+	entry := Entry{Rule: r, Series: series.Name, seen: f.at}
+	if r.External() {
+		f.offers = append(f.offers, offer{Name{Metric: name}, entry})
+		return
+	}
+	objects, err := r.Objects(scopes, series.Labels)
+	if err != nil {
+		// Its lines begin with the place in the file.
+		f.problems[name] = append(f.problems[name], strings.Split(err.Error(), "\n")...)
+	}
+	inNamespace := slices.ContainsFunc(objects, func(o rule.Object) bool { return isNamespaces(o.Resource) })
+	for _, o := range objects {
+		namespaced, err := scopes.Namespaced(o.Resource)
+		if err != nil {
+			f.problems[name] = append(f.problems[name], fmt.Sprintf("%s: the scope of %s: %v", r.ID(), o.Resource, err))
+			continue
+		}
+		// An object in a namespace is not told apart by its name alone.
+		if namespaced && !inNamespace {
+			continue
+		}
+		entry.Namespaced = namespaced
+		f.offers = append(f.offers, offer{Name{Resource: o.Resource, Metric: name}, entry})
+	}
 }
 
 // snapshot is one immutable state of the catalog.
@@ -52,6 +106,10 @@ type snapshot struct {
 	// problems are what keeps a rule from giving a metric, by the metric's name:
 	// above all resources that cannot be looked up. One line each, sorted.
 	problems map[string][]string
+
+	found, failed int   // rules whose newest discovery succeeded, and failed
+	trouble       error // of the first rule whose series are not known, or not newly
+	replaced      chan struct{}
 }
 
 // build makes the next snapshot. A rule whose discovery failed keeps the names
@@ -60,18 +118,18 @@ type snapshot struct {
 //
 // Where two rules or series give one name, the later rule and then the first
 // series wins, as with prometheus-adapter; unlike there it is reported.
-func build(prev *snapshot, findings []finding, scopes Scopes, now time.Time, grace time.Duration) *snapshot {
-	next := &snapshot{custom: map[Name]Entry{}, external: map[string]Entry{}, problems: map[string][]string{}}
+func build(prev *snapshot, findings []finding, now time.Time, grace time.Duration) *snapshot {
+	next := &snapshot{custom: map[Name]Entry{}, external: map[string]Entry{}, problems: map[string][]string{}, replaced: make(chan struct{})}
 	failed, rank := map[string]bool{}, map[string]int{}
 	for i, f := range findings {
 		rank[f.rule.ID()] = i
-		if f.err != nil {
-			failed[f.rule.ID()] = true
-			continue
+		failed[f.rule.ID()] = f.err != nil
+		next.count(f)
+		for _, o := range f.offers {
+			next.add(o)
 		}
-		series := slices.SortedFunc(slices.Values(f.series), func(a, b source.Series) int { return cmp.Compare(b.Name, a.Name) })
-		for _, s := range series {
-			next.add(f.rule, s, scopes, now)
+		for name, lines := range f.problems {
+			next.problems[name] = append(next.problems[name], lines...)
 		}
 	}
 	if prev != nil {
@@ -95,42 +153,30 @@ func build(prev *snapshot, findings []finding, scopes Scopes, now time.Time, gra
 	return next
 }
 
-func (s *snapshot) add(r *rule.Rule, series source.Series, scopes Scopes, now time.Time) {
-	name, ok := r.MetricName(series.Name)
-	if !ok {
+func (s *snapshot) count(f finding) {
+	switch {
+	case f.err == nil:
+		s.found++
+	case f.tried:
+		s.failed++
+	}
+	if s.trouble == nil && f.err != nil {
+		s.trouble = fmt.Errorf("%s: %w", f.rule.ID(), f.err)
+	}
+}
+
+func (s *snapshot) add(o offer) {
+	if o.entry.Rule.External() {
+		if old, taken := s.external[o.name.Metric]; taken {
+			s.conflict("external metric "+o.name.Metric, old, o.entry)
+		}
+		s.external[o.name.Metric] = o.entry
 		return
 	}
-	entry := Entry{Rule: r, Series: series.Name, seen: now}
-	if r.External() {
-		if old, taken := s.external[name]; taken {
-			s.conflict("external metric "+name, old, entry)
-		}
-		s.external[name] = entry
-		return
+	if old, taken := s.custom[o.name]; taken {
+		s.conflict(fmt.Sprintf("metric %s for %s", o.name.Metric, o.name.Resource), old, o.entry)
 	}
-	objects, err := r.Objects(scopes, series.Labels)
-	if err != nil {
-		// Its lines begin with the place in the file.
-		s.problems[name] = append(s.problems[name], strings.Split(err.Error(), "\n")...)
-	}
-	inNamespace := slices.ContainsFunc(objects, func(o rule.Object) bool { return isNamespaces(o.Resource) })
-	for _, o := range objects {
-		namespaced, err := scopes.Namespaced(o.Resource)
-		if err != nil {
-			s.problems[name] = append(s.problems[name], fmt.Sprintf("%s: the scope of %s: %v", r.ID(), o.Resource, err))
-			continue
-		}
-		// An object in a namespace is not told apart by its name alone.
-		if namespaced && !inNamespace {
-			continue
-		}
-		key := Name{Resource: o.Resource, Metric: name}
-		entry.Namespaced = namespaced
-		if old, taken := s.custom[key]; taken {
-			s.conflict(fmt.Sprintf("metric %s for %s", name, o.Resource), old, entry)
-		}
-		s.custom[key] = entry
-	}
+	s.custom[o.name] = o.entry
 }
 
 func (s *snapshot) conflict(what string, old, used Entry) {

@@ -2,7 +2,6 @@ package catalog
 
 import (
 	"context"
-	"fmt"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -10,55 +9,56 @@ import (
 	"github.com/loadline/loadline/provider/metric"
 )
 
-// Wait returns when discovery has been tried once, well or badly, or with ctx.
-// Before that nothing is known of any metric.
-func (c *Catalog) Wait(ctx context.Context) {
-	select {
-	case <-c.tried.ch:
-	case <-ctx.Done():
+// Wait returns when known does, asked whenever something was discovered, or when
+// every rule's discovery has been tried once, well or badly, or with ctx. Before
+// that, nothing is known of what known did not find.
+func (c *Catalog) Wait(ctx context.Context, known func() bool) {
+	for {
+		now := c.current.Load()
+		over := c.isTried() || ctx.Err() != nil
+		if known() || over {
+			return
+		}
+		select {
+		case <-c.tried.ch:
+		case <-now.replaced:
+		case <-ctx.Done():
+		}
 	}
 }
 
-// Listed is closed after the first relist in which the source answered for every
-// rule; a refusal is an answer. Readiness waits for it, within its own bound: a
-// replica that counted a failed start as listed would be ready without having
-// evaluated anything, and take over from one that has. So a source that is away
-// delays a start by that bound; it never makes a replica unready that was ready.
-func (c *Catalog) Listed() <-chan struct{} { return c.listed.ch }
-
-func (c *Catalog) isListed() bool {
+func (c *Catalog) isTried() bool {
 	select {
-	case <-c.listed.ch:
+	case <-c.tried.ch:
 		return true
 	default:
 		return false
 	}
 }
 
-// Wake asks for a relist soon, because a metric was wanted that is not known.
+// Listed is closed when the source has answered for every rule; a refusal is an
+// answer. Readiness waits for it, within its own bound: a replica that counted a
+// failed start as listed would be ready without having evaluated anything, and take
+// over from one that has. So a source that is away, or hangs for one rule, delays a
+// start by that bound; it never makes a replica unready that was ready. What was
+// found meanwhile is served and evaluated all the same.
+func (c *Catalog) Listed() <-chan struct{} { return c.listed.ch }
+
+// Wake asks for a relist soon, because a metric was wanted that is not known. Rules
+// that fail keep to their own pauses.
 func (c *Catalog) Wake() {
-	select {
-	case c.woken <- struct{}{}:
-	default:
+	for _, q := range c.queries {
+		select {
+		case q.woken <- struct{}{}:
+		default:
+		}
 	}
 }
 
 // Trouble says why a metric that is not in the catalog may exist all the same:
 // the series of some rule could not be discovered, or not yet. Nil where the
 // catalog is complete.
-func (c *Catalog) Trouble() error { return *c.trouble.Load() }
-
-// note remembers the first failure of a relist.
-func (c *Catalog) note(findings []finding) {
-	var trouble error
-	for _, f := range findings {
-		if f.err != nil {
-			trouble = fmt.Errorf("%s: %w", f.rule.ID(), f.err)
-			break
-		}
-	}
-	c.trouble.Store(&trouble)
-}
+func (c *Catalog) Trouble() error { return c.current.Load().trouble }
 
 // Missing is why there is no metric n, which the catalog does not have: a
 // *metric.Error with reason SourceFailed while the catalog may be incomplete, and
@@ -79,7 +79,9 @@ func (c *Catalog) Missing(n Name) error {
 
 // NoResource is why a metric cannot be asked for of a resource that the API
 // server does not have: a *metric.Error with reason Undefined and the place of
-// the rule, if any, that names a resource in vain for this metric.
+// the rule, if any, that names a resource in vain for this metric. It asks for no
+// relist: the mapper looks for the resource, and when it is there the series that
+// are known are looked through again, see Options.Changed.
 func (c *Catalog) NoResource(n Name, cause error) error {
 	if hint := c.hint(n.Metric); hint != "" {
 		return metric.Errorf(metric.Undefined, "the API server knows no resource %q; %s", n.Resource, hint)

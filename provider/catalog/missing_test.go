@@ -149,15 +149,17 @@ func TestListed(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := discovered(t, unresolvable, &found{err: tc.err})
+			set := c.opts.Rules
 			if isClosed(c.Listed()) != tc.want {
 				t.Errorf("listed %v, want %v", !tc.want, tc.want)
 			}
 			ctx, cancel := context.WithCancel(t.Context())
 			cancel()
-			if c.Wait(t.Context()); !isClosed(c.tried.ch) {
-				t.Error("Wait returned and nothing was tried")
+			asked := 0
+			if c.Wait(t.Context(), func() bool { asked++; return false }); asked == 0 {
+				t.Error("waited without a look")
 			}
-			New(Options{Rules: &rule.Set{}, Now: time.Now}).Wait(ctx) // does not outlive its context
+			New(Options{Rules: set, Now: time.Now}).Wait(ctx, func() bool { return false }) // does not outlive its context
 		})
 	}
 }

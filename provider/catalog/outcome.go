@@ -1,17 +1,15 @@
 package catalog
 
-// Outcome says how the newest relist went. done is false before the first one has
-// ended, and where there is no rule to ask for. err is the first failure, and nil if
-// the series of any rule were found.
+// Outcome says how discovery went. done is false before any rule got its series and
+// not all were tried, and where there is no rule to ask for. err is the first
+// failure, and nil if the series of any rule were found.
 func (c *Catalog) Outcome() (done bool, err error) {
-	select {
-	case <-c.tried.ch:
-	default:
+	s := c.current.Load()
+	switch {
+	case s.found > 0:
+		return true, nil
+	case len(c.findings) == 0 || !c.isTried():
 		return false, nil
 	}
-	rules := len(c.opts.Rules.Custom) + len(c.opts.Rules.External)
-	if int(c.failed.Load()) < rules {
-		return true, nil
-	}
-	return rules > 0, c.Trouble()
+	return true, s.trouble
 }

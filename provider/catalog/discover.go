@@ -1,0 +1,188 @@
+package catalog
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"k8s.io/klog/v2"
+
+	"github.com/loadline/loadline/provider/source"
+)
+
+// Discoverer finds series.
+type Discoverer interface {
+	Series(ctx context.Context, selectors []string, since time.Duration) ([]source.Series, error)
+}
+
+// parallel bounds how many discovery calls are under way at once. One of them is
+// kept for what did not fail the last time, or a few that hang would hold up all.
+const parallel = 4
+
+// query is one distinct series selector, and the rules that share it.
+type query struct {
+	selector string
+	rules    []int // indexes of findings
+	woken    chan struct{}
+}
+
+func queries(findings []finding) []*query {
+	var all []*query
+	known := map[string]*query{}
+	for i, f := range findings {
+		selector := f.rule.SeriesSelector()
+		q := known[selector]
+		if q == nil {
+			q = &query{selector: selector, woken: make(chan struct{}, 1)}
+			known[selector] = q
+			all = append(all, q)
+		}
+		q.rules = append(q.rules, i)
+	}
+	return all
+}
+
+// Run follows the source until ctx ends. Each selector has its own pace, so that
+// rules fail and hang alone, and what one gives is known when it is found.
+func (c *Catalog) Run(ctx context.Context) {
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	for _, q := range c.queries {
+		wg.Go(func() { c.follow(ctx, q) })
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-c.opts.Changed:
+			c.resolve(ctx)
+		}
+	}
+}
+
+func (c *Catalog) follow(ctx context.Context, q *query) {
+	var pause time.Duration
+	for {
+		took, err := c.discover(ctx, q)
+		if err == nil {
+			pause = 0
+			if !c.wait(ctx, q, gap(took, len(c.queries), c.opts.Interval)) {
+				return
+			}
+			continue
+		}
+		away := source.Unanswered(err) && c.current.Load().found == 0
+		pause = backoff(pause, c.hasAnswered(q), away, c.opts.Interval)
+		if !sleep(ctx, pause) {
+			return
+		}
+	}
+}
+
+// Relist asks the source once for every rule.
+func (c *Catalog) Relist(ctx context.Context) {
+	var wg sync.WaitGroup
+	for _, q := range c.queries {
+		wg.Go(func() { _, _ = c.discover(ctx, q) })
+	}
+	wg.Wait()
+}
+
+// discover asks once, and records the answer unless ctx has ended. took is the
+// time of the call.
+func (c *Catalog) discover(ctx context.Context, q *query) (took time.Duration, err error) {
+	if c.hasFailed(q) {
+		if err := acquire(ctx, c.retries); err != nil {
+			return 0, err
+		}
+		defer func() { <-c.retries }()
+	}
+	if err := acquire(ctx, c.slots); err != nil {
+		return 0, err
+	}
+	defer func() { <-c.slots }()
+	began := time.Now()
+	series, err := c.opts.Source.Series(ctx, []string{q.selector}, c.opts.MaxAge)
+	took = time.Since(began)
+	if ctx.Err() != nil {
+		return took, ctx.Err()
+	}
+	c.record(ctx, q, series, err)
+	return took, err
+}
+
+func acquire(ctx context.Context, slots chan<- struct{}) error {
+	select {
+	case slots <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// record makes an answer known.
+func (c *Catalog) record(ctx context.Context, q *query, series []source.Series, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	log := klog.FromContext(ctx)
+	for _, i := range q.rules {
+		f := &c.findings[i]
+		switch {
+		case err != nil && !(f.tried && f.err != nil && f.err.Error() == err.Error()):
+			log.Error(err, "Cannot discover the series of a rule; its metrics stay as they are", "rule", f.rule.ID())
+		case err == nil && f.tried && f.err != nil:
+			log.Info("The series of a rule are discovered again", "rule", f.rule.ID())
+		}
+		f.tried, f.err = true, err
+		f.answered = f.answered || !source.Unanswered(err)
+		if err == nil {
+			f.series, f.at = series, c.opts.Now()
+			f.resolve(c.opts.Scopes)
+		}
+	}
+	c.publish(log)
+}
+
+// resolve looks the resources of all series up again. A resource that was installed
+// is served then, without another question to the source.
+func (c *Catalog) resolve(ctx context.Context) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for i := range c.findings {
+		c.findings[i].resolve(c.opts.Scopes)
+	}
+	c.publish(klog.FromContext(ctx))
+}
+
+// publish makes the findings the current snapshot. c.mu is held.
+func (c *Catalog) publish(log klog.Logger) {
+	prev := c.current.Load()
+	next := build(prev, c.findings, c.opts.Now(), c.opts.MaxAge)
+	c.current.Store(next)
+	logNews(log, "Two rules or series give one metric", prev.conflicts, next.conflicts)
+	logNews(log, "A rule does not give what it could", prev.lines(), next.lines())
+	tried, answered := true, true
+	for _, f := range c.findings {
+		tried, answered = tried && f.tried, answered && f.answered
+	}
+	if tried {
+		c.tried.close()
+	}
+	if answered {
+		c.listed.close()
+	}
+	close(prev.replaced)
+}
+
+func (c *Catalog) hasFailed(q *query) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	f := c.findings[q.rules[0]]
+	return f.tried && f.err != nil
+}
+
+func (c *Catalog) hasAnswered(q *query) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.findings[q.rules[0]].answered
+}
