@@ -68,7 +68,7 @@ func build(ctx context.Context, o *Options, rules *rule.Set, config *rest.Config
 	p.store = store.NewLimited(store.Limits{Values: o.MaxValuesHeld, Referenced: p.demand.Referenced})
 	p.objects = object.NewCache(ctx, meta, p.mapper, 0)
 	p.catalog = catalog.New(catalog.Options{
-		Rules: rules, Source: src, Scopes: p.mapper, Interval: o.RelistInterval, MaxAge: o.MaxAge, Now: time.Now,
+		Rules: rules, Source: src, Scopes: p.mapper, Interval: o.RelistInterval, MaxAge: o.MaxAge, Now: time.Now, Changed: p.mapper.Changed(),
 	})
 	p.metrics = newSelfMetrics()
 	p.evaluator = eval.New(eval.Options{

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -32,6 +33,7 @@ type Mapper struct {
 	trouble atomic.Pointer[error]   // why the newest renewal failed
 	unknown *unknown
 	missed  chan struct{}
+	changed chan struct{}
 	filled  chan struct{} // closed after the first success
 	once    sync.Once
 }
@@ -49,7 +51,7 @@ type mapping struct {
 func NewMapper(d discovery.DiscoveryInterface, interval time.Duration) *Mapper {
 	m := &Mapper{
 		discovery: d, interval: interval, gap: min(interval, firstPause),
-		unknown: newUnknown(), missed: make(chan struct{}, 1), filled: make(chan struct{}),
+		unknown: newUnknown(), missed: make(chan struct{}, 1), changed: make(chan struct{}, 1), filled: make(chan struct{}),
 	}
 	notYet := errors.New("the first discovery has not ended")
 	m.trouble.Store(&notYet)
@@ -67,10 +69,17 @@ func (m *Mapper) Refresh(ctx context.Context) error {
 		m.trouble.Store(&err)
 		return err
 	}
-	if before := m.current.Load(); before != nil {
+	before := m.current.Load()
+	if before != nil {
 		keepUnread(groups, before.groups)
 	}
 	m.current.Store(&mapping{RESTMapper: restmapper.NewDiscoveryRESTMapper(groups), groups: groups})
+	if before != nil && !equality.Semantic.DeepEqual(before.groups, groups) {
+		select {
+		case m.changed <- struct{}{}:
+		default:
+		}
+	}
 	m.once.Do(func() { close(m.filled) })
 	return nil
 }
@@ -104,6 +113,10 @@ func (m *Mapper) known() (*mapping, error) {
 
 // Filled is closed when the mapper knows the cluster's resources.
 func (m *Mapper) Filled() <-chan struct{} { return m.filled }
+
+// Changed gives a value after a renewal that brought other resources than the one
+// before. It is for one receiver.
+func (m *Mapper) Changed() <-chan struct{} { return m.changed }
 
 // Run renews the mapping until ctx ends.
 func (m *Mapper) Run(ctx context.Context) {

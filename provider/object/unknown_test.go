@@ -22,7 +22,7 @@ func asked(u *unknown, name string, start time.Time, seconds int) []int {
 
 func TestUnknownPausesGrow(t *testing.T) {
 	u, start := newUnknown(), time.Unix(1000, 0)
-	want := []int{0, 5, 15, 35, 75, 135, 195, 255}
+	want := []int{0, 5, 15, 35, 75, 115, 155, 195, 235, 275}
 	if diff := cmp.Diff(want, asked(u, "gizmos", start, 300)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
