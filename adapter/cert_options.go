@@ -15,6 +15,7 @@ import (
 	"k8s.io/utils/clock"
 
 	"github.com/loadline/loadline/adapter/cert"
+	"github.com/loadline/loadline/provider/rule"
 )
 
 // certInterval is for how long an APIService whose caBundle somebody overwrote can
@@ -34,9 +35,7 @@ func newCertOptions() *CertOptions {
 	return &CertOptions{
 		Service:       "loadline-adapter",
 		ClusterDomain: "cluster.local",
-		APIServices: []string{
-			"v1beta1.custom.metrics.k8s.io", "v1beta2.custom.metrics.k8s.io", "v1beta1.external.metrics.k8s.io",
-		},
+		APIServices:   append(customAPIServices(), externalAPIServices()...),
 	}
 }
 
@@ -44,7 +43,7 @@ func (o *CertOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.Secret, "cert-secret", o.Secret, "NAMESPACE/NAME of the Secret in which the replicas keep a serving certificate that they manage themselves. It must exist and may be empty. Off if empty; then give --tls-cert-file and --tls-private-key-file.")
 	fs.StringVar(&o.Service, "cert-service", o.Service, "Service in the Secret's namespace that the self-managed certificate is for.")
 	fs.StringVar(&o.ClusterDomain, "cluster-domain", o.ClusterDomain, "The cluster's DNS domain.")
-	fs.StringSliceVar(&o.APIServices, "cert-apiservices", o.APIServices, "APIServices whose caBundle is kept right.")
+	fs.StringSliceVar(&o.APIServices, "cert-apiservices", o.APIServices, "APIServices whose caBundle is kept right, of the groups for which the configuration has rules.")
 }
 
 func (o *CertOptions) validate(certFile string) []error {
@@ -61,8 +60,9 @@ func (o *CertOptions) validate(certFile string) []error {
 	return errs
 }
 
-// controller returns the certificate's controller, or nil where it is off.
-func (o *CertOptions) controller(config *rest.Config) (*cert.Controller, error) {
+// controller returns the certificate's controller, or nil where it is off. It looks
+// after the APIServices that rules serve.
+func (o *CertOptions) controller(config *rest.Config, rules *rule.Set) (*cert.Controller, error) {
 	if o.Secret == "" {
 		return nil, nil
 	}
@@ -78,7 +78,7 @@ func (o *CertOptions) controller(config *rest.Config) (*cert.Controller, error) 
 	policy := cert.DefaultPolicy()
 	policy.Jitter = rand.Float64()
 	return cert.New(cert.Options{
-		Namespace: namespace, Secret: name, Service: o.Service, ClusterDomain: o.ClusterDomain, APIServices: o.APIServices,
+		Namespace: namespace, Secret: name, Service: o.Service, ClusterDomain: o.ClusterDomain, APIServices: served(o.APIServices, rules),
 		Policy: policy, Interval: certInterval, StartTimeout: 30 * time.Second,
 		Secrets: core.CoreV1().Secrets(namespace), APIServiceClient: apis.ApiregistrationV1().APIServices(),
 		Clock: clock.RealClock{}, Log: klog.Background().WithName("cert"),

@@ -8,6 +8,7 @@ import (
 	openapinamer "k8s.io/apiserver/pkg/endpoints/openapi"
 	genericapiserver "k8s.io/apiserver/pkg/server"
 	"k8s.io/client-go/rest"
+	"k8s.io/klog/v2"
 	"k8s.io/kube-openapi/pkg/common"
 	cmapiserver "sigs.k8s.io/custom-metrics-apiserver/pkg/apiserver"
 	openapicore "sigs.k8s.io/custom-metrics-apiserver/pkg/generated/openapi/core"
@@ -20,7 +21,8 @@ import (
 )
 
 // newServer makes the API server over the parts, which stops when ctx ends. A
-// group without rules is not served, so that another provider can.
+// group without rules is not served, so that another provider can; its APIServices
+// must not point here then.
 func newServer(ctx context.Context, o *Options, config *rest.Config, rules *rule.Set, p *parts) (*cmapiserver.CustomMetricsAdapterServer, error) {
 	var custom cmprovider.CustomMetricsProvider
 	var external cmprovider.ExternalMetricsProvider
@@ -30,6 +32,8 @@ func newServer(ctx context.Context, o *Options, config *rest.Config, rules *rule
 	if len(rules.External) > 0 {
 		external = &provider.External{Reader: p.reader, Catalog: p.catalog, Metrics: p.metrics.reads}
 	}
+
+	sayUnserved(klog.FromContext(ctx), rules)
 
 	const name = "loadline-adapter"
 	namer := openapinamer.NewDefinitionNamer(cmapiserver.Scheme)
@@ -46,7 +50,7 @@ func newServer(ctx context.Context, o *Options, config *rest.Config, rules *rule
 	if err := o.Server.ApplyTo(generic); err != nil {
 		return nil, err
 	}
-	controller, err := o.Cert.controller(config)
+	controller, err := o.Cert.controller(config, rules)
 	if err != nil {
 		return nil, err
 	}
