@@ -113,6 +113,20 @@ func TestScaledWorkloadsHaveNoReplicas(t *testing.T) {
 	}
 }
 
+// The servers of a queue of three are ready only together, so the StatefulSet may
+// not start them one after the other, each when the last is ready.
+func TestQueueServersStartTogether(t *testing.T) {
+	for _, o := range objects(t) {
+		if s, ok := o.(*appsv1.StatefulSet); ok && s.Name == "remindme-queue" {
+			if s.Spec.PodManagementPolicy != appsv1.ParallelPodManagement {
+				t.Errorf("podManagementPolicy: %q, want Parallel", s.Spec.PodManagementPolicy)
+			}
+			return
+		}
+	}
+	t.Error("no StatefulSet remindme-queue")
+}
+
 func TestPodsAreRestrictedAndScraped(t *testing.T) {
 	for name, w := range workloads(objects(t)) {
 		spec := w.pod.Spec
