@@ -43,6 +43,7 @@ func Test9GivenCertificate(t *testing.T) {
 		problem := unavailable(ctx)
 		return problem == "", problem
 	})
+	othersServed(t) // by each of the two
 
 	before, stop := usages(t), reading(t)
 	setSecret(t, second)
