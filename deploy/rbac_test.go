@@ -82,11 +82,15 @@ func TestSecretsOnlyByName(t *testing.T) {
 	})
 }
 
-// rights lists what the adapter's ServiceAccount may do, one line a verb; roles
-// that the cluster has by itself are given by name.
+// rights lists what the adapter's ServiceAccount may do, one line a rule and
+// resource or path; roles that the cluster has by itself are given by name. A binding
+// to a user or a group fails the test: the adapter may be meant by both.
 func rights(t *testing.T, objects []runtime.Object) []string {
 	t.Helper()
 	isOurs := func(s rbacv1.Subject) bool {
+		if s.Kind != rbacv1.ServiceAccountKind {
+			t.Errorf("a binding to the %s %s", s.Kind, s.Name)
+		}
 		return s.Kind == "ServiceAccount" && s.Name == "loadline-adapter" && s.Namespace == "loadline-system"
 	}
 	known := roles(objects)
@@ -101,15 +105,18 @@ func rights(t *testing.T, objects []runtime.Object) []string {
 			out = append(out, lines(scope, rule)...)
 		}
 	}
-	for _, b := range all[*rbacv1.ClusterRoleBinding](objects) {
-		if slices.ContainsFunc(b.Subjects, isOurs) {
-			grant("cluster", b.RoleRef)
+	bind := func(scope string, subjects []rbacv1.Subject, ref rbacv1.RoleRef) {
+		for _, s := range subjects {
+			if isOurs(s) {
+				grant(scope, ref)
+			}
 		}
 	}
+	for _, b := range all[*rbacv1.ClusterRoleBinding](objects) {
+		bind("cluster", b.Subjects, b.RoleRef)
+	}
 	for _, b := range all[*rbacv1.RoleBinding](objects) {
-		if slices.ContainsFunc(b.Subjects, isOurs) {
-			grant(b.Namespace, b.RoleRef)
-		}
+		bind(b.Namespace, b.Subjects, b.RoleRef)
 	}
 	slices.Sort(out)
 	return out
@@ -152,6 +159,9 @@ func lines(scope string, rule rbacv1.PolicyRule) []string {
 			}
 			out = append(out, fmt.Sprintf("%s: %s %s%s", scope, strings.Join(rule.Verbs, ","), resource, names))
 		}
+	}
+	for _, path := range rule.NonResourceURLs {
+		out = append(out, fmt.Sprintf("%s: %s %s", scope, strings.Join(rule.Verbs, ","), path))
 	}
 	return out
 }
