@@ -7,12 +7,10 @@
 // # Why its own loop
 //
 // The obvious alternative is github.com/virtual-kubelet/virtual-kubelet with a
-// provider of our own. Decision: not used. (1) The module could not be had
-// through the module proxy this repository builds from, so it cannot be pinned.
-// (2) What it would take off us, one watch and one status write, is the small
-// part of this package: volumes with atomic updates, tokens, probes, restarts,
-// termination and the service proxy are the provider's task there too. client-go
-// is the only dependency instead.
+// provider of our own. Decision: not used. What it would take off us, one watch and
+// one status write, is the small part of this package: volumes with atomic updates,
+// tokens, probes, restarts, termination and the service proxy are the provider's task
+// there too. client-go is the only dependency instead.
 //
 // # What is as on a real node
 //
