@@ -57,6 +57,9 @@ func (l *Lab) PrometheusURL(ctx context.Context) (string, error) {
 // until both APIs answer. extra flags are appended.
 func (l *Lab) StartAdapter(ctx context.Context, extra ...string) error {
 	l.say("Starting the adapter from deploy/base")
+	if !l.isolated {
+		return l.startAdapterOnHost(ctx, extra...)
+	}
 	objects, err := l.AdapterManifests(ctx, extra...)
 	if err != nil {
 		return err
@@ -111,8 +114,11 @@ func (l *Lab) RenderAdapter(ctx context.Context, dir string, extra ...string) ([
 // replaces one of the same name.
 func editContainer(o *unstructured.Unstructured, image string, flags []string) error {
 	containers, _, err := unstructured.NestedSlice(o.Object, "spec", "template", "spec", "containers")
-	if err != nil || len(containers) == 0 {
-		return fmt.Errorf("%s has no container: %w", o.GetName(), err)
+	if err != nil {
+		return fmt.Errorf("containers of %s: %w", o.GetName(), err)
+	}
+	if len(containers) == 0 {
+		return fmt.Errorf("%s has no container", o.GetName())
 	}
 	c := containers[0].(map[string]any)
 	args, _, _ := unstructured.NestedStringSlice(c, "args")
