@@ -127,11 +127,12 @@ func (c *Catalog) record(ctx context.Context, q *query, series []source.Series, 
 	log := klog.FromContext(ctx)
 	for _, i := range q.rules {
 		f := &c.findings[i]
-		switch {
-		case err != nil && !(f.tried && f.err != nil && f.err.Error() == err.Error()):
-			log.Error(err, "Cannot discover the series of a rule; its metrics stay as they are", "rule", f.rule.ID())
-		case err == nil && f.tried && f.err != nil:
+		failed := f.tried && f.err != nil
+		switch { // only what is new
+		case err == nil && failed:
 			log.Info("The series of a rule are discovered again", "rule", f.rule.ID())
+		case err != nil && (!failed || f.err.Error() != err.Error()):
+			log.Error(err, "Cannot discover the series of a rule; its metrics stay as they are", "rule", f.rule.ID())
 		}
 		f.tried, f.err = true, err
 		f.answered = f.answered || !source.Unanswered(err)
