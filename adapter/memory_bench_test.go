@@ -130,7 +130,7 @@ externalRules:
 	}
 	o := NewOptions()
 	o.Source.URL = url
-	src, err := o.Source.source(o.QueryTimeout)
+	src, err := o.Source.source(time.Minute)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -161,6 +161,10 @@ type livePods []string
 
 func (p livePods) Names(context.Context, schema.GroupResource, string, labels.Selector, string) ([]string, error) {
 	return p, nil
+}
+
+func (livePods) Has(context.Context, schema.GroupResource, string, string) (bool, error) {
+	return true, nil
 }
 
 // watchMemory looks every few milliseconds at what the Go runtime has from the

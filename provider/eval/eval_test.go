@@ -44,6 +44,7 @@ externalRules:
 const (
 	interval    = 10 * time.Second
 	timeout     = 5 * time.Second
+	idle        = 5 * time.Minute
 	concurrency = 3
 )
 
@@ -127,6 +128,11 @@ func (objects) Names(ctx context.Context, _ schema.GroupResource, namespace stri
 	return []string{"p1", "p2"}, nil
 }
 
+func (o objects) Has(ctx context.Context, gr schema.GroupResource, namespace, name string) (bool, error) {
+	names, err := o.Names(ctx, gr, namespace, nil, "")
+	return slices.Contains(names, name), err
+}
+
 type fixture struct {
 	*eval.Evaluator
 	source   *backend
@@ -146,7 +152,7 @@ func setupWith(t *testing.T, change func(*eval.Options)) *fixture {
 	}
 	f := &fixture{
 		source: &backend{}, store: store.New(), registry: prometheus.NewRegistry(),
-		demand: demand.New(demand.Limits{Total: 100, PerNamespace: 100, Idle: time.Minute}),
+		demand: demand.New(demand.Limits{Total: 5000, PerNamespace: 5000, Idle: idle}),
 	}
 	known := catalog.New(catalog.Options{Rules: rules, Source: f.source, Scopes: newCluster(), MaxAge: time.Hour, Now: time.Now})
 	known.Relist(t.Context())
@@ -308,6 +314,7 @@ func TestHungSourceCostsOneDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := setup(t)
 		f.source.set(hang)
+		f.want(t, queues(20)...)
 		began := time.Now()
 		result := f.Evaluate(t.Context(), queues(20))
 		if took := time.Since(began); took != timeout {
@@ -378,6 +385,7 @@ func TestSlowQueriesDoNotStarveOthers(t *testing.T) {
 			}
 			return one(), nil
 		})
+		f.want(t, queues(10)...)
 		// The worst order: the slow ones first, with nothing known about any.
 		f.Evaluate(t.Context(), queues(10))
 		for range 5 {
@@ -406,6 +414,7 @@ func TestLongestWaitingGoesFirst(t *testing.T) {
 			time.Sleep(100 * time.Millisecond)
 			return one(), nil
 		})
+		f.want(t, queues(6)...)
 		for _, i := range []int{4, 2, 0, 3, 1} {
 			f.Evaluate(t.Context(), []metric.Identifier{queue(i)})
 		}
@@ -439,10 +448,8 @@ func TestConcurrencyBoundsAllEvaluationsTogether(t *testing.T) {
 			return one(), nil
 		})
 		f.run(t)
+		f.want(t, queues(20)...)
 		for _, id := range queues(20) {
-			if err := f.demand.Read(id, time.Now()); err != nil {
-				t.Fatal(err)
-			}
 			f.Soon(id)
 			time.Sleep(6 * time.Millisecond) // a gathering each
 		}
@@ -470,7 +477,7 @@ func TestUnwantedIsForgotten(t *testing.T) {
 		if f.reason(queue(0)) != "ok" || f.reason(queue(1)) != "ok" {
 			t.Fatal("not evaluated")
 		}
-		time.Sleep(time.Minute + 2*interval) // idle for longer than the limit
+		time.Sleep(idle + 2*interval)
 		synctest.Wait()
 		f.source.take()
 		time.Sleep(interval)
@@ -484,19 +491,33 @@ func TestUnwantedIsForgotten(t *testing.T) {
 	})
 }
 
+// However long everything takes, Beat is no older than an interval, as long as queries
+// end. When they no longer do, it stops.
 func TestBeatFollowsProgress(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := setup(t)
+		f.want(t, queues(20)...)
 		f.source.set(func(context.Context, string) (source.Answer, error) {
 			time.Sleep(4 * time.Second) // slow, within the deadline
 			return one(), nil
 		})
-		f.want(t, queues(20)...)
 		f.run(t)
-		time.Sleep(4*time.Second + time.Millisecond)
-		synctest.Wait()
-		if silent := time.Since(f.Beat()); silent > time.Second {
-			t.Errorf("no sign of life for %s in the middle of a slow pass", silent)
+		for range 120 {
+			time.Sleep(time.Second)
+			synctest.Wait()
+			if silent := time.Since(f.Beat()); silent > interval {
+				t.Fatalf("no sign of life for %s in the middle of slow evaluations", silent)
+			}
+		}
+		stuck := make(chan struct{})
+		t.Cleanup(func() { close(stuck) }) // before Run is stopped
+		f.source.set(func(context.Context, string) (source.Answer, error) {
+			<-stuck // no deadline ends it
+			return one(), nil
+		})
+		time.Sleep(2 * time.Minute)
+		if silent := time.Since(f.Beat()); silent < time.Minute {
+			t.Errorf("a sign of life %s ago, although no query ends", silent)
 		}
 	})
 }

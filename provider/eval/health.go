@@ -1,32 +1,49 @@
 package eval
 
-import "github.com/loadline/loadline/provider/source"
+import (
+	"time"
 
-// health is what the newest evaluation of everything showed of the source.
+	"github.com/loadline/loadline/provider/source"
+)
+
+// health is what queries showed of the source.
 type health struct {
-	asked bool
-	away  error // why, if no query got an answer
+	asked   bool  // whether away is known
+	away    error // why the source counts as away; nil if it answers
+	answers int   // so far
 }
 
-// observe keeps what an evaluation of everything showed.
-func (e *Evaluator) observe(r Result) {
-	h := &health{asked: r.Answered+r.Unreachable > 0}
-	if r.Answered == 0 && r.Unreachable > 0 {
-		h.away = r.Err
+// observe draws the conclusions from an evaluation of everything that began when the
+// source had given so many answers: fewer queries than it takes to tell an outage by
+// their number tell it when nothing at all is answered.
+func (d *dispatcher) observe(r Result, answers int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	switch {
+	case d.answers > answers:
+	case r.Unreachable > 0:
+		d.asked, d.away = true, r.Err
+	case r.Answered == 0 && d.queue.idle(): // nothing is wanted that has a query
+		d.asked, d.away = false, nil
 	}
-	e.health.Store(h)
 }
 
-// Outage returns why the source counts as away: in the newest evaluation of
-// everything, no query got an answer. Nil while it answers, and when it was not
-// asked.
-func (e *Evaluator) Outage() error { return e.health.Load().away }
+func (d *dispatcher) state() health {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.health
+}
+
+// Outage returns why the source counts as away: no query got an answer, of as many in
+// a row as what is only read may have under way, or of the newest evaluation of
+// everything. Nil from the next answer on, and when it was not asked.
+func (e *Evaluator) Outage() error { return e.dispatcher.state().away }
 
 // Up says whether the source answers, if only with a refusal: queries in the newest
-// evaluation of everything or, if that had none to send, the newest discovery of
-// series. It is not known until one of them has asked.
+// evaluation or, if that had none to send, the newest discovery of series. It is not
+// known until one of them has asked.
 func (e *Evaluator) Up() (up, known bool) {
-	if h := e.health.Load(); h.asked {
+	if h := e.dispatcher.state(); h.asked {
 		return h.away == nil, true
 	}
 	if e.opts.Discovered == nil {
@@ -34,4 +51,10 @@ func (e *Evaluator) Up() (up, known bool) {
 	}
 	done, err := e.opts.Discovered()
 	return done && !source.Unanswered(err), done
+}
+
+// Beat is when Run last showed that it is alive: that everything wanted is looked at
+// each interval and that queries, where there are any, end.
+func (e *Evaluator) Beat() time.Time {
+	return time.Unix(0, min(e.looked.Load(), e.worked.Load()))
 }

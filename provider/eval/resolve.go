@@ -22,6 +22,7 @@ type Catalog interface {
 // Objects finds live objects. A context that has ended makes it say at once what it
 // knows, or fail with reason ObjectsUnknown.
 type Objects interface {
+	Has(ctx context.Context, gr schema.GroupResource, namespace, name string) (bool, error)
 	Names(ctx context.Context, gr schema.GroupResource, namespace string, sel labels.Selector, key string) ([]string, error)
 }
 
@@ -37,7 +38,7 @@ func (e *Evaluator) resolveKnown(ctx context.Context, ids []metric.Identifier, n
 		switch {
 		case err == nil:
 			wants = append(wants, w)
-			if listed(id) {
+			if id.API == metric.Custom {
 				e.setStuck(id.Resource, false)
 			}
 		case metric.ReasonOf(err) == metric.ObjectsUnknown && !e.isStuck(id.Resource):
@@ -102,7 +103,8 @@ func (e *Evaluator) resolve(ctx context.Context, id metric.Identifier) (plan.Wan
 		return w, metric.Because(metric.Invalid, err, "metric selector")
 	}
 	switch {
-	case listed(id):
+	case id.API != metric.Custom:
+	case id.Name == "":
 		selector, err := labels.Parse(id.Selector)
 		if err != nil {
 			return w, metric.Because(metric.Invalid, err, "selector")
@@ -110,11 +112,16 @@ func (e *Evaluator) resolve(ctx context.Context, id metric.Identifier) (plan.Wan
 		if w.Names, err = e.opts.Objects.Names(ctx, id.Resource, id.Namespace, selector, id.Selector); err != nil {
 			return w, err
 		}
-	case id.API == metric.Custom:
-		w.Names = []string{id.Name}
+	default:
+		// Asked here and not by the reader alone, so that the list is there before the
+		// first read and stays while nobody reads from this replica.
+		live, err := e.opts.Objects.Has(ctx, id.Resource, id.Namespace, id.Name)
+		if err != nil {
+			return w, err
+		}
+		if live {
+			w.Names = []string{id.Name}
+		}
 	}
 	return w, nil
 }
-
-// listed says whether the objects of id come from a list.
-func listed(id metric.Identifier) bool { return id.API == metric.Custom && id.Name == "" }

@@ -12,34 +12,82 @@ import (
 	"github.com/loadline/loadline/provider/source"
 )
 
-// run sends the queries. When the source turns out to be away, the rest fails at
-// once. So the order matters: what was left unanswered last time goes last, or a
-// few queries that always time out would keep the others from being sent for
-// good; otherwise the one that has waited longest goes first.
-func (e *Evaluator) run(ctx context.Context, queries []plan.Query, progress func()) Result {
-	slices.SortStableFunc(queries, func(a, b plan.Query) int {
-		x, y := e.waiting(a), e.waiting(b)
-		if x.unanswered != y.unanswered {
-			if x.unanswered {
-				return 1
-			}
-			return -1
+// Result sums up one evaluation.
+type Result struct {
+	Answered    int   // queries that the source answered, with an error or a value
+	Unreachable int   // queries that it did not answer, or that were not sent because of that
+	Err         error // of one that it did not answer
+}
+
+// evaluation is one that goes on.
+type evaluation struct {
+	wg   sync.WaitGroup // queries and lists that are waited for
+	stop func() bool    // watching the context
+
+	mu     sync.Mutex
+	result Result
+}
+
+// wait returns when all has ended.
+func (v *evaluation) wait() Result {
+	v.wg.Wait()
+	v.stop()
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.result
+}
+
+func (v *evaluation) count(err error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	var o *overloaded
+	switch {
+	case source.Unanswered(err):
+		v.result.Unreachable++
+		if !errors.As(err, new(*notSent)) || v.result.Err == nil {
+			v.result.Err = err
 		}
-		return x.since.Compare(y.since)
-	})
-	r := newRound(e.opts.Concurrency)
-	var wg sync.WaitGroup
-	for i, q := range queries {
-		progress()
-		if cause := r.begin(); cause != nil {
-			e.skip(queries[i:], cause)
-			r.result.Unreachable += len(queries) - i // nothing is under way any more
-			break
-		}
-		wg.Go(func() { r.end(e.query(ctx, q)) })
+	case source.KindOf(err) == source.Canceled, errors.As(err, &o): // by us, which says nothing about the source
+	default:
+		v.result.Answered++
 	}
-	wg.Wait()
-	return r.result
+}
+
+// run queues queries for v.
+func (e *Evaluator) run(ctx context.Context, v *evaluation, queries []plan.Query, m mode) {
+	if away := e.Outage(); away != nil && m.first {
+		for _, q := range queries {
+			e.skip(q, &notSent{away})
+			v.count(&notSent{away})
+		}
+		return
+	}
+	now := e.opts.Now()
+	jobs := make([]*job, len(queries))
+	for i, q := range queries {
+		v.wg.Add(1)
+		w := e.waiting(q)
+		jobs[i] = &job{
+			ctx: ctx, query: q, flow: e.flow(q, m), queued: now, since: w.since, suspect: w.unanswered,
+			done: func(err error) {
+				defer v.wg.Done()
+				e.skip(q, err)
+				v.count(err)
+			},
+		}
+	}
+	slices.SortStableFunc(jobs, func(a, b *job) int { return a.since.Compare(b.since) }) // quick to add
+	e.dispatcher.add(jobs)
+}
+
+// flow is that of the first metric of q that an HPA references, if there is one.
+func (e *Evaluator) flow(q plan.Query, m mode) flow {
+	for _, id := range q.For {
+		if e.opts.Demand.Referenced(id) {
+			return flow{referenced: true, namespace: id.Namespace, first: m.first}
+		}
+	}
+	return flow{namespace: q.For[0].Namespace, first: m.first}
 }
 
 // wait is how a query fared the last time.
@@ -53,8 +101,7 @@ func (e *Evaluator) waiting(q plan.Query) wait {
 	if s == nil {
 		return wait{}
 	}
-	var n *notSent
-	return wait{since: s.Attempted, unanswered: source.Unanswered(s.Err) && !errors.As(s.Err, &n)}
+	return wait{since: s.Attempted, unanswered: source.Unanswered(s.Err) && !errors.As(s.Err, new(*notSent))}
 }
 
 // notSent is why a query was not even sent.
@@ -66,71 +113,29 @@ func (n *notSent) Error() string {
 
 func (n *notSent) Unwrap() error { return n.cause }
 
-// skip records that queries were not sent. That is no attempt, and what is known
-// of an unanswered query stays known.
-func (e *Evaluator) skip(queries []plan.Query, cause error) {
-	for _, q := range queries {
-		w := e.waiting(q)
-		if w.unanswered {
+// overloaded is why a query was not sent although the source answers.
+type overloaded struct{}
+
+func (*overloaded) Error() string {
+	return "not sent within " + maxWait.String() + ", because too many or too slow queries are before it: make them quicker, or raise --query-concurrency"
+}
+
+// skip records that q was not sent, where err says so. That is no attempt: what is
+// known of an unanswered query stays known, and where only slots are lacking, so does
+// the last value, whose age says enough.
+func (e *Evaluator) skip(q plan.Query, err error) {
+	w := e.waiting(q)
+	busy := errors.As(err, new(*overloaded))
+	if !busy && !errors.As(err, new(*notSent)) || w.unanswered {
+		return
+	}
+	typed := failure(q, err)
+	for _, id := range q.For {
+		if s := e.opts.Store.Get(id); busy && s != nil && s.Data != nil {
 			continue
 		}
-		typed := failure(q, &notSent{cause})
-		for _, id := range q.For {
-			e.opts.Store.Fail(id, w.since, typed)
-		}
+		e.opts.Store.Fail(id, w.since, typed)
 	}
-}
-
-// round hands out the slots of one evaluation. A query that the source leaves
-// unanswered keeps its slot until another one is answered: a hung source costs
-// one deadline, however many queries there are.
-type round struct {
-	slots int
-
-	mu       sync.Mutex
-	changed  sync.Cond
-	underWay int
-	lost     int // unanswered queries since the newest answer
-	result   Result
-}
-
-func newRound(slots int) *round {
-	r := &round{slots: slots}
-	r.changed.L = &r.mu
-	return r
-}
-
-// begin waits for a slot. It returns why there will be none: the source left
-// every slot unanswered, and nothing is under way.
-func (r *round) begin() error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for r.lost < r.slots && r.underWay+r.lost >= r.slots {
-		r.changed.Wait()
-	}
-	if r.lost >= r.slots {
-		return r.result.Err
-	}
-	r.underWay++
-	return nil
-}
-
-// end gives the slot of a query back that ended with err.
-func (r *round) end(err error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.underWay--
-	switch {
-	case source.Unanswered(err):
-		r.lost++
-		r.result.Unreachable++
-		r.result.Err = err
-	case source.KindOf(err) == source.Canceled: // by us, which says nothing about the source
-	default:
-		r.lost = 0
-		r.result.Answered++
-	}
-	r.changed.Signal()
 }
 
 // failure is why the metrics of q have no new value. An answer that is beyond our

@@ -1,0 +1,145 @@
+package eval
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/loadline/loadline/provider/metric"
+	"github.com/loadline/loadline/provider/plan"
+	"github.com/loadline/loadline/provider/source"
+)
+
+// dispatcher sends queries in the order of its queue, and learns from how they end
+// whether the source is away. Whoever wanted them: all queries pass through here.
+type dispatcher struct {
+	send  func(context.Context, plan.Query) error
+	ended func() // after each query
+	// doubt gets a value when the source looks away and no HPA's query says so.
+	doubt chan struct{}
+
+	mu       sync.Mutex
+	queue    queue
+	underWay map[metric.Identifier]int // queries for it that wait or have a slot
+	health
+}
+
+func newDispatcher(slots int, send func(context.Context, plan.Query) error, ended func()) *dispatcher {
+	return &dispatcher{
+		send: send, ended: ended, doubt: make(chan struct{}, 1),
+		queue: queue{slots: slots}, underWay: map[metric.Identifier]int{},
+	}
+}
+
+func (d *dispatcher) add(jobs []*job) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, j := range jobs {
+		for _, id := range j.query.For {
+			d.underWay[id]++
+		}
+		d.queue.add(j)
+	}
+	d.fill()
+}
+
+// cancel ends what waits and whose context has ended.
+func (d *dispatcher) cancel() {
+	d.drop(func(j *job) bool { return j.ctx.Err() != nil }, &source.Error{Kind: source.Canceled, Text: "it was not asked", Err: context.Canceled})
+}
+
+// fill sends what there are slots for.
+func (d *dispatcher) fill() {
+	for j := d.queue.take(); j != nil; j = d.queue.take() {
+		go d.work(j)
+	}
+}
+
+func (d *dispatcher) work(j *job) {
+	err := d.send(j.ctx, j.query)
+	d.mu.Lock()
+	gone := d.account(j, err)
+	d.release(j)
+	d.fill()
+	d.mu.Unlock()
+	d.ended()
+	for _, g := range gone {
+		g.done(&notSent{err})
+	}
+	j.done(err)
+}
+
+// account draws the conclusions from the end of j. It returns the jobs that are not
+// sent because of it.
+//
+// That a query is not answered which was not answered the last time either says
+// nothing new about a source that answers others.
+func (d *dispatcher) account(j *job, err error) (gone []*job) {
+	lost := source.Unanswered(err) && (d.away != nil || !j.suspect)
+	d.queue.end(j, lost)
+	switch {
+	case lost && d.queue.lost() >= d.queue.most():
+		if d.away == nil && d.queue.hpas.lost == 0 {
+			select {
+			case d.doubt <- struct{}{}:
+			default:
+			}
+		}
+		d.asked, d.away = true, err
+		d.queue.found() // the next evaluation tries as many again
+		gone = d.take(func(*job) bool { return true })
+	case source.Unanswered(err), source.KindOf(err) == source.Canceled: // the latter by us
+	default:
+		d.asked, d.away = true, nil
+		d.answers++
+		d.queue.found()
+	}
+	return gone
+}
+
+// take takes waiting jobs out of the queue.
+func (d *dispatcher) take(match func(*job) bool) []*job {
+	jobs := d.queue.remove(match)
+	for _, j := range jobs {
+		d.release(j)
+	}
+	return jobs
+}
+
+func (d *dispatcher) release(j *job) {
+	for _, id := range j.query.For {
+		if d.underWay[id]--; d.underWay[id] == 0 {
+			delete(d.underWay, id)
+		}
+	}
+}
+
+// drop ends waiting jobs with err.
+func (d *dispatcher) drop(match func(*job) bool, err error) {
+	d.mu.Lock()
+	jobs := d.take(match)
+	d.mu.Unlock()
+	for _, j := range jobs {
+		j.done(err)
+	}
+}
+
+// expire ends what has waited since before t. Its objects may be others by now, so
+// it is planned anew.
+func (d *dispatcher) expire(t time.Time) {
+	d.drop(func(j *job) bool { return j.queued.Before(t) }, &overloaded{})
+}
+
+// has says whether a query for id waits or has a slot.
+func (d *dispatcher) has(id metric.Identifier) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.underWay[id] > 0
+}
+
+// idle says whether no query waits or has a slot.
+func (d *dispatcher) idle() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.queue.idle()
+}

@@ -1,0 +1,108 @@
+package eval
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/loadline/loadline/provider/metric"
+)
+
+// maxWait is how long a query waits for a slot, about: what is left is looked at once
+// an interval.
+const maxWait = time.Minute
+
+// doubtPause is before a look for which there is a reason other than the interval: what
+// gives the reason can come many times a second.
+const doubtPause = 500 * time.Millisecond
+
+// Run evaluates until ctx ends, and returns when all it started has ended.
+//
+// Everything wanted is looked at each interval, and evaluated unless its query of
+// before still waits: slow queries delay their like, not the next look. See queue for
+// who waits for whom.
+func (e *Evaluator) Run(ctx context.Context) {
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	wg.Go(func() { e.runSoon(ctx, &wg) })
+	ticker := time.NewTicker(e.opts.Interval)
+	defer ticker.Stop()
+	for {
+		e.look(ctx, &wg)
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		case <-e.dispatcher.doubt: // what HPAs reference tells whether it is away
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(doubtPause):
+			}
+		}
+	}
+}
+
+// look begins an evaluation of everything wanted.
+func (e *Evaluator) look(ctx context.Context, wg *sync.WaitGroup) {
+	now := e.opts.Now()
+	e.looked.Store(now.UnixNano())
+	if e.dispatcher.idle() {
+		e.worked.Store(now.UnixNano())
+	}
+	e.opts.Demand.Expire(now)
+	e.opts.Store.Retain(e.opts.Demand.Has)
+	e.dispatcher.expire(now.Add(-maxWait))
+	answers := e.dispatcher.state().answers
+	v := e.begin(ctx, e.opts.Demand.Wanted(), mode{})
+	wg.Go(func() { e.dispatcher.observe(v.wait(), answers) })
+}
+
+// Soon evaluates ids without waiting for the next interval, unless that is under
+// way already. It does not block.
+func (e *Evaluator) Soon(ids ...metric.Identifier) {
+	e.mu.Lock()
+	for _, id := range ids {
+		if !e.dispatcher.has(id) {
+			e.pending[id] = true
+		}
+	}
+	e.mu.Unlock()
+	select {
+	case e.wake <- struct{}{}:
+	default:
+	}
+}
+
+// runSoon gathers what becomes pending at about the same time, so that equal
+// reads share a query from the start, and evaluates each gathering at once.
+func (e *Evaluator) runSoon(ctx context.Context, wg *sync.WaitGroup) {
+	const gather = 5 * time.Millisecond
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-e.wake:
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(gather):
+		}
+		if ids := e.takePending(); len(ids) > 0 {
+			v := e.begin(ctx, ids, mode{first: true})
+			wg.Go(func() { v.wait() })
+		}
+	}
+}
+
+func (e *Evaluator) takePending() []metric.Identifier {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	ids := make([]metric.Identifier, 0, len(e.pending))
+	for id := range e.pending {
+		ids = append(ids, id)
+	}
+	e.pending = map[metric.Identifier]bool{}
+	return ids
+}
