@@ -131,7 +131,7 @@ func (c *Catalog) record(ctx context.Context, q *query, series []source.Series, 
 		switch { // only what is new
 		case err == nil && failed:
 			log.Info("The series of a rule are discovered again", "rule", f.rule.ID())
-		case err != nil && (!failed || f.err.Error() != err.Error()):
+		case err != nil && !(failed && alike(f.err, err)):
 			log.Error(err, "Cannot discover the series of a rule; its metrics stay as they are", "rule", f.rule.ID())
 		}
 		f.tried, f.err = true, err
@@ -142,6 +142,15 @@ func (c *Catalog) record(ctx context.Context, q *query, series []source.Series, 
 		}
 	}
 	c.publish(log)
+}
+
+// alike says whether two failures are the same news. What the network says of a
+// source that gives no answer has port numbers in it, so there the kind decides.
+func alike(a, b error) bool {
+	if source.Unanswered(a) && source.Unanswered(b) {
+		return source.KindOf(a) == source.KindOf(b)
+	}
+	return a.Error() == b.Error()
 }
 
 // resolve looks the resources of all series up again. A resource that was installed

@@ -282,3 +282,24 @@ func TestPace(t *testing.T) {
 		}
 	}
 }
+
+func TestAlike(t *testing.T) {
+	reset := func(port string) error {
+		return &source.Error{Kind: source.Unavailable, Text: "read tcp 10.0.0.1:" + port + "->10.0.0.2:9090: connection reset by peer"}
+	}
+	late := &source.Error{Kind: source.Timeout, Text: "late"}
+	for name, tc := range map[string]struct {
+		a, b error
+		want bool
+	}{
+		"another local port": {reset("40001"), reset("40002"), true},
+		"another kind":       {reset("40001"), late, false},
+		"another refusal":    {&source.Error{Kind: source.Rejected, Text: "a"}, &source.Error{Kind: source.Rejected, Text: "b"}, false},
+		"the same refusal":   {&source.Error{Kind: source.Rejected, Text: "a"}, &source.Error{Kind: source.Rejected, Text: "a"}, true},
+		"refused, then late": {&source.Error{Kind: source.Rejected, Text: "a"}, late, false},
+	} {
+		if got := alike(tc.a, tc.b); got != tc.want {
+			t.Errorf("%s: %v, want %v", name, got, tc.want)
+		}
+	}
+}
