@@ -20,14 +20,20 @@ type dispatcher struct {
 
 	mu       sync.Mutex
 	queue    queue
-	underWay map[metric.Identifier]int // queries for it that wait or have a slot
+	underWay map[wanted]int // queries that wait or have a slot
 	health
+}
+
+// wanted is a metric and the kind of demand by which its query is sent.
+type wanted struct {
+	id         metric.Identifier
+	referenced bool
 }
 
 func newDispatcher(slots int, send func(context.Context, plan.Query) error, ended func()) *dispatcher {
 	return &dispatcher{
 		send: send, ended: ended, doubt: make(chan struct{}, 1),
-		queue: queue{slots: slots}, underWay: map[metric.Identifier]int{},
+		queue: queue{slots: slots}, underWay: map[wanted]int{},
 	}
 }
 
@@ -36,7 +42,7 @@ func (d *dispatcher) add(jobs []*job) {
 	defer d.mu.Unlock()
 	for _, j := range jobs {
 		for _, id := range j.query.For {
-			d.underWay[id]++
+			d.underWay[wanted{id, j.flow.referenced}]++
 		}
 		d.queue.add(j)
 	}
@@ -108,8 +114,9 @@ func (d *dispatcher) take(match func(*job) bool) []*job {
 
 func (d *dispatcher) release(j *job) {
 	for _, id := range j.query.For {
-		if d.underWay[id]--; d.underWay[id] == 0 {
-			delete(d.underWay, id)
+		w := wanted{id, j.flow.referenced}
+		if d.underWay[w]--; d.underWay[w] == 0 {
+			delete(d.underWay, w)
 		}
 	}
 }
@@ -130,11 +137,12 @@ func (d *dispatcher) expire(t time.Time) {
 	d.drop(func(j *job) bool { return j.queued.Before(t) }, &overloaded{})
 }
 
-// has says whether a query for id waits or has a slot.
-func (d *dispatcher) has(id metric.Identifier) bool {
+// has says whether a query for id waits or has a slot. If an HPA references id, one
+// among what is only read does not count, for it may wait for long.
+func (d *dispatcher) has(id metric.Identifier, referenced bool) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.underWay[id] > 0
+	return d.underWay[wanted{id, true}] > 0 || !referenced && d.underWay[wanted{id, false}] > 0
 }
 
 // idle says whether no query waits or has a slot.

@@ -110,7 +110,7 @@ func (e *Evaluator) answer(ctx context.Context, v *evaluation, wants []plan.Want
 		e.opts.Store.Fail(id, now, err)
 	}
 	if !m.again { // only now, so that what is under way counts for what is admitted
-		wants = slices.DeleteFunc(wants, func(w plan.Want) bool { return e.dispatcher.has(w.ID) })
+		wants = slices.DeleteFunc(wants, func(w plan.Want) bool { return e.dispatcher.has(w.ID, e.opts.Demand.Referenced(w.ID)) })
 	}
 	p := plan.Make(wants, e.opts.Mapper)
 	for id, err := range p.Failed {

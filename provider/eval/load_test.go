@@ -141,6 +141,31 @@ func TestSlowReadsLeaveHPAsTheirInterval(t *testing.T) {
 	}
 }
 
+// A metric that waits among many slow reads when an HPA comes to reference it waits there
+// no longer than to the next look at what is wanted.
+func TestAReadThatIsReferencedGoesAhead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := setupWith(t, manySlots)
+		f.source.set(after(func(string) time.Duration { return 2 * time.Second }))
+		f.run(t)
+		for i := range 1000 {
+			f.read(t, cold("other", i))
+		}
+		time.Sleep(time.Second)
+		var last metric.Identifier
+		for i := range 1000 {
+			if id := cold("other", i); f.reason(id) == "none" {
+				last = id
+			}
+		}
+		f.want(t, last)
+		time.Sleep(interval + 2*(2*time.Second))
+		if got := f.reason(last); got != "ok" {
+			t.Errorf("%s: %s", last, got)
+		}
+	})
+}
+
 // What HPAs of one namespace reference, slow and more than fits into an interval,
 // delays another namespace's by one of these queries at most.
 func TestSlowReferencesOfOneNamespaceDelayNoOther(t *testing.T) {

@@ -63,7 +63,7 @@ func (e *Evaluator) look(ctx context.Context, wg *sync.WaitGroup) {
 func (e *Evaluator) Soon(ids ...metric.Identifier) {
 	e.mu.Lock()
 	for _, id := range ids {
-		if !e.dispatcher.has(id) {
+		if !e.dispatcher.has(id, e.opts.Demand.Referenced(id)) {
 			e.pending[id] = true
 		}
 	}
