@@ -12,11 +12,13 @@ STAGE := hack/stage.sh
 ARGS ?=
 # The race detector needs a C compiler. Without one the tests run without it,
 # and `make unit` says so.
-RACE := $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
+CGO := $(shell go env CGO_ENABLED)
+RACE := $(if $(filter 1,$(CGO)),-race)
+# All but that is without C: a static binary runs in any image and in any
+# namespace, and what the checks have compiled is not compiled once more.
+export CGO_ENABLED := 0
 # They wait for the HPA controller more than they compute.
 E2E := env LOADLINE_ROOT=$(CURDIR) bin/cluster exec -- bin/e2e.test -test.v -test.timeout 30m
-# Static, so that a binary runs in any image and in any namespace.
-STATIC := CGO_ENABLED=0
 
 .PHONY: help
 help: ## List the targets
@@ -26,7 +28,7 @@ help: ## List the targets
 
 .PHONY: demo
 demo: build tools ## Scale Remind Me on a local cluster and show it live
-	@$(STATIC) go build -o bin/demo ./hack/cmd/demo
+	@go build -o bin/demo ./hack/cmd/demo
 	@bin/cluster exec -- bin/demo $(ARGS)
 
 .PHONY: test
@@ -35,8 +37,8 @@ test: verify unit e2e ## Everything: verify, unit, e2e
 .PHONY: unit
 unit: ## Unit tests of both modules, with the race detector
 	@[[ -n "$(RACE)" ]] || echo 'no C compiler (go env CGO_ENABLED is not 1): the tests run WITHOUT the race detector'
-	@$(STAGE) 'unit tests' go test $(RACE) -timeout 15m ./...
-	@$(STAGE) 'unit tests of Remind Me' go -C $(REMINDME) test $(RACE) -timeout 15m ./...
+	@$(STAGE) 'unit tests' env CGO_ENABLED=$(CGO) go test $(RACE) -timeout 15m ./...
+	@$(STAGE) 'unit tests of Remind Me' env CGO_ENABLED=$(CGO) go -C $(REMINDME) test $(RACE) -timeout 15m ./...
 
 .PHONY: e2e
 e2e: build tools ## End-to-end tests, on local clusters side by side
@@ -52,25 +54,25 @@ e2e: build tools ## End-to-end tests, on local clusters side by side
 
 .PHONY: bench
 bench: build tools ## Measure the adapter's reads and print a table
-	@$(STATIC) go build -o bin/bench ./hack/cmd/bench
+	@go build -o bin/bench ./hack/cmd/bench
 	@LOADLINE_ROOT=$(CURDIR) bin/cluster exec -- bin/bench $(ARGS)
 
 ##@ Build
 
 .PHONY: build
 build: ## Our programs, into bin/
-	@$(STAGE) 'build loadline-adapter' env $(STATIC) go build -o bin/ ./cmd/loadline-adapter
-	@$(STAGE) 'build cluster' env $(STATIC) go build -o bin/ ./hack/cmd/cluster
+	@$(STAGE) 'build loadline-adapter' go build -o bin/ ./cmd/loadline-adapter
+	@$(STAGE) 'build cluster' go build -o bin/ ./hack/cmd/cluster
 	@$(STAGE) 'build Remind Me' $(MAKE) --no-print-directory remindme
 
 .PHONY: remindme
 remindme: ## The sample workload, in its two versions
-	@cd $(REMINDME) && export $(STATIC) && for version in v1 v2; do \
+	@cd $(REMINDME) && for version in v1 v2; do \
 		for program in remindmeweb remindmeapi; do \
 			go build -ldflags "-X main.version=$$version" -o $(CURDIR)/bin/$$program-$$version ./cmd/$$program; \
 		done; \
 	done
-	@cd $(REMINDME) && $(STATIC) go build -o $(CURDIR)/bin/ ./cmd/remindme-worker ./cmd/remindme-queue
+	@cd $(REMINDME) && go build -o $(CURDIR)/bin/ ./cmd/remindme-worker ./cmd/remindme-queue
 
 .PHONY: tools
 tools: ## The cluster's servers, into the user's cache (minutes, once)
