@@ -85,14 +85,27 @@ func serveApp(version string) int {
 	case <-ctx.Done():
 	}
 	if until := os.Getenv("LINGER_WHILE"); until != "" {
-		for { // stay until the test removes the file
-			if _, err := os.Stat(until); err != nil {
-				return 0
-			}
-			time.Sleep(20 * time.Millisecond)
-		}
+		return lingerWhile(until)
 	}
 	return 0
+}
+
+// lingerWhile stays until the test removes the file.
+func lingerWhile(file string) int {
+	deadline := time.After(10 * time.Minute)
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		if _, err := os.Stat(file); err != nil {
+			return 0
+		}
+		select {
+		case <-tick.C:
+		case <-deadline:
+			fmt.Println("nobody removed", file)
+			return 1
+		}
+	}
 }
 
 func showFile(w http.ResponseWriter, path string) {
