@@ -187,7 +187,8 @@ func TestFailures(t *testing.T) {
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := serve(t, Config{MaxBytes: 10 << 20, MaxValues: 1_000_000, MaxSeriesBytes: 10 << 20}, tc.handler)
+			// Ten megabytes take a busy machine and the race detector their time.
+			s := serve(t, Config{MaxBytes: 10 << 20, MaxValues: 1_000_000, MaxSeriesBytes: 10 << 20, Timeout: time.Minute}, tc.handler)
 			check := func(err error) {
 				t.Helper()
 				if err == nil {
