@@ -27,7 +27,7 @@ help: ## List the targets
 ##@ Watch it and test it
 
 .PHONY: demo
-demo: build tools ## Scale Remind Me on a local cluster and show it live
+demo: build tools ## Scale Remind Me on a local cluster and show it live; ARGS=--keep leaves it running
 	@go build -o bin/demo ./hack/cmd/demo
 	@bin/cluster exec -- bin/demo $(ARGS)
 
@@ -41,7 +41,7 @@ unit: ## Unit tests of both modules, with the race detector
 	@$(STAGE) 'unit tests of Remind Me' env CGO_ENABLED=$(CGO) go -C $(REMINDME) test $(RACE) -timeout 15m ./...
 
 .PHONY: e2e
-e2e: build tools ## End-to-end tests, on local clusters side by side
+e2e: build tools ## End-to-end tests, on local clusters side by side; ARGS='-test.run TestName' for one
 	@$(STAGE) 'compile the e2e tests' go test -c -tags e2e -o bin/e2e.test ./hack/e2e
 	@$(STAGE) 'compile the e2e tests of the cluster and its node' go test -c -tags e2e -o bin/ ./hack/cluster ./hack/node
 	@$(if $(ARGS),$(STAGE) 'e2e tests' $(E2E) $(ARGS),hack/together.sh \
@@ -53,7 +53,7 @@ e2e: build tools ## End-to-end tests, on local clusters side by side
 			bin/cluster exec -- bin/node.test -test.v -test.timeout 10m -test.run E2E")
 
 .PHONY: bench
-bench: build tools ## Measure the adapter's reads and print a table
+bench: build tools ## Measure the adapter's reads and print a table; ARGS=--hpas=1000 is the large case
 	@go build -o bin/bench ./hack/cmd/bench
 	@LOADLINE_ROOT=$(CURDIR) bin/cluster exec -- bin/bench $(ARGS)
 
