@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"k8s.io/client-go/rest"
+	"k8s.io/client-go/util/cert"
 )
 
 // standalone is an adapter of a test's own, beside those of the system, that is
@@ -30,14 +31,22 @@ type standalone struct {
 // startStandalone runs one by faultRules against a source, for the test's time.
 func startStandalone(t *testing.T, source string, flags ...string) *standalone {
 	t.Helper()
-	rules := filepath.Join(t.TempDir(), "rules.yaml")
-	if err := os.WriteFile(rules, []byte(faultRules), 0o600); err != nil {
+	certificate, key, err := cert.GenerateSelfSignedCertKey("127.0.0.1", []net.IP{net.IPv4(127, 0, 0, 1)}, nil)
+	if err != nil {
 		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	for name, data := range map[string][]byte{"rules.yaml": []byte(faultRules), "tls.crt": certificate, "tls.key": key} {
+		if err := os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 	port := freePort(t)
 	kubeconfig := system.Cluster.Kubeconfig()
 	cmd := exec.Command(adapterBinary(), append([]string{
-		"--config=" + rules, "--prometheus-url=" + source, "--bind-address=127.0.0.1", "--secure-port=" + port, "--prewarm=false",
+		"--config=" + filepath.Join(dir, "rules.yaml"), "--prometheus-url=" + source,
+		"--tls-cert-file=" + filepath.Join(dir, "tls.crt"), "--tls-private-key-file=" + filepath.Join(dir, "tls.key"),
+		"--bind-address=127.0.0.1", "--secure-port=" + port, "--prewarm=false",
 		"--lister-kubeconfig=" + kubeconfig, "--authentication-kubeconfig=" + kubeconfig, "--authorization-kubeconfig=" + kubeconfig,
 	}, flags...)...)
 	log := &lockedBuffer{}
@@ -66,8 +75,7 @@ func startStandalone(t *testing.T, source string, flags ...string) *standalone {
 
 	config := system.Cluster.RESTConfig()
 	config.Host = "https://127.0.0.1:" + port
-	config.TLSClientConfig.CAData, config.TLSClientConfig.CAFile = nil, ""
-	config.TLSClientConfig.Insecure = true // its certificate is generated; Test5 verifies the self-managed one
+	config.TLSClientConfig.CAData, config.TLSClientConfig.CAFile = certificate, ""
 	client, err := rest.HTTPClientFor(config)
 	if err != nil {
 		t.Fatal(err)
