@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/loadline/loadline/hack/lab"
@@ -28,7 +26,7 @@ type Options struct {
 // Run shows the demo and stops all that it started. It returns an error if
 // scaling did not happen, and ctx's error if ctx was done before the summary.
 func Run(ctx context.Context, o Options) (err error) {
-	if err := programs(o.Root); err != nil {
+	if err := lab.CheckPrograms(o.Root); err != nil {
 		return err
 	}
 	d := &demo{opts: o, isolated: netns.Isolated(), screen: newScreen(o.Out, o.Size)}
@@ -65,16 +63,6 @@ type demo struct {
 	release  context.CancelFunc // of the lab's context, once it has stopped
 }
 
-// programs checks what a pod would otherwise only say in its status.
-func programs(root string) error {
-	for _, name := range []string{"loadline-adapter", "remindmeweb-v1", "remindmeapi-v1", "remindme-worker", "remindme-queue"} {
-		if _, err := os.Stat(filepath.Join(root, "bin", name)); err != nil {
-			return fmt.Errorf("%w: build the programs by `make build`, and give the repository by --root", err)
-		}
-	}
-	return nil
-}
-
 // start starts the lab. While that lasts ctx ends it; afterwards it is stopped
 // in order, by Stop.
 func (d *demo) start(ctx context.Context) error {
@@ -85,8 +73,7 @@ func (d *demo) start(ctx context.Context) error {
 		Root: d.opts.Root, HPASyncPeriod: d.opts.HPASyncPeriod, DownscaleStabilization: d.opts.Downscale, Log: d.screen,
 	}
 	if !d.isolated {
-		fmt.Fprintln(d.opts.Out, hostNotice)
-		options.ExtraArgs = hostFlags()
+		fmt.Fprintln(d.opts.Out, lab.HostNotice)
 	}
 	var err error
 	d.lab, err = lab.Start(running, options)
@@ -108,11 +95,7 @@ func (d *demo) prepare(ctx context.Context) error {
 	if err := d.lab.StartPrometheus(ctx); err != nil {
 		return err
 	}
-	adapter := func(ctx context.Context) error { return d.lab.StartAdapter(ctx) }
-	if !d.isolated {
-		adapter = d.startAdapterOnHost
-	}
-	if err := adapter(ctx); err != nil {
+	if err := d.lab.StartAdapter(ctx); err != nil {
 		return err
 	}
 	return d.lab.StartRemindMe(ctx)

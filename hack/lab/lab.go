@@ -2,7 +2,8 @@
 // tests: a real control plane, a node that runs pods as processes, a real
 // Prometheus, the adapter from its real manifests, and Remind Me.
 //
-// It must run in a namespace of hack/netns; cmd/cluster exec gives one.
+// It belongs into a namespace of hack/netns, which cmd/cluster exec gives; see
+// HostNotice for what is missing elsewhere.
 package lab
 
 import (
@@ -41,7 +42,8 @@ type Options struct {
 	Kwok                   bool                // play the nodes annotated cluster.FakeNode, and their pods
 	ExtraArgs              map[string][]string // flags of the control plane's servers, by name
 	PrometheusURL          string              // of a Prometheus of the caller's, in place of StartPrometheus'
-	Keep                   bool                // leave the state directory, to read logs
+	StateDir               string              // of the cluster, empty or absent, left in place; a temporary one if unset
+	Keep                   bool                // leave the temporary state directory, to read logs
 	Log                    io.Writer           // progress
 }
 
@@ -52,25 +54,28 @@ type Lab struct {
 	Client  kubernetes.Interface
 
 	opts     Options
+	isolated bool // in a network namespace of hack/netns
 	stopNode context.CancelFunc
 	nodeDone chan error
 }
 
 // Start starts the control plane and the node. The parts that run on them are
-// started by StartPrometheus, StartAdapter and StartRemindMe.
+// started by StartPrometheus, StartAdapter and StartRemindMe. When ctx is done all
+// of it ends as by Stop; call that nevertheless, to wait for it.
 func Start(ctx context.Context, o Options) (*Lab, error) {
 	tools, err := build.Locate()
 	if err != nil {
 		return nil, err
 	}
+	isolated := netns.Isolated()
 	c, err := cluster.Start(ctx, cluster.Options{
-		HPASyncPeriod: o.HPASyncPeriod, DownscaleStabilization: o.DownscaleStabilization, AuditLog: o.AuditLog,
-		Kwok: o.Kwok, ExtraArgs: o.ExtraArgs, Keep: o.Keep, Log: o.Log,
+		StateDir: o.StateDir, HPASyncPeriod: o.HPASyncPeriod, DownscaleStabilization: o.DownscaleStabilization, AuditLog: o.AuditLog,
+		Kwok: o.Kwok, ExtraArgs: serverFlags(o.ExtraArgs, isolated), Keep: o.Keep, Log: o.Log,
 	})
 	if err != nil {
 		return nil, err
 	}
-	l := &Lab{Cluster: c, opts: o, nodeDone: make(chan error, 1)}
+	l := &Lab{Cluster: c, opts: o, isolated: isolated, nodeDone: make(chan error, 1)}
 	config := c.RESTConfig()
 	config.QPS, config.Burst = 200, 400
 	if l.Client, err = kubernetes.NewForConfig(config); err != nil {
@@ -91,7 +96,7 @@ func (l *Lab) startNode(ctx context.Context, config *rest.Config, tools build.To
 		RESTConfig: config,
 		Images:     l.images(tools),
 		Dir:        filepath.Join(l.Cluster.Dir(), "node"),
-		Isolated:   netns.Isolated(),
+		Isolated:   l.isolated,
 		Log:        slog.New(slog.NewTextHandler(nodeLog, nil)),
 	})
 	if err != nil {
@@ -104,28 +109,6 @@ func (l *Lab) startNode(ctx context.Context, config *rest.Config, tools build.To
 		l.nodeDone <- l.Node.Run(ctx)
 	}()
 	return nil
-}
-
-// images says which program an image of the manifests is.
-func (l *Lab) images(tools build.Tools) map[string]node.Image {
-	bin := func(name string) node.Image { return node.Image{Path: filepath.Join(l.opts.Root, "bin", name)} }
-	images := map[string]node.Image{
-		"prometheus:local":   {Path: tools.Path("prometheus")},
-		"remindme-worker:v1": bin("remindme-worker"),
-		"remindme-queue:v1":  bin("remindme-queue"),
-	}
-	for _, version := range []string{"v1", "v2"} {
-		images["remindmeweb:"+version] = bin("remindmeweb-" + version)
-		images["remindmeapi:"+version] = bin("remindmeapi-" + version)
-	}
-	// There is no mount namespace, so rest.InClusterConfig finds no token; and
-	// pods share a network namespace, so each binds to its own address.
-	adapter := bin("loadline-adapter")
-	adapter.ExtraArgs = []string{
-		"--lister-kubeconfig=$(KUBECONFIG)", "--authentication-kubeconfig=$(KUBECONFIG)", "--authorization-kubeconfig=$(KUBECONFIG)",
-	}
-	images["loadline-adapter:local"] = adapter
-	return images
 }
 
 // Stop stops everything that Start started.

@@ -57,6 +57,9 @@ func (l *Lab) PrometheusURL(ctx context.Context) (string, error) {
 // until both APIs answer. extra flags are appended.
 func (l *Lab) StartAdapter(ctx context.Context, extra ...string) error {
 	l.say("Starting the adapter from deploy/base")
+	if !l.isolated {
+		return l.startAdapterOnHost(ctx, extra...)
+	}
 	objects, err := l.AdapterManifests(ctx, extra...)
 	if err != nil {
 		return err

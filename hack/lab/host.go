@@ -1,9 +1,10 @@
-package demo
+package lab
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"slices"
 	"time"
@@ -11,40 +12,47 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-
-	"github.com/loadline/loadline/hack/lab"
 )
 
-// hostNotice says what is missing without a network namespace.
-const hostNotice = `There is no network namespace (bin/cluster exec gives one where the machine allows it). Missing because of that:
+// HostNotice says what is missing without a network namespace.
+const HostNotice = `There is no network namespace (bin/cluster exec gives one where the machine allows it). Missing because of that:
   - pod addresses of a pod range: pods get loopback addresses, which other programs of this machine can reach, too
   - EndpointSlices, which refuse loopback addresses: the load is sent to the ready pods that a Service selects
   - Services' own addresses: Services answer on ports of 127.0.0.1, and kube-apiserver reaches one of the adapter's two replicas`
 
-// hostFlags let kube-apiserver follow an ExternalName: resolving Services to
-// endpoints, as it does otherwise, does not know that type.
-func hostFlags() map[string][]string {
-	return map[string][]string{"kube-apiserver": {"--enable-aggregator-routing=false"}}
+// serverFlags are the caller's, and before them, without a namespace, what lets
+// kube-apiserver follow an ExternalName: resolving Services to endpoints, as it
+// does otherwise, does not know that type.
+func serverFlags(extra map[string][]string, isolated bool) map[string][]string {
+	if isolated {
+		return extra
+	}
+	const server = "kube-apiserver"
+	flags := maps.Clone(extra)
+	if flags == nil {
+		flags = map[string][]string{}
+	}
+	flags[server] = append([]string{"--enable-aggregator-routing=false"}, extra[server]...)
+	return flags
 }
 
 const adapterPort = 6443 // of its Deployment
 
-// startAdapterOnHost is lab.StartAdapter for a machine's own network. A Service
+// startAdapterOnHost is StartAdapter for a machine's own network. A Service
 // cannot have endpoints there, so the adapter's becomes an ExternalName, which
 // Kubernetes lets be an address: that of one ready pod.
-func (d *demo) startAdapterOnHost(ctx context.Context) error {
-	fmt.Fprintln(d.screen, "Starting the adapter from deploy/base")
-	prometheus, err := d.podIP(ctx, lab.MonitoringNamespace, "app=prometheus")
+func (l *Lab) startAdapterOnHost(ctx context.Context, extra ...string) error {
+	prometheus, err := l.podIP(ctx, MonitoringNamespace, "app=prometheus")
 	if err != nil {
 		return err
 	}
-	objects, err := d.lab.AdapterManifests(ctx, "--prometheus-url=http://"+net.JoinHostPort(prometheus, "9090"))
+	objects, err := l.AdapterManifests(ctx, append([]string{"--prometheus-url=http://" + net.JoinHostPort(prometheus, "9090")}, extra...)...)
 	if err != nil {
 		return err
 	}
 	// The APIServices come before it: the adapter writes its CA into them, and
 	// until the Service exists they are merely unavailable.
-	service := lab.Find(objects, "Service", "loadline-adapter")
+	service := Find(objects, "Service", "loadline-adapter")
 	if service == nil {
 		return errors.New("deploy/base has no Service loadline-adapter")
 	}
@@ -56,26 +64,26 @@ func (d *demo) startAdapterOnHost(ctx context.Context) error {
 		}
 	}
 	objects = slices.DeleteFunc(objects, func(o *unstructured.Unstructured) bool { return o == service })
-	if err := d.lab.Apply(ctx, objects); err != nil {
+	if err := l.Apply(ctx, objects); err != nil {
 		return err
 	}
-	if err := d.lab.Available(ctx, lab.AdapterNamespace, lab.AdapterDeployment, 2*time.Minute); err != nil {
+	if err := l.Available(ctx, AdapterNamespace, AdapterDeployment, 2*time.Minute); err != nil {
 		return err
 	}
-	adapter, err := d.podIP(ctx, lab.AdapterNamespace, "app.kubernetes.io/name=loadline-adapter")
+	adapter, err := l.podIP(ctx, AdapterNamespace, "app.kubernetes.io/name=loadline-adapter")
 	if err != nil {
 		return err
 	}
 	service.Object["spec"] = map[string]any{"type": "ExternalName", "externalName": adapter}
-	if err := d.lab.Apply(ctx, []*unstructured.Unstructured{service}); err != nil {
+	if err := l.Apply(ctx, []*unstructured.Unstructured{service}); err != nil {
 		return err
 	}
-	return d.lab.APIsAvailable(ctx, time.Minute)
+	return l.APIsAvailable(ctx, time.Minute)
 }
 
 // podIP returns the address of a ready pod.
-func (d *demo) podIP(ctx context.Context, namespace, selector string) (string, error) {
-	pods, err := d.lab.Client.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{LabelSelector: selector})
+func (l *Lab) podIP(ctx context.Context, namespace, selector string) (string, error) {
+	pods, err := l.Client.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{LabelSelector: selector})
 	if err != nil {
 		return "", err
 	}
