@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/loadline/loadline/hack/build"
+	"github.com/loadline/loadline/hack/lab"
 )
 
 // commandUnderTest is the built command with a cache of its own, so that the
@@ -51,10 +52,27 @@ func must(t *testing.T, cmd *exec.Cmd, want string) string {
 	return string(out)
 }
 
+// TestUpAndDown: the lines of `up` give a kubectl that finds a node and a
+// Prometheus that runs on it; in a namespace, Remind Me's manifests become
+// processes that are ready. `down` leaves no process.
 func TestUpAndDown(t *testing.T) {
-	for name, flags := range map[string][]string{
-		"namespace":    nil,
-		"host network": {"--host-network"},
+	root, err := filepath.Abs(filepath.Join("..", "..", ".."))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := lab.CheckPrograms(root); err != nil {
+		t.Fatal(err)
+	}
+	const node = "kubectl wait --for=condition=Ready node/process-node-0 --timeout=10s &&" +
+		" kubectl -n monitoring rollout status deployment/prometheus --timeout=10s"
+	for name, tc := range map[string]struct {
+		flags          []string
+		commands, want string
+	}{
+		"namespace": {nil, node + " && kubectl apply -k " + root + "/deploy/examples/remindme/manifests &&" +
+			" kubectl -n remindme rollout status deployment/remindmeweb-deployment --timeout=30s &&" +
+			" kubectl -n remindme logs deployment/remindmeweb-deployment && echo it has a log", "it has a log"},
+		"host network": {[]string{"--host-network"}, node, "successfully rolled out"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			command := commandUnderTest(t)
@@ -62,13 +80,16 @@ func TestUpAndDown(t *testing.T) {
 				t.Fatalf("status before up: %s", out)
 			}
 			must(t, command("down"), "no cluster is up")
-			lines := must(t, command(append([]string{"up"}, flags...)...), "export KUBECONFIG=")
+			lines := must(t, command(append([]string{"up", "--root=" + root}, tc.flags...)...), "export KUBECONFIG=")
 			t.Cleanup(func() { _ = command("down").Run() })
 			must(t, command("up"), "already up")
 			must(t, command("status"), "export KUBECONFIG=")
 			// What a person does with the lines.
-			must(t, exec.Command("sh", "-c", lines+"\nkubectl get serviceaccount default"), "default")
+			must(t, exec.Command("sh", "-c", lines+"\n"+tc.commands), tc.want)
 			must(t, command("down"), "the cluster is down")
+			if left := processesOf(t, filepath.Join(filepath.Dir(command().Path), "run")); len(left) > 0 {
+				t.Errorf("left behind: %q", left)
+			}
 			if out, err := command("status").CombinedOutput(); err == nil {
 				t.Errorf("status after down: %s", out)
 			}

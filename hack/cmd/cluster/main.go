@@ -1,5 +1,7 @@
-// Command cluster builds, starts and stops the local Kubernetes cluster that
-// the demo and the end-to-end tests run on.
+// Command cluster builds, starts and stops a local Kubernetes cluster with a
+// node, a Prometheus and, if asked, the adapter and Remind Me. It also gives the
+// demo, the benchmark and the end-to-end tests the namespace that they start
+// clusters in.
 package main
 
 import (

@@ -88,7 +88,7 @@ func TestEnterHint(t *testing.T) {
 }
 
 func TestFlagsSurviveBeingHandedOn(t *testing.T) {
-	want := clusterFlags{hpaSync: 1500 * time.Millisecond, downscale: time.Minute, audit: true, host: true}
+	want := clusterFlags{hpaSync: 1500 * time.Millisecond, downscale: time.Minute, audit: true, host: true, system: true, root: "/a b"}
 	var got clusterFlags
 	cmd := upCommand()
 	cmd.ResetFlags()

@@ -9,7 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/loadline/loadline/hack/cluster"
+	"github.com/loadline/loadline/hack/lab"
 	"github.com/loadline/loadline/hack/netns"
 )
 
@@ -71,7 +71,8 @@ func serveInside(ctx context.Context, dir runDir, flags *clusterFlags) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", envServer, err)
 	}
-	c, err := cluster.Start(ctx, cluster.Options{
+	l, err := lab.Start(ctx, lab.Options{
+		Root:                   flags.root,
 		StateDir:               dir.cluster(),
 		HPASyncPeriod:          flags.hpaSync,
 		DownscaleStabilization: flags.downscale,
@@ -82,6 +83,13 @@ func serveInside(ctx context.Context, dir runDir, flags *clusterFlags) error {
 	if err != nil {
 		return err
 	}
+	if err := startParts(ctx, l, flags.system); err != nil {
+		if ctx.Err() == nil {
+			l.DumpLogs(os.Stderr)
+		}
+		return errors.Join(err, l.Stop())
+	}
+	c := l.Cluster
 	if err := dir.ready(state{
 		PID:        server,
 		Inside:     os.Getpid(),
@@ -92,12 +100,24 @@ func serveInside(ctx context.Context, dir runDir, flags *clusterFlags) error {
 		KubeCache:  c.KubectlCache(),
 		Logs:       c.Logs(),
 	}); err != nil {
-		return errors.Join(err, c.Stop())
+		return errors.Join(err, l.Stop())
 	}
 	select {
 	case <-ctx.Done():
-		return c.Stop()
+		return l.Stop()
 	case err := <-c.Failed():
-		return errors.Join(err, c.Stop())
+		return errors.Join(err, l.Stop())
 	}
+}
+
+// startParts starts what runs in pods: Prometheus always, and with system the
+// adapter and Remind Me.
+func startParts(ctx context.Context, l *lab.Lab, system bool) error {
+	if err := l.StartPrometheus(ctx); err != nil || !system {
+		return err
+	}
+	if err := l.StartAdapter(ctx); err != nil {
+		return err
+	}
+	return l.StartRemindMe(ctx)
 }

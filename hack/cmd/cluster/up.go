@@ -1,8 +1,8 @@
 package main
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -15,20 +15,32 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/loadline/loadline/hack/build"
+	"github.com/loadline/loadline/hack/lab"
 )
 
 // clusterFlags are the choices of `up`, handed on as they were given.
 type clusterFlags struct {
-	hpaSync, downscale time.Duration
-	kwok, audit, host  bool
+	hpaSync, downscale        time.Duration
+	kwok, audit, host, system bool
+	root                      string // of the repository
 }
 
 func (f *clusterFlags) register(cmd *cobra.Command) {
 	cmd.Flags().DurationVar(&f.hpaSync, "hpa-sync-period", 0, "how often HPAs are reconciled (0: Kubernetes' default, 15s)")
-	cmd.Flags().DurationVar(&f.downscale, "downscale-stabilization", 0, "window of HPAs without one of their own (0: Kubernetes' default, 5m)")
+	cmd.Flags().DurationVar(&f.downscale, "downscale-stabilization", 0, "window of Remind Me's HPAs that --system starts, and of HPAs without one of their own (0: 5m)")
 	cmd.Flags().BoolVar(&f.kwok, "kwok", true, "run kwok for nodes annotated kwok.x-k8s.io/node=fake")
 	cmd.Flags().BoolVar(&f.audit, "audit-log", false, "log the requests of the authorization and metrics APIs")
+	cmd.Flags().BoolVar(&f.system, "system", false, "start the adapter and Remind Me with its HPAs, too")
+	cmd.Flags().StringVar(&f.root, "root", cmp.Or(os.Getenv("LOADLINE_ROOT"), "."), "the repository; bin/ in it holds the programs of the adapter's and Remind Me's images")
 	hostFlag(cmd, &f.host)
+}
+
+// check completes the flags for a process that runs elsewhere.
+func (f *clusterFlags) check() (err error) {
+	if f.root, err = filepath.Abs(f.root); err != nil || !f.system {
+		return err
+	}
+	return lab.CheckPrograms(f.root)
 }
 
 func (f *clusterFlags) args() []string {
@@ -38,6 +50,8 @@ func (f *clusterFlags) args() []string {
 		fmt.Sprintf("--kwok=%t", f.kwok),
 		fmt.Sprintf("--audit-log=%t", f.audit),
 		fmt.Sprintf("--host-network=%t", f.host),
+		fmt.Sprintf("--system=%t", f.system),
+		"--root=" + f.root,
 	}
 }
 
@@ -46,8 +60,15 @@ func upCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "up",
 		Short: "Start a cluster in the background and return when it is ready",
-		Args:  cobra.NoArgs,
+		Long: "Start a cluster in the background and return when it is ready.\n" +
+			"It has a node that runs pods as processes of this machine, and a Prometheus that finds the pods annotated\n" +
+			"prometheus.io/scrape. The node knows the images of Remind Me's manifests, as `make build` built them:\n" +
+			"kubectl apply -k deploy/examples/remindme/manifests. --system applies them, and the adapter's, itself.",
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := flags.check(); err != nil {
+				return err
+			}
 			dir, err := openRunDir()
 			if err != nil {
 				return err
@@ -139,7 +160,9 @@ func keepExecutable(dir runDir, self string) (string, error) {
 // awaitReady waits for the state file. Whatever goes wrong, the server is
 // stopped and its log shown.
 func awaitReady(ctx context.Context, dir runDir, server *server) (state, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, 4*time.Minute, errors.New("not ready within 4 minutes"))
+	// Each part has a deadline of its own, which says more; this is the last resort.
+	const limit = 10 * time.Minute
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("not ready within %s", limit))
 	defer cancel()
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
