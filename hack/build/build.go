@@ -38,6 +38,17 @@ func (t Tools) File(tool, dir string) string {
 	return ""
 }
 
+// Version is the pinned version of a tool, such as "v1.37.2" of "kubernetes". It is
+// empty for a name the catalogue does not have.
+func (t Tools) Version(tool string) string {
+	for _, target := range t.targets {
+		if target.Name == tool {
+			return target.version
+		}
+	}
+	return ""
+}
+
 // Locate finds the programs built for the checkout around the working
 // directory, and builds nothing. When one is missing the error says which, and
 // how to build it.

@@ -32,6 +32,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
+	"github.com/loadline/loadline/hack/build"
 	"github.com/loadline/loadline/hack/netns"
 )
 
@@ -46,9 +47,14 @@ func TestCluster(t *testing.T) {
 	defer c.Stop()
 	t.Logf("in a namespace: %t", netns.Isolated())
 	t.Run("kubectl", func(t *testing.T) {
+		tools, err := build.Locate()
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := tools.Version("kubernetes")
 		out, err := c.Kubectl(t.Context(), "version").CombinedOutput()
-		if err != nil || !strings.Contains(string(out), "Server Version: v1.37.2") {
-			t.Errorf("%s, %v", out, err)
+		if err != nil || want == "" || !strings.Contains(string(out), "Server Version: "+want+"\n") {
+			t.Errorf("%s, %v; want %q", out, err, want)
 		}
 	})
 	t.Run("rights", func(t *testing.T) { checkRights(t, c) })

@@ -69,7 +69,8 @@ func (t *target) httpGet(ctx context.Context, get *corev1.HTTPGetAction) error {
 	if err != nil {
 		return err
 	}
-	req.Header.Set("User-Agent", "kube-probe/1.37")
+	// Programs know a probe by what stands before the slash.
+	req.Header.Set("User-Agent", "kube-probe/process-node")
 	for _, h := range get.HTTPHeaders {
 		req.Header.Add(h.Name, h.Value)
 		if strings.EqualFold(h.Name, "Host") {

@@ -56,7 +56,8 @@ func nodeStatus(opts Options, hostIP string, logs int32, ready bool, now metav1.
 		Addresses:       []corev1.NodeAddress{{Type: corev1.NodeInternalIP, Address: hostIP}},
 		DaemonEndpoints: corev1.NodeDaemonEndpoints{KubeletEndpoint: corev1.DaemonEndpoint{Port: logs}},
 		NodeInfo: corev1.NodeSystemInfo{
-			KubeletVersion: "v1.37.2-process-node", OperatingSystem: runtime.GOOS, Architecture: runtime.GOARCH,
+			KubeletVersion:  "v0.0.0-process-node", // it is no version of the kubelet
+			OperatingSystem: runtime.GOOS, Architecture: runtime.GOARCH,
 			ContainerRuntimeVersion: "process://1", OSImage: "host processes",
 		},
 		Conditions: []corev1.NodeCondition{
