@@ -15,6 +15,8 @@ import (
 	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/client-go/rest"
 	"sigs.k8s.io/yaml"
 
 	"github.com/loadline/loadline/hack/build"
@@ -63,16 +65,21 @@ func applyMonitor(t *testing.T) monitor {
 		t.Fatal(err)
 	}
 	shipped := lab.Find(objects, "ServiceMonitor", "loadline-adapter")
-	binding, service := lab.Find(objects, "ClusterRoleBinding", "loadline-adapter-scraper"), lab.Find(objects, "Service", "loadline-adapter")
-	if shipped == nil || binding == nil || service == nil {
+	service := lab.Find(objects, "Service", "loadline-adapter")
+	rights := []*unstructured.Unstructured{
+		lab.Find(objects, "ClusterRoleBinding", "loadline-adapter-scraper"),
+		lab.Find(objects, "Role", "loadline-adapter-discovery"), lab.Find(objects, "RoleBinding", "loadline-adapter-discovery"),
+	}
+	if shipped == nil || service == nil || slices.Contains(rights, nil) {
 		t.Fatal("deploy/components/scrape-servicemonitor has changed its names")
 	}
+	added := slices.Concat(definition, rights)
 	t.Cleanup(func() {
-		if err := remove(context.WithoutCancel(ctx), append(slices.Clone(definition), binding)...); err != nil {
+		if err := remove(context.WithoutCancel(ctx), added...); err != nil {
 			t.Error(err)
 		}
 	})
-	if err := system.Apply(ctx, append(slices.Clone(definition), binding, service)); err != nil {
+	if err := system.Apply(ctx, append(slices.Clone(added), service)); err != nil {
 		t.Fatal(err)
 	}
 	text, err := shipped.MarshalJSON()
@@ -106,13 +113,12 @@ func applyMonitor(t *testing.T) monitor {
 }
 
 // operated starts a Prometheus that scrapes as the operator's would: it finds the
-// endpoints of the Services that the ServiceMonitor selects. Only the discovery
-// has the administrator's rights; the scrapes have the rights of the
-// ServiceAccount that the shipped binding names.
+// endpoints of the Services that the ServiceMonitor selects, and scrapes them, with
+// the rights of the ServiceAccount that the shipped bindings name.
 func operated(t *testing.T, m monitor) *cluster.Prometheus {
 	t.Helper()
 	dir := t.TempDir()
-	ca, token := filepath.Join(dir, "ca.crt"), filepath.Join(dir, "token")
+	ca, token, clusterCA := filepath.Join(dir, "ca.crt"), filepath.Join(dir, "token"), filepath.Join(dir, "cluster-ca.crt")
 	endpoint := m.Spec.Endpoints[0]
 	secret, err := system.Client.CoreV1().Secrets(m.Metadata.Namespace).Get(t.Context(), endpoint.TLSConfig.CA.Secret.Name, metav1.GetOptions{})
 	if err != nil {
@@ -120,6 +126,11 @@ func operated(t *testing.T, m monitor) *cluster.Prometheus {
 	}
 	put(t, ca, secret.Data[endpoint.TLSConfig.CA.Secret.Key])
 	put(t, token, []byte(boundToken(t)))
+	config := system.Cluster.RESTConfig()
+	if err := rest.LoadTLSFiles(config); err != nil {
+		t.Fatal(err)
+	}
+	put(t, clusterCA, config.CAData)
 	var selected string
 	for label, value := range m.Spec.Selector.MatchLabels {
 		meta := strings.NewReplacer(".", "_", "/", "_", "-", "_").Replace(label)
@@ -133,11 +144,13 @@ scrape_configs:
   metrics_path: %s
   authorization: {credentials_file: %q}
   tls_config: {ca_file: %q, server_name: %s}
-  kubernetes_sd_configs: [{role: endpointslice, kubeconfig_file: %q, namespaces: {names: [%s]}}]
+  kubernetes_sd_configs:
+  - {role: endpointslice, namespaces: {names: [%s]}, api_server: %q, authorization: {credentials_file: %q}, tls_config: {ca_file: %q}}
   relabel_configs:
   - %s
   - {action: keep, source_labels: [__meta_kubernetes_endpointslice_port_name], regex: %s}
-`, endpoint.Scheme, endpoint.Path, token, ca, endpoint.TLSConfig.ServerName, system.Cluster.Kubeconfig(), m.Metadata.Namespace, selected, endpoint.Port)})
+`, endpoint.Scheme, endpoint.Path, token, ca, endpoint.TLSConfig.ServerName,
+		m.Metadata.Namespace, config.Host, token, clusterCA, selected, endpoint.Port)})
 	if err != nil {
 		t.Fatal(err)
 	}
