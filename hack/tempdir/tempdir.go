@@ -5,10 +5,12 @@ package tempdir
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -27,7 +29,7 @@ type Dir struct {
 // removes those of the same prefix whose makers are gone. That it cannot is no
 // error: the new one does not depend on it.
 func New(parent, prefix string) (*Dir, error) {
-	sweep(parent, prefix)
+	sweep(parent, prefix, time.Now())
 	// It gets its name when it is locked, so that nobody takes it for an
 	// abandoned one before.
 	unlocked, err := os.MkdirTemp(parent, "."+prefix)
@@ -55,28 +57,46 @@ func (d *Dir) Remove() error {
 	return err
 }
 
+// nameless is how long a directory may be without its name and its lock. Its
+// maker takes milliseconds; one that did not by then was killed.
+const nameless = time.Minute
+
 // sweep removes the directories of a prefix that nobody holds any more.
-func sweep(parent, prefix string) {
+func sweep(parent, prefix string, now time.Time) {
 	entries, err := os.ReadDir(parent)
 	if err != nil {
 		return
 	}
 	for _, e := range entries {
-		if strings.HasPrefix(e.Name(), prefix) && e.IsDir() {
-			_ = removeAbandoned(filepath.Join(parent, e.Name()))
+		path := filepath.Join(parent, e.Name())
+		switch {
+		case strings.HasPrefix(e.Name(), prefix):
+			_ = removeAbandoned(path)
+		case strings.HasPrefix(e.Name(), "."+prefix):
+			_ = removeNameless(path, now)
 		}
 	}
 }
 
-// removeAbandoned removes a directory that New made, if its maker is gone.
-func removeAbandoned(path string) error {
-	info, err := os.Lstat(path)
+// removeNameless removes a directory whose maker was killed before it had its name.
+func removeNameless(path string, now time.Time) error {
+	info, err := ours(path)
 	if err != nil {
 		return err
 	}
-	// In a shared parent such as /tmp others can make directories of this name.
-	if stat, ok := info.Sys().(*syscall.Stat_t); !ok || !info.IsDir() || int(stat.Uid) != os.Geteuid() {
-		return errors.New("not a directory of this user")
+	if now.Sub(info.ModTime()) < nameless {
+		return errors.New("its maker may be at work")
+	}
+	if err := removeAbandoned(path); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return os.Remove(path) // killed before the lock was made, so it is empty
+}
+
+// removeAbandoned removes a directory that New made, if its maker is gone.
+func removeAbandoned(path string) error {
+	if _, err := ours(path); err != nil {
+		return err
 	}
 	lock, err := os.OpenFile(filepath.Join(path, lockName), os.O_RDWR|unix.O_NOFOLLOW, 0)
 	if err != nil {
@@ -87,4 +107,17 @@ func removeAbandoned(path string) error {
 		return err // its maker lives
 	}
 	return os.RemoveAll(path)
+}
+
+// ours checks that a path is a directory of this user: in a shared parent such as
+// /tmp others can make directories of any name.
+func ours(path string) (fs.FileInfo, error) {
+	info, err := os.Lstat(path)
+	if err != nil {
+		return nil, err
+	}
+	if stat, ok := info.Sys().(*syscall.Stat_t); !ok || !info.IsDir() || int(stat.Uid) != os.Geteuid() {
+		return nil, errors.New("not a directory of this user")
+	}
+	return info, nil
 }

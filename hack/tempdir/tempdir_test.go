@@ -9,8 +9,10 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 )
 
 const envMaker = "TEST_TEMPDIR_PARENT"
@@ -120,6 +122,51 @@ func TestKilledMaker(t *testing.T) {
 	}
 	if err := d.Remove(); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestKilledBeforeTheName: what a maker left that was killed before its directory
+// had its name is removed after a while; what is younger, locked, or not a
+// maker's stays.
+func TestKilledBeforeTheName(t *testing.T) {
+	parent, now := t.TempDir(), time.Now()
+	for name, tc := range map[string]struct {
+		age  time.Duration
+		file string
+	}{
+		".a-old":           {2 * time.Minute, ""},
+		".a-old-lock":      {2 * time.Minute, lockName},
+		".a-old-held":      {2 * time.Minute, lockName},
+		".a-old-stranger":  {2 * time.Minute, "file"},
+		".a-young":         {30 * time.Second, ""},
+		".a-young-lock":    {30 * time.Second, lockName},
+		".b-of-other-kind": {2 * time.Minute, ""},
+	} {
+		dir := filepath.Join(parent, name)
+		if err := os.Mkdir(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if tc.file != "" {
+			if err := os.WriteFile(filepath.Join(dir, tc.file), nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := os.Chtimes(dir, time.Time{}, now.Add(-tc.age)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	held, err := os.Open(filepath.Join(parent, ".a-old-held", lockName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer held.Close()
+	if err := unix.Flock(int(held.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		t.Fatal(err)
+	}
+	sweep(parent, "a-", now)
+	want := []string{".a-old-held", ".a-old-stranger", ".a-young", ".a-young-lock", ".b-of-other-kind"}
+	if diff := cmp.Diff(want, names(t, parent)); diff != "" {
+		t.Errorf("left (-want +got):\n%s", diff)
 	}
 }
 
