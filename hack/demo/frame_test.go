@@ -19,7 +19,7 @@ var update = flag.Bool("update", false, "write the golden files anew")
 func story() ([]Observation, []Event) {
 	var history []Observation
 	var events []Event
-	script := DefaultScript()
+	script := DefaultScript(0, 20*time.Second)
 	ok, before := 0.0, Observation{Phase: -1}
 	for i := range 80 {
 		phase, asked := Warm, 5.0

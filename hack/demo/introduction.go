@@ -11,6 +11,9 @@ import (
 // defaultSync is kube-controller-manager's own.
 const defaultSync = 15 * time.Second
 
+// defaultDownscale is the window that Remind Me's HPAs state.
+const defaultDownscale = 5 * time.Minute
+
 // introduction says what there is to see, to somebody who sees it for the first
 // time.
 func introduction(o Options) string {
@@ -23,6 +26,13 @@ func introduction(o Options) string {
   remindmeweb and remindmeapi scale on requests per second and pod, remindme-worker on the reminders that wait.
   Each has 2 to 6 replicas. Metrics go: pods → Prometheus (every %s) → adapter (every %s) → HPA controller (every %s).
 The load goes up and down again. A step waits for the next look of the HPA controller; before it scales down
-the value must have been low for a while (%s). About 3 minutes in all.
-`, lab.ScrapeInterval, lab.EvaluationInterval, cmp.Or(o.HPASyncPeriod, defaultSync), down)
+the value must have been low for a while (%s). About %s in all.
+`, lab.ScrapeInterval, lab.EvaluationInterval, cmp.Or(o.HPASyncPeriod, defaultSync), down, minutes(About(o.HPASyncPeriod, o.Downscale)))
+}
+
+func minutes(d time.Duration) string {
+	if d <= time.Minute {
+		return "1 minute"
+	}
+	return fmt.Sprintf("%d minutes", d/time.Minute)
 }

@@ -1,6 +1,9 @@
 package demo
 
-import "time"
+import (
+	"cmp"
+	"time"
+)
 
 // Phase is a part of the demo.
 type Phase int
@@ -43,11 +46,27 @@ type Script struct {
 // there are six, above the target of 20; six workers, each of which needs 0.2 s
 // for a reminder, are a little faster than 25 reminders a second, so that the
 // queue is empty again soon after the step down.
-func DefaultScript() Script {
+//
+// The limits follow from how often the HPA controller looks (sync) and from how
+// long a value must have been low before an HPA scales in (downscale), beside
+// which pods need seconds to start and to end. Up takes one look, or two if the
+// first saw half a step; down takes three, for the HPAs go 6 → 3 → 2 with 15 s
+// between, which the first look after these need not meet.
+func DefaultScript(sync, downscale time.Duration) Script {
+	sync, downscale = max(cmp.Or(sync, defaultSync), defaultSync), cmp.Or(downscale, defaultDownscale)
 	return Script{
 		Low: Rates{Web: 5, Reminders: 2}, High: Rates{Web: 150, Reminders: 25},
-		WarmLimit: 35 * time.Second, UpLimit: 60 * time.Second, Hold: 18 * time.Second, DownLimit: 90 * time.Second,
+		WarmLimit: 20*time.Second + sync, UpLimit: 30*time.Second + 2*sync, Hold: 18 * time.Second,
+		DownLimit: 30*time.Second + downscale + 3*sync,
 	}
+}
+
+// About is how long the demo takes if all goes well, in whole minutes: that of
+// the start, of what does not depend on the HPAs, of a look in each of the three
+// phases that wait for one, and of their window.
+func About(sync, downscale time.Duration) time.Duration {
+	about := 90*time.Second + 3*cmp.Or(sync, defaultSync) + cmp.Or(downscale, defaultDownscale)
+	return (about + time.Minute - 1).Truncate(time.Minute)
 }
 
 // Rates returns the load of a phase.

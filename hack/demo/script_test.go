@@ -1,10 +1,11 @@
 package demo
 
 import (
+	"cmp"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
+	gocmp "github.com/google/go-cmp/cmp"
 )
 
 // at is an observation with the scalers' settled numbers of replicas.
@@ -40,22 +41,45 @@ func TestNext(t *testing.T) {
 		"held, not long enough":           {[]Observation{at(0, Hold, high), at(17, Hold, high)}, Hold},
 		"coming down":                     {[]Observation{at(0, Down, scaler("b", 3, 3, 3))}, Down},
 		"down":                            {[]Observation{at(0, Down, low)}, Done},
-		"down for too long":               {[]Observation{at(0, Down, high), at(90, Down, high)}, Done},
+		"down for too long":               {[]Observation{at(0, Down, high), at(95, Down, high)}, Done},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			if got := DefaultScript().Next(test.history); got != test.want {
+			if got := DefaultScript(0, 20*time.Second).Next(test.history); got != test.want {
 				t.Errorf("got phase %d, want %d", got, test.want)
 			}
 		})
 	}
 }
 
-// TestLongest: the demo ends by itself, within 3.5 minutes of load even if nothing works.
-func TestLongest(t *testing.T) {
-	s := DefaultScript()
-	if longest := s.WarmLimit + s.UpLimit + s.Hold + s.DownLimit; longest > 210*time.Second {
-		t.Errorf("the phases may take %s", longest)
+// TestLimits: the demo ends by itself, and what the HPAs may take fits in. The
+// least is, for up, one look that was just missed and another; for down, the lag
+// of the values (15 s), the window, a look that was just missed, the 15 s between
+// two steps in looks, and 10 s for the pods to end.
+func TestLimits(t *testing.T) {
+	for name, tc := range map[string]struct {
+		sync, downscale, longest time.Duration
+	}{
+		"as it comes":   {0, 20 * time.Second, 210 * time.Second},
+		"long window":   {0, 5 * time.Minute, 500 * time.Second},
+		"the HPAs' own": {0, 0, 500 * time.Second},
+		"rare looks":    {time.Minute, 20 * time.Second, 480 * time.Second},
+		"frequent":      {5 * time.Second, time.Second, 210 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := DefaultScript(tc.sync, tc.downscale)
+			if longest := s.WarmLimit + s.UpLimit + s.Hold + s.DownLimit; longest > tc.longest {
+				t.Errorf("the phases may take %s", longest)
+			}
+			sync, downscale := cmp.Or(tc.sync, 15*time.Second), cmp.Or(tc.downscale, 5*time.Minute)
+			if s.UpLimit < 2*sync {
+				t.Errorf("up is cut off after %s", s.UpLimit)
+			}
+			between := (15*time.Second + sync - 1) / sync * sync
+			if least := 15*time.Second + downscale + sync + between + 10*time.Second; s.DownLimit < least {
+				t.Errorf("down is cut off after %s, may need %s", s.DownLimit, least)
+			}
+		})
 	}
 }
 
@@ -66,7 +90,7 @@ func TestRates(t *testing.T) {
 	for p := range want {
 		got[p] = s.Rates(p)
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
+	if diff := gocmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
 }

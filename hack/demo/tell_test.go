@@ -50,7 +50,7 @@ func TestTell(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			var got []string
-			for _, e := range DefaultScript().Tell(test.before, test.now) {
+			for _, e := range DefaultScript(0, 20*time.Second).Tell(test.before, test.now) {
 				if e.At != test.now.At {
 					t.Errorf("%q is of %s", e.Text, e.At)
 				}

@@ -13,7 +13,7 @@ import (
 )
 
 func newCommand(size func() (demo.Size, bool)) *cobra.Command {
-	o := demo.Options{Script: demo.DefaultScript(), Size: size}
+	o := demo.Options{Size: size}
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "Show HorizontalPodAutoscalers scale Remind Me on its own metrics",
@@ -29,7 +29,11 @@ func newCommand(size func() (demo.Size, bool)) *cobra.Command {
 			if o.Downscale < time.Second {
 				return fmt.Errorf("--downscale-stabilization: %s: must be at least 1s", o.Downscale)
 			}
+			if o.HPASyncPeriod < 0 {
+				return fmt.Errorf("--hpa-sync-period: %s: must not be negative", o.HPASyncPeriod)
+			}
 			o.Root, o.Out = root, cmd.OutOrStdout()
+			o.Script = demo.DefaultScript(o.HPASyncPeriod, o.Downscale)
 			return demo.Run(cmd.Context(), o)
 		},
 	}
