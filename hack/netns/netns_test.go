@@ -27,6 +27,9 @@ const (
 	partCommand = "test-command"
 )
 
+// envNotify has the process that calls Run end Run's context by SIGINT, too.
+const envNotify = "TEST_NETNS_NOTIFY"
+
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 {
 		switch os.Args[1] {
@@ -43,7 +46,11 @@ func TestMain(m *testing.M) {
 			if err != nil {
 				die(err)
 			}
-			die(Run(context.Background(), Options{
+			ctx := context.Background()
+			if os.Getenv(envNotify) != "" {
+				ctx, _ = signal.NotifyContext(ctx, syscall.SIGINT)
+			}
+			die(Run(ctx, Options{
 				Entry:   []string{self, partEntry},
 				Command: append([]string{self, partCommand}, os.Args[3:]...),
 				Log:     io.Discard,
@@ -98,7 +105,24 @@ func command(name string, args []string) error {
 		fmt.Println(<-got)
 		return &ExitError{Code: 3}
 	}
+	if name == "count" {
+		return countInterrupts()
+	}
 	return fmt.Errorf("no command %q", name)
+}
+
+// countInterrupts prints each signal up to SIGUSR1.
+func countInterrupts() error {
+	got := make(chan os.Signal, 8)
+	signal.Notify(got, syscall.SIGINT, syscall.SIGTERM, syscall.SIGUSR1)
+	fmt.Println("ready")
+	for s := range got {
+		fmt.Println(s)
+		if s == syscall.SIGUSR1 {
+			break
+		}
+	}
+	return nil
 }
 
 // answerOnPodIP dials a pod's address, which one listener for all answers.

@@ -34,11 +34,13 @@ type Options struct {
 
 // Run runs a command in a network namespace of its own with the caller's
 // standard streams, passes signals on to it and waits for it. It returns an
-// [*ExitError] if the command ended with anything but 0. When ctx is done the
-// command gets SIGTERM, later SIGKILL; when this process dies, it is killed.
+// [*ExitError] if the command ended with anything but 0. When ctx is done before
+// the command runs, it never does, and Run returns ctx's error; afterwards the
+// command gets SIGTERM, later SIGKILL. When this process dies, it is killed.
 //
 // Run takes over the process's signals. It is meant for a process that does
-// nothing else.
+// nothing else. A signal may end ctx, too (signal.NotifyContext): passed on, it
+// counts once.
 func Run(ctx context.Context, opts Options) error {
 	cmd, cleanup, err := prepare(ctx, opts)
 	if err != nil {
@@ -99,6 +101,10 @@ func supervise(ctx context.Context, cmd *exec.Cmd, grace time.Duration) error {
 	signals := make(chan os.Signal, 16)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2)
 	defer signal.Stop(signals)
+	// A signal that was sent before has ended ctx, and comes no second time.
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
 
 	pid, ended, err := start(cmd)
 	if err != nil {
@@ -111,14 +117,19 @@ func supervise(ctx context.Context, cmd *exec.Cmd, grace time.Duration) error {
 	defer syscall.Kill(-pid, syscall.SIGKILL)
 
 	done, kill := ctx.Done(), (<-chan time.Time)(nil)
+	asked := false // the command to end, by a signal that was passed on
 	for {
 		select {
 		case err := <-ended:
 			return exitError(cmd, err)
 		case s := <-signals:
+			asked = asked || asksToEnd(s)
 			_ = syscall.Kill(-pid, s.(syscall.Signal))
 		case <-done:
 			done = nil
+			if asked || len(signals) > 0 {
+				continue // that signal ended ctx, and the command decides what it means
+			}
 			_ = syscall.Kill(-pid, syscall.SIGTERM)
 			timer := time.NewTimer(grace)
 			defer timer.Stop()
@@ -127,6 +138,10 @@ func supervise(ctx context.Context, cmd *exec.Cmd, grace time.Duration) error {
 			_ = syscall.Kill(-pid, syscall.SIGKILL)
 		}
 	}
+}
+
+func asksToEnd(s os.Signal) bool {
+	return s == syscall.SIGINT || s == syscall.SIGTERM || s == syscall.SIGHUP || s == syscall.SIGQUIT
 }
 
 // start starts cmd and waits for it in the background. Pdeathsig is sent when

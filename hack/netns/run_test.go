@@ -149,6 +149,50 @@ func TestSignalsArePassedOn(t *testing.T) {
 	}
 }
 
+// TestInterruptThatEndsTheContextCountsOnce: a command that takes its time after
+// Ctrl-C is not asked a second time because the signal ended Run's context, too.
+func TestInterruptThatEndsTheContextCountsOnce(t *testing.T) {
+	cmd := runner(t, "host", "count")
+	cmd.Env = append(cmd.Env, envNotify+"=1")
+	lines := startPiped(t, cmd)
+	readLine(t, lines) // it listens to signals now
+	for _, tc := range []struct {
+		signal syscall.Signal
+		want   string
+	}{{syscall.SIGINT, "interrupt"}, {syscall.SIGINT, "interrupt"}, {syscall.SIGUSR1, "user defined signal 1"}} {
+		if err := cmd.Process.Signal(tc.signal); err != nil {
+			t.Fatal(err)
+		}
+		if got := readLine(t, lines); got != tc.want {
+			t.Errorf("the command got %q, want %q", got, tc.want)
+		}
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestEarlyInterrupt: a command whose context ended before the signals were taken
+// over is not started; one whose context ends without a signal gets SIGTERM.
+func TestEarlyInterrupt(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	cmd := exec.Command("true")
+	cmd.SysProcAttr = &syscall.SysProcAttr{}
+	if err := supervise(ctx, cmd, time.Second); !errors.Is(err, context.Canceled) || cmd.Process != nil {
+		t.Errorf("got %v, process %v; want context.Canceled and none", err, cmd.Process)
+	}
+
+	ctx, cancel = context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	cmd = exec.Command("sleep", "30")
+	cmd.SysProcAttr = &syscall.SysProcAttr{}
+	var exit *ExitError
+	if err := supervise(ctx, cmd, 10*time.Second); !errors.As(err, &exit) || exit.Code != 128+int(syscall.SIGTERM) {
+		t.Errorf("got %v, want the exit status of SIGTERM", err)
+	}
+}
+
 func TestCommandDiesWithItsParent(t *testing.T) {
 	for _, where := range []string{"host", "namespace"} {
 		t.Run(where, func(t *testing.T) {

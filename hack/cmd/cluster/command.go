@@ -56,7 +56,7 @@ func execCommand() *cobra.Command {
 			if _, err := build.Ensure(cmd.Context(), os.Stderr); err != nil {
 				return err
 			}
-			return isolated(context.WithoutCancel(cmd.Context()), args, host)
+			return isolated(cmd.Context(), args, host)
 		},
 	}
 	hostFlag(cmd, &host)
@@ -67,8 +67,8 @@ func hostFlag(cmd *cobra.Command, host *bool) {
 	cmd.Flags().BoolVar(host, "host-network", false, "use the machine's own network, as where namespaces are not to be had")
 }
 
-// isolated runs a command in a namespace. It is netns.Run that passes the
-// signals on, so ctx must not end by one.
+// isolated runs a command in a namespace. A signal ends ctx until netns.Run takes
+// the signals over, and passes them on to the command.
 func isolated(ctx context.Context, command []string, host bool) error {
 	self, err := os.Executable()
 	if err != nil {

@@ -18,12 +18,16 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	err := newCommand().ExecuteContext(ctx)
+	interrupted := ctx.Err() != nil && errors.Is(err, context.Canceled)
 	stop()
 	var exit *netns.ExitError
 	switch {
 	case err == nil:
 	case errors.As(err, &exit):
 		os.Exit(exit.Code)
+	case interrupted:
+		fmt.Fprintln(os.Stderr, "cluster: interrupted")
+		os.Exit(130)
 	default:
 		fmt.Fprintln(os.Stderr, "cluster:", err)
 		os.Exit(1)

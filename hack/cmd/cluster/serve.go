@@ -58,7 +58,7 @@ func serveOutside(ctx context.Context, dir runDir, flags *clusterFlags) (err err
 	if err := os.Setenv(envServer, strconv.Itoa(os.Getpid())); err != nil {
 		return err
 	}
-	err = isolated(context.WithoutCancel(ctx), append([]string{self, "serve"}, flags.args()...), flags.host)
+	err = isolated(ctx, append([]string{self, "serve"}, flags.args()...), flags.host)
 	if err != nil {
 		// The logs are what tells why; the next `up` removes them.
 		return errors.Join(err, os.RemoveAll(dir.path("state.json")))
