@@ -7,18 +7,22 @@ stage=$(dirname "${BASH_SOURCE[0]}")/stage.sh
 pids=()
 while (($# >= 2)); do
 	# The last line may have no end when the command is killed, hence printf's.
+	# The reader outlives Ctrl-C, to show how the command ends.
 	(
 		set -o pipefail
-		"$stage" "$1" bash -euo pipefail -c "$2" </dev/null 2>&1 | while IFS= read -r line || [[ -n $line ]]; do
-			printf '[%s] %s\n' "$1" "$line"
-		done
+		"$stage" "$1" bash -euo pipefail -c "$2" </dev/null 2>&1 | {
+			trap '' INT TERM HUP
+			while IFS= read -r line || [[ -n $line ]]; do
+				printf '[%s] %s\n' "$1" "$line"
+			done
+		}
 	) &
 	pids+=($!)
 	shift 2
 done
 # Ctrl-C reaches them all, for they are of our process group; they stop what they
 # started, and we wait for that.
-trap : INT TERM
+trap : INT TERM HUP
 status=0
 for pid in "${pids[@]}"; do
 	while true; do
