@@ -104,7 +104,7 @@ func (c *Custom) GetMetricBySelector(ctx context.Context, namespace string, sele
 		// The objects as they are now, not as they were at the evaluation.
 		names, err := c.Objects.Names(ctx, id.Resource, id.Namespace, selector, id.Selector)
 		if err != nil || len(names) == 0 {
-			return &custom_metrics.MetricValueList{}, err
+			return &custom_metrics.MetricValueList{Items: []custom_metrics.MetricValue{}}, err
 		}
 		items, err := c.join(id, names, data, metricSelector)
 		return &custom_metrics.MetricValueList{Items: items}, err
@@ -170,6 +170,8 @@ func withinNamespace(gr schema.GroupResource, namespace, name string) error {
 	switch {
 	case namespace == "":
 		return nil
+	case name == "" && gr.Group == "" && gr.Resource == "namespaces":
+		return metric.Errorf(metric.Invalid, "namespaces do not live in namespaces: ask for namespaces/*/metrics/METRIC")
 	case name == "":
 		return metric.Errorf(metric.Invalid, "%s do not live in namespaces: ask for %s/* without one", gr, gr)
 	case gr.Group == "" && gr.Resource == "namespaces" && name != namespace:

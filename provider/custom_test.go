@@ -94,7 +94,7 @@ func TestBySelector(t *testing.T) {
 		"all Namespace objects, asked inside one": {
 			spaces, "a", "", metric.Identifier{API: metric.Custom, Metric: "requests", Resource: spaces},
 			&store.Data{Evaluated: start, Objects: map[string]store.Value{"b": value(2)}},
-			[]string{"BadRequest: namespaces do not live in namespaces: ask for namespaces/* without one"},
+			[]string{"BadRequest: namespaces do not live in namespaces: ask for namespaces/*/metrics/METRIC"},
 		},
 		"the singular resource": {schema.GroupResource{Resource: "pod"}, "a", "", podMetric("a", ""), three, []string{"a/v1.Pod/p1=1", "a/v1.Pod/p2=0", "a/v1.Pod/p3=3"}},
 		"a namespaced kind without a namespace": {
