@@ -31,7 +31,9 @@ func testApp(mode string) int {
 	case "hang": // ends by SIGKILL only, with a child
 		signal.Ignore(syscall.SIGTERM)
 		fmt.Println("ready")
-		select {}
+		for { // a bare select {} is a deadlock to the runtime where there is no cgo
+			time.Sleep(time.Hour)
+		}
 	case "env":
 		fmt.Println(strings.Join(os.Environ(), "\n"))
 		return 0
