@@ -6,8 +6,10 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -36,11 +38,31 @@ func commandUnderTest(t *testing.T) func(args ...string) *exec.Cmd {
 	if out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	return func(args ...string) *exec.Cmd {
+	command := func(args ...string) *exec.Cmd {
 		cmd := exec.Command(binary, args...)
 		cmd.Env = append(os.Environ(), "LOADLINE_CACHE="+dir)
 		return cmd
 	}
+	downOnSignal(t, command)
+	return command
+}
+
+// downOnSignal ends the tests on Ctrl-C and takes down what is up, which is in a
+// session of its own and hears nothing of it. A signal skips the tests' cleanup.
+func downOnSignal(t *testing.T, command func(args ...string) *exec.Cmd) {
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	done := make(chan struct{})
+	t.Cleanup(func() { signal.Stop(signals); close(done) })
+	go func() {
+		select {
+		case <-signals:
+			out, err := command("down").CombinedOutput()
+			fmt.Fprintf(os.Stderr, "interrupted: down: %v\n%s", err, out)
+			os.Exit(1)
+		case <-done:
+		}
+	}()
 }
 
 func must(t *testing.T, cmd *exec.Cmd, want string) string {
