@@ -268,10 +268,7 @@ func TestRunRelistsWhenItIsWorthIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := &backend{}
 		c := newCatalog(t, b)
-		ctx, cancel := context.WithCancel(t.Context())
-		var wg sync.WaitGroup
-		wg.Go(func() { c.Run(ctx) })
-		defer func() { cancel(); wg.Wait() }()
+		runCatalog(t.Context(), t, c)
 		relists := func(d time.Duration) int {
 			time.Sleep(d)
 			synctest.Wait()

@@ -81,11 +81,16 @@ func run(t *testing.T, ctx context.Context, o Options) *Catalog {
 		o.Scopes = newCluster()
 	}
 	c := New(o)
+	runCatalog(ctx, t, c)
+	return c
+}
+
+// runCatalog runs c until the test ends.
+func runCatalog(ctx context.Context, t *testing.T, c *Catalog) {
 	ctx, cancel := context.WithCancel(ctx)
 	var wg sync.WaitGroup
 	wg.Go(func() { c.Run(ctx) })
 	t.Cleanup(func() { cancel(); wg.Wait() })
-	return c
 }
 
 // A rule that fails for good costs the source less and less, the other rules
@@ -145,10 +150,7 @@ func TestSourceComesBackForAllRules(t *testing.T) {
 		b := &backend{}
 		b.set("first", "second")
 		c := newCatalog(t, b)
-		ctx, cancel := context.WithCancel(t.Context())
-		var wg sync.WaitGroup
-		wg.Go(func() { c.Run(ctx) })
-		defer func() { cancel(); wg.Wait() }()
+		runCatalog(t.Context(), t, c)
 		time.Sleep(time.Hour)
 		b.set()
 		time.Sleep(minGap)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -170,10 +169,7 @@ func TestRunTriesOftenAtTheStart(t *testing.T) {
 		b := &backend{}
 		b.set("first", "second")
 		c := newCatalog(t, b)
-		ctx, cancel := context.WithCancel(t.Context())
-		var wg sync.WaitGroup
-		wg.Go(func() { c.Run(ctx) })
-		defer func() { cancel(); wg.Wait() }()
+		runCatalog(t.Context(), t, c)
 		time.Sleep(2 * time.Second)
 		synctest.Wait()
 		if n := len(b.take()) / 2; n != 3 {

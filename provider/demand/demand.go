@@ -14,6 +14,7 @@ package demand
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -154,11 +155,7 @@ func (r *Registry) Expire(now time.Time) []metric.Identifier {
 func (r *Registry) Wanted() []metric.Identifier {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	ids := make([]metric.Identifier, 0, len(r.wants))
-	for id := range r.wants {
-		ids = append(ids, id)
-	}
-	return ids
+	return slices.AppendSeq(make([]metric.Identifier, 0, len(r.wants)), maps.Keys(r.wants))
 }
 
 // Referenced says whether an HPA references id.

@@ -2,6 +2,8 @@ package eval
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -34,10 +36,8 @@ func (e *Evaluator) Run(ctx context.Context) {
 			return
 		case <-ticker.C:
 		case <-e.dispatcher.doubt: // what HPAs reference tells whether it is away
-			select {
-			case <-ctx.Done():
+			if !pause(ctx, doubtPause) {
 				return
-			case <-time.After(doubtPause):
 			}
 		}
 	}
@@ -84,10 +84,8 @@ func (e *Evaluator) runSoon(ctx context.Context, wg *sync.WaitGroup) {
 			return
 		case <-e.wake:
 		}
-		select {
-		case <-ctx.Done():
+		if !pause(ctx, gather) {
 			return
-		case <-time.After(gather):
 		}
 		if ids := e.takePending(); len(ids) > 0 {
 			v := e.begin(ctx, ids, mode{first: true})
@@ -99,10 +97,17 @@ func (e *Evaluator) runSoon(ctx context.Context, wg *sync.WaitGroup) {
 func (e *Evaluator) takePending() []metric.Identifier {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	ids := make([]metric.Identifier, 0, len(e.pending))
-	for id := range e.pending {
-		ids = append(ids, id)
-	}
+	ids := slices.Collect(maps.Keys(e.pending))
 	e.pending = map[metric.Identifier]bool{}
 	return ids
+}
+
+// pause waits for d; false when ctx ended.
+func pause(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(d):
+		return true
+	}
 }

@@ -40,14 +40,13 @@ func (v *evaluation) wait() Result {
 func (v *evaluation) count(err error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	var o *overloaded
 	switch {
 	case source.Unanswered(err):
 		v.result.Unreachable++
 		if !errors.As(err, new(*notSent)) || v.result.Err == nil {
 			v.result.Err = err
 		}
-	case source.KindOf(err) == source.Canceled, errors.As(err, &o): // by us, which says nothing about the source
+	case source.KindOf(err) == source.Canceled, errors.As(err, new(*overloaded)): // by us, which says nothing about the source
 	default:
 		v.result.Answered++
 	}
