@@ -139,10 +139,11 @@ func (e *Evaluator) query(ctx context.Context, q plan.Query) error {
 	}
 	data, err := join(answer, q, q.For[0].API, began)
 	whole := make([]metric.Identifier, 0, len(q.For))
+	trusted := e.truster(ctx, q, data)
 	for _, id := range q.For {
 		problem := err
 		if problem == nil {
-			problem = partial(e.opts.Store.Get(id), data, q, e.opts.Lookback)
+			problem = trusted(id)
 		}
 		if problem != nil {
 			e.opts.Store.Fail(id, began, problem)

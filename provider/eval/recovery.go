@@ -36,8 +36,7 @@ type recovering struct {
 
 func (r *recovering) Error() string { return "answering again since " + r.since.Format(time.RFC3339) }
 
-// partial says why the first answers after an outage cannot be trusted yet, nil
-// if they can.
+// doubt is about an answer after an outage. A nil one has no doubts.
 //
 // A source that comes back has scraped some targets before others, and a rate
 // needs two scrapes. What it answers meanwhile is true and incomplete: the HPA
@@ -48,45 +47,80 @@ func (r *recovering) Error() string { return "answering again since " + r.since.
 // the query and, for instant selectors, two fifths of sampleMaxAge, which is sized as
 // two and a half scrapes.
 //
-// A value that sums over several targets is there and too low. That shows in
-// nothing but its having fallen, so for as long a fallen value is held back where
-// samples of before the outage can be missing: after half the window of a rate, after
-// sampleMaxAge for what instant selectors see, and after any outage once an answer
-// lacked something, for then the source has lost what it had. Values that are up to
-// date are let through: what fell in a short outage of a source that lost nothing
-// fell for good.
-//
-// What this cannot see is a source that lost all it had in an outage shorter than
-// that, and whose first answer sums over only some of the targets: it looks like
-// less load, and the answer does not say over how many it sums. Nor does it help
-// where a target is scraped less often than sampleMaxAge allows for.
-func partial(prev *store.Snapshot, next *store.Data, q plan.Query, sampleMaxAge time.Duration) error {
+// A value that sums over several targets, or whose window is not filled again, is
+// there and too low. That shows in its having fallen, and a load that fell looks alike.
+// The source can tell the two apart, by how many samples it has: see coverage.
+type doubt struct {
+	recovering
+	missing, fallen int
+	// ago is since the last answer before the outage.
+	ago time.Duration
+	// outlived: the outage was so long that what a source did not see of it shows.
+	outlived bool
+	hold     time.Duration
+	now      time.Time
+}
+
+// doubtOf compares an answer with the last one before the outage, if there was one.
+func doubtOf(prev *store.Snapshot, next *store.Data, q plan.Query, sampleMaxAge time.Duration) *doubt {
 	if prev == nil || prev.Data == nil || metric.ReasonOf(prev.Err) != metric.SourceFailed {
 		return nil
 	}
 	window, lookback := horizons(q, sampleMaxAge)
-	now := &recovering{since: next.Evaluated}
+	d := &doubt{
+		recovering: recovering{since: next.Evaluated},
+		missing:    missingObjects(prev.Data, next, q.Names) + missingSeries(prev.Data, next),
+		fallen:     lower(prev.Data, next),
+		ago:        next.Evaluated.Sub(prev.Data.Evaluated),
+		hold:       max(window, lookback*2/5),
+		now:        next.Evaluated,
+	}
 	var before *recovering
 	if errors.As(prev.Err, &before) {
-		*now = *before
+		d.recovering = *before
 	}
-	wrong := missingObjects(prev.Data, next, q.Names) + missingSeries(prev.Data, next)
-	now.lost = now.lost || wrong > 0
-	away := now.since.Sub(prev.Data.Evaluated)
-	if now.lost || window > 0 && away >= window/2 || lookback > 0 && away >= lookback {
-		wrong += lower(prev.Data, next)
-	}
-	if wrong == 0 {
-		return nil
-	}
-	hold := max(window, lookback*2/5)
-	if now.lost {
+	d.lost = d.lost || d.missing > 0
+	away := d.since.Sub(prev.Data.Evaluated)
+	d.outlived = window > 0 && away >= window/2 || lookback > 0 && away >= lookback
+	return d
+}
+
+// depends says whether the source's coverage decides.
+func (d *doubt) depends() bool {
+	return d != nil && d.missing == 0 && d.fallen > 0 && !d.over(true)
+}
+
+// over says whether what was held back is served now in any case.
+func (d *doubt) over(lost bool) bool {
+	hold := d.hold
+	if lost {
 		hold = max(hold, minRecovery)
 	}
-	if next.Evaluated.Sub(now.since) > min(hold, maxRecovery) {
+	return d.now.Sub(d.since) > min(hold, maxRecovery)
+}
+
+// verdict is why the answer cannot be trusted yet, nil if it can.
+//
+// What fell is believed where the source has the samples for it. If it lost some, or
+// does not say, then not as long as that can show: after half the window of a rate,
+// after sampleMaxAge for what instant selectors see, and after any outage in which it
+// lost what it had before. In any case that ends with the hold.
+//
+// What this cannot see is a replica's first answer ever, and a target that is scraped
+// less often than sampleMaxAge allows for.
+func (d *doubt) verdict(c coverage) error {
+	if d == nil {
 		return nil
 	}
-	return metric.Because(metric.SourceFailed, now, "the source is back, and %d of what had a value before has none, or one that may lack a part, yet", wrong)
+	wrong, lost := d.missing, d.lost || c == forgotten
+	if c != covered && (lost || d.outlived) {
+		wrong += d.fallen
+	}
+	if wrong == 0 || d.over(lost) {
+		return nil
+	}
+	cause := &recovering{since: d.since, lost: lost}
+	return metric.Because(metric.SourceFailed, cause, "the source is back, and %d of what had a value before has none, or one that may lack a part, yet", wrong)
 }
 
 // horizons are how far q looks back: its range selectors, and its instant selectors

@@ -1,0 +1,113 @@
+package rule
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	promlabels "github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/promql/parser"
+)
+
+// Coverage is a query for how well a source's samples cover what another query looks
+// at, compared with an earlier time.
+type Coverage struct {
+	// PromQL answers with one element for each selector of which there were samples
+	// at the earlier time and are now. Its value is how many there are in proportion,
+	// 1 where none has been lost.
+	PromQL string
+	// Selectors is how many elements that are if all is known.
+	Selectors int
+}
+
+// CoverageOf returns it for a query and the time that long ago. Of a range selector,
+// also inside subqueries, the samples are counted, of an instant selector the series:
+// there it does not matter how many samples they have.
+//
+// There is none, which is an error, for a query without selectors, with selectors at a
+// fixed time (@), or with durations that the source computes.
+func CoverageOf(promQL string, ago time.Duration) (Coverage, error) {
+	ago = ago.Truncate(time.Millisecond) // the source's unit
+	expr, err := newParser().ParseExpr(promQL)
+	if err != nil {
+		return Coverage{}, fmt.Errorf("is no PromQL that we know: %s", clip(err.Error()))
+	}
+	var problem error
+	var parts []string
+	parser.Inspect(expr, func(node parser.Node, path []parser.Node) error {
+		selector, ok := node.(*parser.VectorSelector)
+		if !ok {
+			return nil
+		}
+		span, err := spanOf(selector, path)
+		if err != nil {
+			problem = err
+		} else if part := span.coverage(ago); !slices.Contains(parts, part) {
+			parts = append(parts, part)
+		}
+		return nil
+	})
+	if problem != nil {
+		return Coverage{}, problem
+	}
+	if len(parts) == 0 {
+		return Coverage{}, errors.New("has no selector")
+	}
+	for i, part := range parts {
+		parts[i] = fmt.Sprintf(`label_replace(%s, "selector", "%d", "", "")`, part, i)
+	}
+	return Coverage{PromQL: strings.Join(parts, " or "), Selectors: len(parts)}, nil
+}
+
+// span is what one selector looks at.
+type span struct {
+	matchers []*promlabels.Matcher
+	window   time.Duration // 0: the newest sample
+	offset   time.Duration
+}
+
+// spanOf adds up the windows and offsets of a selector and of the subqueries around it.
+func spanOf(selector *parser.VectorSelector, path []parser.Node) (span, error) {
+	s := span{matchers: selector.LabelMatchers, offset: selector.OriginalOffset}
+	fixed := selector.Timestamp != nil || selector.StartOrEnd != 0
+	computed := selector.OriginalOffsetExpr != nil
+	for _, node := range path {
+		switch node := node.(type) {
+		case *parser.MatrixSelector:
+			s.window += node.Range
+			computed = computed || node.RangeExpr != nil
+		case *parser.SubqueryExpr:
+			s.window += node.Range
+			s.offset += node.OriginalOffset
+			fixed = fixed || node.Timestamp != nil || node.StartOrEnd != 0
+			computed = computed || node.RangeExpr != nil || node.OriginalOffsetExpr != nil
+		}
+	}
+	switch {
+	case fixed:
+		return span{}, errors.New("has a selector at a fixed time (@)")
+	case computed:
+		return span{}, errors.New("has a duration that the source computes")
+	}
+	return s, nil
+}
+
+// coverage is the proportion of what s sees now to what it saw that long ago.
+func (s span) coverage(ago time.Duration) string {
+	now, before := s.String(0), s.String(ago)
+	if s.window == 0 {
+		return fmt.Sprintf("count(%s) / count(%s)", now, before)
+	}
+	return fmt.Sprintf("sum(count_over_time(%s)) / sum(count_over_time(%s))", now, before)
+}
+
+// String is the selector as it was that long ago, in PromQL.
+func (s span) String(ago time.Duration) string {
+	v := &parser.VectorSelector{LabelMatchers: s.matchers, OriginalOffset: s.offset + ago}
+	if s.window == 0 {
+		return v.String()
+	}
+	return (&parser.MatrixSelector{VectorSelector: v, Range: s.window}).String()
+}
