@@ -46,11 +46,12 @@ e2e: build tools ## End-to-end tests, on local clusters side by side; ARGS='-tes
 	@$(STAGE) 'compile the e2e tests of the cluster and its node' go test -c -tags e2e -o bin/ ./hack/cluster ./hack/node
 	@$(if $(ARGS),$(STAGE) 'e2e tests' $(E2E) $(ARGS),hack/together.sh \
 		'scaling' "$(E2E) -test.run '^Test[123]'" \
-		'outages' "$(E2E) -test.run '^Test4'" \
+		'outages' "$(E2E) -test.run '^Test4SourceAway'" \
 		'the rest' "$(E2E) -test.skip '^Test[1234]'" \
-		'cluster and node' "go test -count=1 -tags e2e ./hack/cmd/cluster; \
+		'cluster, node, a proxy' "go test -count=1 -tags e2e ./hack/cmd/cluster; \
 			bin/cluster exec -- bin/cluster.test -test.v -test.timeout 10m; \
-			bin/cluster exec -- bin/node.test -test.v -test.timeout 10m -test.run E2E")
+			bin/cluster exec -- bin/node.test -test.v -test.timeout 10m -test.run E2E; \
+			$(E2E) -test.run '^Test4HungInFront'")
 
 .PHONY: bench
 bench: build tools ## Measure the adapter's reads and print a table; ARGS=--hpas=1000 is the large case

@@ -47,27 +47,22 @@ const (
 //     after the first scrape, and rates of after the outage are answered two
 //     intervals after they may be trusted (see heldBack).
 func Test4SourceAway(t *testing.T) {
-	emptyQueue(t)
-	workTime(t, time.Hour) // so that a depth stays as it is
-	create(t, 35)
-	web := driver(t, "remindmeweb-service", load.Get("/"))
-	rate(t, web, 50) // 3 pods at 17 a second; web passes every request on to the API
-	want := map[string]int32{"remindmeweb": 3, "remindmeapi": 3, "remindme-worker": 4}
-
+	busy(t)
 	t.Run("hung", func(t *testing.T) {
 		pod := prometheusPod(t)
 		t.Cleanup(func() { signalPrometheus(t, pod, syscall.SIGCONT) })
-		sourceAway(t, want, 35, fault{
+		sourceAway(t, 35, fault{
 			begin:  func() { signalPrometheus(t, pod, syscall.SIGSTOP) },
 			end:    func() { signalPrometheus(t, pod, syscall.SIGCONT) },
 			cause:  "did not answer in time",
 			scrape: scrapeTime,
+			held:   heldBack,
 		})
 	})
 
 	t.Run("stopped", func(t *testing.T) {
 		t.Cleanup(func() { scalePrometheus(t, 1) })
-		sourceAway(t, want, 36, fault{
+		sourceAway(t, 36, fault{
 			begin: func() { scalePrometheus(t, 0) },
 			end: func() {
 				scalePrometheus(t, 1)
@@ -79,25 +74,73 @@ func Test4SourceAway(t *testing.T) {
 			},
 			cause:  "source unavailable",
 			scrape: discovered + scrapeTime,
+			held:   heldBack,
 		})
 	})
+	calm(t)
+}
 
+// Test4HungInFront is Test4SourceAway with a Prometheus that goes on, behind something
+// that hangs. The load falls during the outage, so that every rate does, by less than
+// would change the number of pods. As Prometheus lost nothing, all values are those of
+// now two evaluation intervals after the end.
+func Test4HungInFront(t *testing.T) {
+	between := startFront(t)
+	ctx, cancel := waiting(t)
+	defer cancel()
+	t.Cleanup(func() {
+		if err := startAdapter(context.WithoutCancel(t.Context())); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := startAdapterWith(ctx, "--prometheus-url="+between.URL); err != nil {
+		t.Fatal(err)
+	}
+	web := busy(t)
+	sourceAway(t, 35, fault{
+		begin: func() { between.hangs.Store(true); rate(t, web, 44) },
+		end:   func() { between.hangs.Store(false) },
+		cause: "did not answer in time",
+		rates: 47_000, // between 44 and the 50 of before
+	})
+	calm(t)
+}
+
+// busy brings the HPAs to the sizes of busySizes: by load, which it returns, and by 35
+// reminders that stay.
+func busy(t *testing.T) *load.Driver {
+	t.Helper()
+	emptyQueue(t)
+	workTime(t, time.Hour) // so that a depth stays as it is
+	create(t, 35)
+	web := driver(t, "remindmeweb-service", load.Get("/"))
+	rate(t, web, 50) // 3 pods at 17 a second; web passes every request on to the API
+	return web
+}
+
+// calm lets the reminders of busy be worked off.
+func calm(t *testing.T) {
+	t.Helper()
 	workTime(t, defaultWork)
 	emptyQueue(t)
 }
+
+var busySizes = map[string]int32{"remindmeweb": 3, "remindmeapi": 3, "remindme-worker": 4}
 
 // fault is something that happens to Prometheus.
 type fault struct {
 	begin, end func()        // end returns when Prometheus answers again
 	cause      string        // in the HPAs' conditions
 	scrape     time.Duration // from the end on, until a sample of each target is there
+	held       time.Duration // how long a rate may be held back for being lower than before
+	rates      int64         // sums of rates afterwards must be below, in milli-requests a second; 0 if not
 }
 
 // sourceAway checks one fault as Test4SourceAway says. depth is the queue's at the
 // beginning; it is one more at the end.
-func sourceAway(t *testing.T, want map[string]int32, depth int64, f fault) {
+func sourceAway(t *testing.T, depth int64, f fault) {
 	t.Helper()
-	for name, n := range want {
+	for name, n := range busySizes {
 		replicas(t, name, n, 2*time.Minute)
 	}
 	sizes := follow(t)
@@ -113,7 +156,7 @@ func sourceAway(t *testing.T, want map[string]int32, depth int64, f fault) {
 		}
 		return problem != nil, fmt.Sprintf("the last value is not served: %v", problem)
 	})
-	for name := range want {
+	for name := range busySizes {
 		condition(t, name, "False", valueMaxAge+2*hpaSync+slack, "--value-max-age", f.cause)
 	}
 	never(t, 4*hpaSync, func(context.Context) (bool, string) {
@@ -129,15 +172,20 @@ func sourceAway(t *testing.T, want map[string]int32, depth int64, f fault) {
 		return err == nil && got == depth+1 && !evaluated.Before(back.Truncate(time.Second)), fmt.Sprint(got, evaluated, err)
 	})
 	// Each of the two adapters holds back for itself, each metric for itself.
-	recovered := back.Add(max(heldBack, f.scrape+lab.RateWindow) + 2*lab.EvaluationInterval + slack)
+	wait := f.held
+	if f.held > 0 {
+		wait = max(f.held, f.scrape+lab.RateWindow)
+	}
+	recovered := back.Add(wait + 2*lab.EvaluationInterval + slack)
 	for _, app := range []string{"remindmeweb", "remindmeapi"} {
 		until(t, "rates of now of "+app, time.Until(recovered), func(ctx context.Context) (bool, string) {
-			evaluated, err := ratesEvaluated(ctx, app)
-			return err == nil && !evaluated.Before(back.Truncate(time.Second)), fmt.Sprint(evaluated, err)
+			sum, evaluated, err := rates(ctx, app)
+			now := err == nil && !evaluated.Before(back.Truncate(time.Second)) && (f.rates == 0 || sum < f.rates)
+			return now, fmt.Sprint(sum, evaluated, err)
 		})
 		t.Logf("that is %s after the source was back", time.Since(back).Round(100*time.Millisecond))
 	}
-	for name := range want {
+	for name := range busySizes {
 		condition(t, name, "True", time.Until(recovered)+2*hpaSync)
 	}
 	never(t, time.Until(recovered)+downscale+2*hpaSync, func(context.Context) (bool, string) {
@@ -174,22 +222,24 @@ func condition(t *testing.T, name string, status string, limit time.Duration, te
 	t.Log(message)
 }
 
-// ratesEvaluated is when the oldest rate of an app's pods in an answer was evaluated.
-func ratesEvaluated(ctx context.Context, app string) (time.Time, error) {
+// rates reads the rates of an app's pods: their sum in milli-requests a second, and
+// when the oldest was evaluated.
+func rates(ctx context.Context, app string) (sum int64, oldest time.Time, err error) {
 	list, err := podList(ctx, app)
 	if err != nil {
-		return time.Time{}, err
+		return 0, time.Time{}, err
 	}
 	if len(list.Items) == 0 {
-		return time.Time{}, fmt.Errorf("an empty list")
+		return 0, time.Time{}, fmt.Errorf("an empty list")
 	}
-	oldest := list.Items[0].Timestamp.Time
+	oldest = list.Items[0].Timestamp.Time
 	for _, item := range list.Items {
+		sum += item.Value.MilliValue()
 		if item.Timestamp.Time.Before(oldest) {
 			oldest = item.Timestamp.Time
 		}
 	}
-	return oldest, nil
+	return sum, oldest, nil
 }
 
 func prometheusPod(t *testing.T) string {

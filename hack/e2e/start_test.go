@@ -19,8 +19,11 @@ var extraRules []byte
 
 // startAdapter starts the lab's adapter with the rules of the tests beside its
 // own, and waits until its APIs answer.
-func startAdapter(ctx context.Context) error {
-	objects, err := adapterManifests(ctx, filepath.Join("hack", "lab", "adapter"))
+func startAdapter(ctx context.Context) error { return startAdapterWith(ctx) }
+
+// startAdapterWith does so with flags beside the tests' own.
+func startAdapterWith(ctx context.Context, flags ...string) error {
+	objects, err := adapterManifests(ctx, filepath.Join("hack", "lab", "adapter"), flags...)
 	if err != nil {
 		return err
 	}
@@ -28,8 +31,8 @@ func startAdapter(ctx context.Context) error {
 }
 
 // adapterManifests renders such an adapter from a directory of the repository.
-func adapterManifests(ctx context.Context, dir string) ([]*unstructured.Unstructured, error) {
-	objects, err := system.RenderAdapter(ctx, dir, "--value-max-age="+valueMaxAge.String())
+func adapterManifests(ctx context.Context, dir string, flags ...string) ([]*unstructured.Unstructured, error) {
+	objects, err := system.RenderAdapter(ctx, dir, append([]string{"--value-max-age=" + valueMaxAge.String()}, flags...)...)
 	if err != nil {
 		return nil, err
 	}
