@@ -86,10 +86,10 @@ clean: ## Remove bin/; the servers stay in the user's cache
 ##@ Check, and mend what can be mended by a program
 
 .PHONY: verify
-verify: verify-gofmt verify-mod verify-vet verify-lint verify-arch verify-docs ## All checks
+verify: verify-gofmt verify-mod verify-vet verify-lint verify-arch verify-docs verify-crds ## All checks
 
 .PHONY: update
-update: update-gofmt update-mod update-docs ## All mends
+update: update-gofmt update-mod update-crds update-docs ## All mends
 
 .PHONY: verify-gofmt update-gofmt
 verify-gofmt: ## Go files are formatted
@@ -121,3 +121,9 @@ verify-docs: ## docs/reference says what the code says
 	@$(STAGE) 'generated docs' hack/verify/docs.sh
 update-docs: ## Generate docs/reference
 	@go run ./hack/cmd/gendocs docs/reference
+
+.PHONY: verify-crds update-crds
+verify-crds: ## deploy/crd and the deep copies say what policy/api says
+	@$(STAGE) 'generated CRDs' hack/verify/crds.sh verify
+update-crds: ## Generate them
+	@hack/verify/crds.sh update

@@ -26,6 +26,7 @@ func Loadline() Rules {
 			{"provider/object", []string{"provider/metric"}},
 			{"provider/rule", []string{"provider/metric"}},
 			{"provider/metric", nil},
+			{"policy/api/v1alpha1", nil},
 		},
 		Free:    []string{"hack"},
 		FreeWhy: "hack/ is what only developers run, and may import anything; what ships must not depend on it",

@@ -1,0 +1,160 @@
+package v1alpha1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// Types of the conditions of a policy.
+const (
+	// Ready: the HPA is what the policy says.
+	Ready = "Ready"
+	// MetricsAvailable: the HPA reads all its metrics.
+	MetricsAvailable = "MetricsAvailable"
+	// ScalingLimited: the metrics ask for another size than the bounds or the pace allow.
+	ScalingLimited = "ScalingLimited"
+	// Held: a floor holds the minimum above replicas.min.
+	Held = "Held"
+	// Conflict: somebody else scales the target, or writes the HPA.
+	Conflict = "Conflict"
+)
+
+// AutoscalingPolicyStatus is what Loadline made of the policy.
+type AutoscalingPolicyStatus struct {
+	// ObservedGeneration is the generation of the spec that this is about.
+	//
+	// +optional
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+	// Conditions: Ready, MetricsAvailable, ScalingLimited, Held, Conflict.
+	//
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+	// State is the conditions in one word: Enforced, DryRun, Paused, Conflict, Invalid
+	// or Pending.
+	//
+	// +optional
+	State string `json:"state,omitempty"`
+	// HPA is the HorizontalPodAutoscaler as it was written last.
+	//
+	// +optional
+	HPA *AppliedHPA `json:"hpa,omitempty"`
+	// EffectiveMin is the minimum in force: the highest floor, at most replicas.max.
+	//
+	// +optional
+	EffectiveMin *int32 `json:"effectiveMin,omitempty"`
+	// Floors are what holds the minimum above replicas.min, each with its reason.
+	//
+	// +optional
+	// +listType=map
+	// +listMapKey=owner
+	Floors []Floor `json:"floors,omitempty"`
+	// Fallback is how spec.fallback fares.
+	//
+	// +optional
+	Fallback *FallbackState `json:"fallback,omitempty"`
+	// Release is a minimum that is lowered step by step after floors have ended.
+	//
+	// +optional
+	Release *Release `json:"release,omitempty"`
+	// Replicas is the target's size, as the HPA saw it.
+	//
+	// +optional
+	Replicas *int32 `json:"replicas,omitempty"`
+	// Metric is the current value against the target of the first objective that can
+	// be read.
+	//
+	// +optional
+	Metric string `json:"metric,omitempty"`
+	// ValuesAt is when replicas and metric were written, at most once a minute. The
+	// HPA's own status has them live.
+	//
+	// +optional
+	ValuesAt *metav1.Time `json:"valuesAt,omitempty"`
+	// Plan is, in mode DryRun, what would be done.
+	//
+	// +optional
+	// +kubebuilder:validation:MaxItems=20
+	// +listType=atomic
+	Plan []string `json:"plan,omitempty"`
+}
+
+// AppliedHPA is an HPA as it was written last.
+type AppliedHPA struct {
+	Name string    `json:"name"`
+	UID  types.UID `json:"uid,omitempty"`
+	// Min is the minReplicas written.
+	//
+	// +optional
+	Min *int32 `json:"min,omitempty"`
+	// Rewrites are the last times at which another writer's change was undone.
+	//
+	// +optional
+	// +kubebuilder:validation:MaxItems=3
+	// +listType=atomic
+	Rewrites []metav1.Time `json:"rewrites,omitempty"`
+}
+
+// Floor is a lower bound of the size. The HPA's minimum is the highest one.
+type Floor struct {
+	// Owner is who holds it: schedule/NAME, fallback or unknown.
+	Owner string `json:"owner"`
+	// Reason is why, for people.
+	//
+	// +optional
+	Reason string `json:"reason,omitempty"`
+	// Value is the number of pods.
+	Value int32 `json:"value"`
+	// Since is when it began.
+	Since metav1.Time `json:"since"`
+	// Expires is when it ends unless it is renewed.
+	Expires metav1.Time `json:"expires"`
+}
+
+// FallbackPhase is a state of spec.fallback.
+type FallbackPhase string
+
+// The phases. A policy whose metrics are good has none.
+const (
+	// Suspect: a metric cannot be read, not yet for as long as fallback.after.
+	Suspect FallbackPhase = "Suspect"
+	// Engaged: the floor is held.
+	Engaged FallbackPhase = "Engaged"
+	// Recovering: the metrics can be read again, not yet for long enough.
+	Recovering FallbackPhase = "Recovering"
+)
+
+// FallbackState is how spec.fallback fares.
+type FallbackState struct {
+	Phase FallbackPhase `json:"phase"`
+	// Since is when the phase began.
+	Since metav1.Time `json:"since"`
+	// Good is since when the metrics can be read while the phase is Suspect.
+	//
+	// +optional
+	Good *metav1.Time `json:"good,omitempty"`
+	// Metrics are those that cannot be read.
+	//
+	// +optional
+	// +kubebuilder:validation:MaxItems=10
+	// +listType=atomic
+	Metrics []string `json:"metrics,omitempty"`
+}
+
+// Release is a minimum that goes down in the steps of the scaleDown behavior: a floor
+// taken away at once would be a cliff.
+type Release struct {
+	// Value is the minimum that is left.
+	Value int32 `json:"value"`
+	// Reason is what ended, for people.
+	//
+	// +optional
+	Reason string `json:"reason,omitempty"`
+	// LastStep is when the value was lowered last, or the release began.
+	LastStep metav1.Time `json:"lastStep"`
+	// NotBefore is until when it is not lowered.
+	//
+	// +optional
+	NotBefore *metav1.Time `json:"notBefore,omitempty"`
+}

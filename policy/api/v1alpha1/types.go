@@ -1,0 +1,232 @@
+package v1alpha1
+
+import (
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// AutoscalingPolicy says what an application's owner knows about scaling it. Loadline
+// writes a HorizontalPodAutoscaler of the same name from it, and keeps that so.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:shortName=asp
+// +kubebuilder:printcolumn:name=Target,type=string,JSONPath=.spec.targetRef.name
+// +kubebuilder:printcolumn:name=Min,type=integer,JSONPath=.status.effectiveMin
+// +kubebuilder:printcolumn:name=Max,type=integer,JSONPath=.spec.replicas.max
+// +kubebuilder:printcolumn:name=Replicas,type=integer,JSONPath=.status.replicas
+// +kubebuilder:printcolumn:name=Metric,type=string,JSONPath=.status.metric
+// +kubebuilder:printcolumn:name=State,type=string,JSONPath=.status.state
+// +kubebuilder:printcolumn:name=Age,type=date,JSONPath=.metadata.creationTimestamp
+// +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 63",message="the name is longer than the 63 characters of a label, in which the HPA carries it"
+type AutoscalingPolicy struct {
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	Spec AutoscalingPolicySpec `json:"spec"`
+	// +optional
+	Status AutoscalingPolicyStatus `json:"status,omitempty"`
+}
+
+// AutoscalingPolicyList is a list of policies.
+//
+// +kubebuilder:object:root=true
+type AutoscalingPolicyList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []AutoscalingPolicy `json:"items"`
+}
+
+// AutoscalingPolicySpec is what the owner wants.
+//
+// No field inside a list has a default in the schema: GitOps tools compare lists as
+// they were written, and would see a difference for ever. What is left out there is
+// said in the field's description and filled in when the HPA is built.
+//
+// +kubebuilder:validation:XValidation:rule="self.replicas.min > 0 || self.objectives.exists(o, has(o.queue) || has(o.external) || has(o.query) || (has(o.custom) && has(o.custom.object)))",fieldPath=".replicas.min",message="min 0 needs an objective that can be read while no pod runs: queue, external, query, or custom with an object"
+// +kubebuilder:validation:XValidation:rule="!(has(self.profile) && has(self.behavior))",fieldPath=".behavior",message="give profile or behavior, not both"
+// +kubebuilder:validation:XValidation:rule="self.objectives.filter(o, has(o.requestRate)).size() <= 1",fieldPath=".objectives",message="there is more than one requestRate: a second metric of the pods is an objective custom"
+// +kubebuilder:validation:XValidation:rule="self.objectives.filter(o, has(o.query)).all(o, self.objectives.exists_one(p, has(p.query) && p.query.name == o.query.name))",fieldPath=".objectives",message="two queries have the same name"
+type AutoscalingPolicySpec struct {
+	// TargetRef is what is scaled: a Deployment, StatefulSet, ReplicaSet,
+	// ReplicationController, or any other kind with a scale subresource.
+	TargetRef TargetReference `json:"targetRef"`
+
+	// Replicas are the bounds between which the target is scaled.
+	Replicas Replicas `json:"replicas"`
+
+	// Objectives are what the size follows. With several, the HPA takes the one that
+	// asks for the most pods.
+	//
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=10
+	// +listType=atomic
+	Objectives []Objective `json:"objectives"`
+
+	// Profile is how fast the size follows: Steady for load with short peaks or for
+	// pods that start slowly, Balanced, or Responsive for load that comes in bursts to
+	// pods that start fast. Balanced if neither this nor behavior is given.
+	//
+	// +optional
+	// +kubebuilder:validation:Enum=Steady;Balanced;Responsive
+	Profile Profile `json:"profile,omitempty"`
+
+	// Behavior is the HPA's own behavior, taken as it is, instead of a profile.
+	//
+	// +optional
+	Behavior *autoscalingv2.HorizontalPodAutoscalerBehavior `json:"behavior,omitempty"`
+
+	// Schedules raise the minimum at times that are known in advance.
+	//
+	// +optional
+	// +kubebuilder:validation:MaxItems=20
+	// +listType=map
+	// +listMapKey=name
+	Schedules []Schedule `json:"schedules,omitempty"`
+
+	// Fallback raises the minimum while a metric of the HPA cannot be read. Without it
+	// the HPA keeps the size that it has.
+	//
+	// +optional
+	Fallback *Fallback `json:"fallback,omitempty"`
+
+	// Mode is Enforce; DryRun, which writes no HPA and says in the status what it would
+	// do; or Paused, which keeps the HPA and lets no metric change the size.
+	//
+	// +optional
+	// +kubebuilder:default=Enforce
+	// +kubebuilder:validation:Enum=Enforce;DryRun;Paused
+	Mode Mode `json:"mode,omitempty"`
+
+	// DeletionPolicy is what becomes of the HPA when the policy is deleted: Delete, or
+	// Orphan, which leaves it as it is.
+	//
+	// +optional
+	// +kubebuilder:default=Delete
+	// +kubebuilder:validation:Enum=Delete;Orphan
+	DeletionPolicy DeletionPolicy `json:"deletionPolicy,omitempty"`
+}
+
+// TargetReference names an object with a scale subresource in the policy's namespace.
+//
+// +kubebuilder:validation:XValidation:rule="!(self.kind in ['DaemonSet', 'Job', 'CronJob', 'Pod', 'HorizontalPodAutoscaler', 'AutoscalingPolicy'])",fieldPath=".kind",messageExpression="'a ' + self.kind + ' has no replica count to scale: name a Deployment, a StatefulSet or another kind with a scale subresource'"
+type TargetReference struct {
+	// APIVersion of the target, for example apps/v1.
+	//
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:Pattern=`^([a-z0-9]([a-z0-9.-]*[a-z0-9])?/)?v[a-z0-9]+$`
+	APIVersion string `json:"apiVersion"`
+	// Kind of the target, for example Deployment.
+	//
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:Pattern=`^[A-Z][A-Za-z0-9]*$`
+	Kind string `json:"kind"`
+	// Name of the target.
+	//
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name"`
+}
+
+// Replicas are bounds of a size, both inclusive.
+//
+// +kubebuilder:validation:XValidation:rule="self.min <= self.max",fieldPath=".min",messageExpression="'min %d is above max %d'.format([self.min, self.max])"
+type Replicas struct {
+	// Min is the least number of pods. 0 needs a cluster whose HPAs can scale to zero,
+	// and an objective that can be read while no pod runs.
+	//
+	// +optional
+	// +kubebuilder:default=2
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=100000
+	Min int32 `json:"min"`
+	// Max is the greatest number of pods. Schedules and fallback do not go beyond it.
+	//
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=100000
+	Max int32 `json:"max"`
+}
+
+// Profile is a named behavior of the HPA.
+type Profile string
+
+// The profiles. Balanced is used where none is named.
+const (
+	Steady     Profile = "Steady"
+	Balanced   Profile = "Balanced"
+	Responsive Profile = "Responsive"
+)
+
+// Mode is what Loadline does about a policy.
+type Mode string
+
+// The modes.
+const (
+	Enforce Mode = "Enforce"
+	DryRun  Mode = "DryRun"
+	Paused  Mode = "Paused"
+)
+
+// DeletionPolicy is what becomes of an HPA without its policy.
+type DeletionPolicy string
+
+// The deletion policies.
+const (
+	Delete DeletionPolicy = "Delete"
+	Orphan DeletionPolicy = "Orphan"
+)
+
+// Schedule raises the minimum for a time that comes again.
+type Schedule struct {
+	// Name tells the schedules of a policy apart.
+	//
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([a-z0-9-]*[a-z0-9])?$`
+	Name string `json:"name"`
+	// Start is when it begins, in the five fields of cron: minute, hour, day of month,
+	// month, day of week. If both days are restricted, either is enough. A start that a
+	// change to summer time skips is made up for at once; one that comes twice counts
+	// once.
+	//
+	// +kubebuilder:validation:MinLength=9
+	// +kubebuilder:validation:MaxLength=100
+	Start string `json:"start"`
+	// Duration is how long it lasts, in elapsed time: from 1m to 168h.
+	//
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=20
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1m') && duration(self) <= duration('168h')",messageExpression="self + ' is no duration of a schedule: give 1m to 168h'"
+	Duration metav1.Duration `json:"duration"`
+	// TimeZone is a name of the IANA time zone database, for example Europe/Berlin.
+	// UTC if it is left out.
+	//
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	TimeZone string `json:"timeZone,omitempty"`
+	// Min is the least number of pods meanwhile, at most replicas.max.
+	//
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=100000
+	Min int32 `json:"min"`
+}
+
+// Fallback raises the minimum while a metric cannot be read.
+type Fallback struct {
+	// After is how long the metric has to be unreadable, from 30s to 1h.
+	//
+	// +optional
+	// +kubebuilder:default="2m"
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=20
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('30s') && duration(self) <= duration('1h')",messageExpression="self + ' is no time after which to fall back: give 30s to 1h'"
+	After metav1.Duration `json:"after,omitempty"`
+	// Min is the least number of pods meanwhile, at most replicas.max. It never lowers
+	// the size.
+	//
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=100000
+	Min int32 `json:"min"`
+}
