@@ -27,6 +27,7 @@ func Loadline() Rules {
 			{"provider/rule", []string{"provider/metric"}},
 			{"provider/metric", nil},
 			{"policy/api/v1alpha1", nil},
+			{"policy/decide", []string{"policy/api/v1alpha1"}},
 		},
 		Free:    []string{"hack"},
 		FreeWhy: "hack/ is what only developers run, and may import anything; what ships must not depend on it",

@@ -1,0 +1,95 @@
+package decide
+
+import (
+	"time"
+
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/loadline/loadline/policy/api/v1alpha1"
+)
+
+// Snapshot is all that a decision is made from. Decide changes nothing in it.
+type Snapshot struct {
+	Now      time.Time
+	Settings Settings
+	// Policy as it was read; nil if there is none of this name any more.
+	Policy *v1alpha1.AutoscalingPolicy
+	// Live is the HPA of the policy's name; nil if there is none. managedFields are
+	// needed only if NeedsFields says so.
+	Live         *autoscalingv2.HorizontalPodAutoscaler
+	Target       Target
+	Rivals       []Rival
+	Capabilities Capabilities
+	// Refused is what the API server answered to the write that this same snapshot led
+	// to. Decide then writes nothing to the HPA and says so in the status.
+	Refused *Refusal
+}
+
+// Settings are the administrator's.
+type Settings struct {
+	// UnknownHold is how long a minimum of unknown origin is kept.
+	UnknownHold time.Duration
+	// ValuesEvery is how often status values alone are written at most.
+	ValuesEvery time.Duration
+	// Sync is the HPA controller's period.
+	Sync time.Duration
+	// CheckQuery says what is wrong with a PromQL expression in a namespace; nil if
+	// queries are not checked here.
+	CheckQuery func(namespace, expr string) []string
+}
+
+// Defaults are the settings of a cluster whose HPA controller has its own.
+func Defaults() Settings {
+	return Settings{UnknownHold: time.Hour, ValuesEvery: time.Minute, Sync: 15 * time.Second}
+}
+
+// TargetState is what is known about the target's kind and its scale.
+type TargetState string
+
+// The states of a target. Only the kind's two keep an HPA from being written.
+const (
+	TargetUnread      TargetState = ""            // not read, or the read failed: the HPA's own conditions tell
+	TargetFound       TargetState = "Found"       // Replicas is set
+	TargetNotFound    TargetState = "NotFound"    // the HPA waits for it
+	TargetKindUnknown TargetState = "KindUnknown" // the cluster serves no such kind (yet)
+	TargetNotScalable TargetState = "NotScalable" // the kind has no scale subresource
+)
+
+// Target is what spec.targetRef leads to.
+type Target struct {
+	State TargetState
+	// Replicas is its spec.replicas, where State is Found.
+	Replicas int32
+	// Why is the reason in words, where it could not be read.
+	Why string
+}
+
+// Rival is another HPA on the policy's target (same namespace, group, kind and name),
+// or another policy that names it.
+type Rival struct {
+	// Policy is the other policy's name; empty for an HPA of nobody we know.
+	Policy string
+	// HPA is the name of the HPA that points at the target (of the other policy, where
+	// Policy is set); empty if the policy only names it in its spec.
+	HPA string
+	// UID and ResourceVersion are the HPA's, where there is one.
+	UID             types.UID
+	ResourceVersion string
+	// Created and PolicyUID are the other policy's, for who is older; of a foreign HPA
+	// Created is its own.
+	Created   metav1.Time
+	PolicyUID types.UID
+	// Claimed: a write that takes the target for this policy is under way.
+	Claimed bool
+}
+
+// Refusal is an answer of the API server to a write.
+type Refusal struct {
+	// Conflict: another manager owns the fields (409 of a server-side apply). Otherwise
+	// the write was invalid or forbidden.
+	Conflict bool
+	// Message in the API server's words.
+	Message string
+}
