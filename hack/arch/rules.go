@@ -27,6 +27,7 @@ func Loadline() Rules {
 			{"provider/rule", []string{"provider/metric"}},
 			{"provider/metric", nil},
 			{"policy/api/v1alpha1", nil},
+			{"policy/hpa", []string{"policy/api/v1alpha1"}},
 			{"policy/decide", []string{"policy/api/v1alpha1"}},
 		},
 		Free:    []string{"hack"},
