@@ -29,6 +29,7 @@ func Loadline() Rules {
 			{"policy/api/v1alpha1", nil},
 			{"policy/hpa", []string{"policy/api/v1alpha1"}},
 			{"policy/decide", []string{"policy/api/v1alpha1"}},
+			{"policy/schedule", nil},
 		},
 		Free:    []string{"hack"},
 		FreeWhy: "hack/ is what only developers run, and may import anything; what ships must not depend on it",

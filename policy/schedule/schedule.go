@@ -1,0 +1,72 @@
+package schedule
+
+import (
+	"fmt"
+	"strings"
+	"time"
+	_ "time/tzdata" // an image without a time zone database must not refuse what others take
+)
+
+// The bounds of a duration.
+const (
+	MinDuration = time.Minute
+	MaxDuration = 168 * time.Hour
+)
+
+// Error is what is wrong with a schedule.
+type Error struct {
+	// Field is the field of the policy's schedule: start, duration or timeZone.
+	Field string
+	// Text says what is wrong with it and what to write.
+	Text string
+}
+
+func (e *Error) Error() string { return e.Field + ": " + e.Text }
+
+func errorf(field, format string, args ...any) *Error {
+	return &Error{Field: field, Text: fmt.Sprintf(format, args...)}
+}
+
+// Spec is a compiled schedule. The zero value is never active.
+type Spec struct {
+	cron     cron
+	duration time.Duration
+	zone     *time.Location
+}
+
+// Compile reads a schedule.
+//
+// start has the five fields of cron: minute, hour, day of month, month, day of week
+// (0 or 7 is Sunday), each a list of *, numbers, ranges and steps; months and days
+// of the week have their English names of three letters, too. If both days are
+// restricted, either is enough. zone is a name of the IANA database; empty is UTC.
+//
+// The error is an *Error.
+func Compile(start string, duration time.Duration, zone string) (Spec, error) {
+	c, err := parse(start)
+	if err != nil {
+		return Spec{}, err
+	}
+	if duration < MinDuration || duration > MaxDuration {
+		return Spec{}, errorf("duration", "%s is no duration of a schedule: give 1m to 168h", duration)
+	}
+	// LoadLocation would take "Local" for the zone of this machine, which says nothing
+	// about the cluster's people.
+	if strings.EqualFold(zone, "local") {
+		return Spec{}, errorf("timeZone", "%q depends on the machine: name a zone, for example Europe/Berlin", zone)
+	}
+	loc, loadErr := time.LoadLocation(zone)
+	if loadErr != nil {
+		return Spec{}, errorf("timeZone", "%q is not in the IANA time zone database: write for example Europe/Berlin, or leave it out for UTC", clip(zone))
+	}
+	return Spec{cron: c, duration: duration, zone: loc}, nil
+}
+
+// clip keeps what a user wrote short in a message.
+func clip(s string) string {
+	const most = 40
+	if r := []rune(s); len(r) > most {
+		return string(r[:most]) + "…"
+	}
+	return s
+}
