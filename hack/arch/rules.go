@@ -28,7 +28,7 @@ func Loadline() Rules {
 			{"provider/metric", nil},
 			{"policy/api/v1alpha1", nil},
 			{"policy/hpa", []string{"policy/api/v1alpha1"}},
-			{"policy/decide", []string{"policy/api/v1alpha1"}},
+			{"policy/decide", []string{"policy/api/v1alpha1", "policy/hpa"}},
 			{"policy/schedule", nil},
 		},
 		Free:    []string{"hack"},

@@ -5,6 +5,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/loadline/loadline/policy/api/v1alpha1"
+	"github.com/loadline/loadline/policy/hpa"
 )
 
 // Decide says what to do about the policy of s.
@@ -12,7 +13,10 @@ func Decide(s Snapshot) Plan {
 	if s.Policy == nil || s.Policy.DeletionTimestamp != nil {
 		return Plan{} // garbage collection takes the HPA
 	}
-	want := build(s.Policy)
+	want, bad := hpa.Build(s.Policy, nil, s.Capabilities)
+	if hpa.Failed(bad) {
+		return Plan{}
+	}
 	p := Plan{Status: *s.Policy.Status.DeepCopy()}
 	p.Status.ObservedGeneration = s.Policy.Generation
 	p.Status.EffectiveMin = ptr.To(*want.Spec.MinReplicas)

@@ -8,6 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/loadline/loadline/policy/api/v1alpha1"
+	"github.com/loadline/loadline/policy/hpa"
 )
 
 // Snapshot is all that a decision is made from. Decide changes nothing in it.
@@ -21,7 +22,7 @@ type Snapshot struct {
 	Live         *autoscalingv2.HorizontalPodAutoscaler
 	Target       Target
 	Rivals       []Rival
-	Capabilities Capabilities
+	Capabilities hpa.Capabilities
 	// Refused is what the API server answered to the write that this same snapshot led
 	// to. Decide then writes nothing to the HPA and says so in the status.
 	Refused *Refusal
