@@ -30,6 +30,8 @@ func Loadline() Rules {
 			{"policy/hpa", []string{"policy/api/v1alpha1"}},
 			{"policy/decide", []string{"policy/api/v1alpha1", "policy/hpa"}},
 			{"policy/schedule", nil},
+			{"policy/controller", []string{"policy/api/v1alpha1", "policy/decide", "policy/hpa"}},
+			{"cmd/loadline-policy", []string{"policy/controller"}},
 		},
 		Free:    []string{"hack"},
 		FreeWhy: "hack/ is what only developers run, and may import anything; what ships must not depend on it",

@@ -1,0 +1,178 @@
+package controller
+
+import (
+	"context"
+	"fmt"
+
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/loadline/loadline/policy/api/v1alpha1"
+	"github.com/loadline/loadline/policy/decide"
+	"github.com/loadline/loadline/policy/hpa"
+)
+
+// withoutWaiting reads the cache as it is, without waiting for writes of ours to
+// appear in it.
+type withoutWaiting struct{}
+
+func (withoutWaiting) ApplyToGet(o *client.GetOptions)   { o.DisableReadYourWritesConsistency = true }
+func (withoutWaiting) ApplyToList(o *client.ListOptions) { o.DisableReadYourWritesConsistency = true }
+
+// noWait is for whatever other workers are writing: one slow answer would hold all
+// of them up.
+var noWait withoutWaiting
+
+// gather collects all that a decision about the policy of a name needs.
+func (r *reconciler) gather(ctx context.Context, key types.NamespacedName) (decide.Snapshot, error) {
+	s := decide.Snapshot{Now: r.opts.Now(), Settings: r.settings()}
+	policy := &v1alpha1.AutoscalingPolicy{}
+	switch err := r.cached.Get(ctx, key, policy); {
+	case err == nil:
+		s.Policy = policy
+	case !apierrors.IsNotFound(err):
+		return s, fmt.Errorf("read the policy: %w", err)
+	}
+	live := &autoscalingv2.HorizontalPodAutoscaler{}
+	switch err := r.cached.Get(ctx, key, live); {
+	case err == nil:
+		s.Live = live
+	case !apierrors.IsNotFound(err):
+		return s, fmt.Errorf("read the HPA: %w", err)
+	}
+	if s.Policy != nil {
+		var err error
+		if s.Rivals, err = r.rivals(ctx, policy); err != nil {
+			return s, err
+		}
+		s.Capabilities = r.features.get(ctx)
+		s.Target = r.target(ctx, s)
+	}
+	if s.Live != nil && decide.NeedsFields(s) {
+		whole := &autoscalingv2.HorizontalPodAutoscaler{}
+		if err := r.call(ctx, func(ctx context.Context) error { return r.direct.Get(ctx, key, whole) }); err != nil {
+			return s, fmt.Errorf("read the HPA with its managedFields: %w", overtakenIfGone(err))
+		}
+		s.Live = whole
+	}
+	return s, nil
+}
+
+func (r *reconciler) settings() decide.Settings {
+	s := decide.Defaults()
+	s.UnknownHold, s.Sync = r.opts.UnknownHold, r.opts.HPASync
+	return s
+}
+
+// policiesAt are the policies that name a target.
+func (r *reconciler) policiesAt(ctx context.Context, t target) ([]v1alpha1.AutoscalingPolicy, error) {
+	var list v1alpha1.AutoscalingPolicyList
+	err := r.cached.List(ctx, &list, client.InNamespace(t.namespace), client.MatchingFields{byTarget: t.String()}, noWait)
+	return list.Items, err
+}
+
+// rivals are the HPAs and the policies on the policy's target, without its own.
+func (r *reconciler) rivals(ctx context.Context, p *v1alpha1.AutoscalingPolicy) ([]decide.Rival, error) {
+	t := policyTarget(p)
+	policies, err := r.policiesAt(ctx, t)
+	if err != nil {
+		return nil, fmt.Errorf("list the policies of the target: %w", err)
+	}
+	var hpas autoscalingv2.HorizontalPodAutoscalerList
+	if err := r.cached.List(ctx, &hpas, client.InNamespace(t.namespace), client.MatchingFields{byTarget: t.String()}, noWait); err != nil {
+		return nil, fmt.Errorf("list the HPAs of the target: %w", err)
+	}
+	found := map[string]*decide.Rival{} // by policy
+	var order []*decide.Rival
+	add := func(x decide.Rival) *decide.Rival {
+		order = append(order, &x)
+		return &x
+	}
+	for _, other := range policies {
+		if other.Name != p.Name && other.DeletionTimestamp == nil {
+			found[other.Name] = add(decide.Rival{Policy: other.Name, PolicyUID: other.UID, Created: other.CreationTimestamp})
+		}
+	}
+	for _, h := range hpas.Items {
+		if h.Name == p.Name {
+			continue
+		}
+		rival := found[h.Name]
+		if rival == nil || h.Labels[hpa.PolicyLabel] != h.Name {
+			if rival, err = r.ownerOf(ctx, &h); err != nil {
+				return nil, err
+			}
+			rival = add(*rival)
+		}
+		rival.HPA, rival.UID, rival.ResourceVersion = h.Name, h.UID, h.ResourceVersion
+	}
+	if holder, held := r.claims.holder(t); held && holder.Name != p.Name {
+		if found[holder.Name] == nil {
+			found[holder.Name] = add(decide.Rival{Policy: holder.Name})
+		}
+		found[holder.Name].Claimed = true
+	}
+	out := make([]decide.Rival, 0, len(order))
+	for _, x := range order {
+		out = append(out, *x)
+	}
+	return out, nil
+}
+
+// ownerOf is the rival that an HPA belongs to: a policy of ours that names another
+// target in its spec by now, or nobody.
+func (r *reconciler) ownerOf(ctx context.Context, h *autoscalingv2.HorizontalPodAutoscaler) (*decide.Rival, error) {
+	foreign := &decide.Rival{Created: h.CreationTimestamp}
+	if h.Labels[hpa.PolicyLabel] != h.Name {
+		return foreign, nil
+	}
+	owner := &v1alpha1.AutoscalingPolicy{}
+	err := r.cached.Get(ctx, client.ObjectKeyFromObject(h), owner, noWait)
+	if apierrors.IsNotFound(err) {
+		return foreign, nil // its policy was deleted and has left it behind
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the policy of the HPA %s: %w", h.Name, err)
+	}
+	return &decide.Rival{Policy: owner.Name, PolicyUID: owner.UID, Created: owner.CreationTimestamp}, nil
+}
+
+// target looks up what the policy scales. The scale itself is read only where the HPA
+// cannot tell: before there is one, and for a new spec. Otherwise each sync of each
+// HPA would cost a request.
+func (r *reconciler) target(ctx context.Context, s decide.Snapshot) decide.Target {
+	ref := s.Policy.Spec.TargetRef
+	gv, err := schema.ParseGroupVersion(ref.APIVersion)
+	if err != nil {
+		return decide.Target{State: decide.TargetKindUnknown, Why: err.Error()}
+	}
+	gvr, served, known := r.kinds.find(ctx, schema.GroupKind{Group: gv.Group, Kind: ref.Kind})
+	switch {
+	case !known && gvr.Empty():
+		return decide.Target{Why: "what the cluster serves is not known yet"}
+	case !served:
+		return decide.Target{State: decide.TargetKindUnknown, Why: fmt.Sprintf("the cluster serves no kind %s of %s", ref.Kind, ref.APIVersion)}
+	case gvr.Empty():
+		return decide.Target{State: decide.TargetNotScalable, Why: fmt.Sprintf("a %s of %s has no scale subresource", ref.Kind, ref.APIVersion)}
+	case s.Live != nil && s.Policy.Status.ObservedGeneration == s.Policy.Generation:
+		return decide.Target{}
+	}
+	var found decide.Target
+	err = r.call(ctx, func(ctx context.Context) error {
+		scale, err := readScale(ctx, r.scales, gvr, s.Policy.Namespace, ref.Name)
+		if err == nil {
+			found = decide.Target{State: decide.TargetFound, Replicas: scale.Spec.Replicas}
+		}
+		return err
+	})
+	if apierrors.IsNotFound(err) {
+		return decide.Target{State: decide.TargetNotFound, Why: err.Error()}
+	}
+	if err != nil { // a right that is missing does not keep the HPA from working
+		return decide.Target{Why: err.Error()}
+	}
+	return found
+}

@@ -1,0 +1,164 @@
+package controller
+
+import (
+	"cmp"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"k8s.io/apimachinery/pkg/types"
+	ctrlmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
+
+	"github.com/loadline/loadline/policy/decide"
+)
+
+// metrics are the controller's own.
+type metrics struct {
+	registry *prometheus.Registry
+	errors   *prometheus.CounterVec
+	writes   *prometheus.CounterVec
+	seconds  prometheus.Histogram
+	applied  prometheus.Histogram
+	observed *observed
+}
+
+// newMetrics makes them. elected is closed when this process has the Lease.
+func newMetrics(most int, elected <-chan struct{}) *metrics {
+	m := &metrics{
+		registry: prometheus.NewRegistry(),
+		errors: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "loadline_policy_reconcile_errors_total",
+			Help: "Turns on a policy that did not succeed, by reason: conflict (another writer was faster), refused (by the API server), timeout, answer (any other error of the API server), connection.",
+		}, []string{"reason"}),
+		writes: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "loadline_policy_writes_total",
+			Help: "Writes that the API server took, by resource and kind of write.",
+		}, []string{"resource", "kind"}),
+		seconds: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "loadline_policy_reconcile_seconds", Help: "Time of one turn on one policy.",
+			Buckets: []float64{0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30},
+		}),
+		applied: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "loadline_policy_applied_seconds", Help: "Time from the creation of a policy, which is stored in whole seconds, to that of its HPA.",
+			Buckets: []float64{0.5, 1, 2, 5, 10, 30, 60, 300},
+		}),
+		observed: &observed{most: most, elected: elected},
+	}
+	m.registry.MustRegister(m.errors, m.writes, m.seconds, m.applied, m.observed)
+	return m
+}
+
+// handler serves them with those of the Go runtime, the process and controller-runtime.
+func (m *metrics) handler() http.Handler {
+	gatherers := prometheus.Gatherers{m.registry, ctrlmetrics.Registry}
+	return promhttp.HandlerFor(gatherers, promhttp.HandlerOpts{MaxRequestsInFlight: 4, Timeout: 30 * time.Second})
+}
+
+// wrote counts a write that the API server took.
+func (m *metrics) wrote(resource, kind string, err error) {
+	if err == nil {
+		m.writes.WithLabelValues(resource, kind).Inc()
+	}
+}
+
+func (m *metrics) observe(policy types.NamespacedName, created time.Time, o decide.Observations) {
+	m.observed.mu.Lock()
+	defer m.observed.mu.Unlock()
+	if m.observed.policies == nil {
+		m.observed.policies = map[types.NamespacedName]observation{}
+	}
+	m.observed.policies[policy] = observation{created, o}
+}
+
+func (m *metrics) forget(policy types.NamespacedName) {
+	m.observed.mu.Lock()
+	defer m.observed.mu.Unlock()
+	delete(m.observed.policies, policy)
+}
+
+// observed is what the last turns saw of the policies.
+type observed struct {
+	most    int
+	elected <-chan struct{}
+
+	mu       sync.Mutex
+	policies map[types.NamespacedName]observation
+}
+
+type observation struct {
+	created time.Time
+	decide.Observations
+}
+
+// describe is a description of a metric of observed.
+func describe(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc("loadline_policy_"+name, help, labels, nil)
+}
+
+func (o *observed) descs() (leader, policies, floors, current, target *prometheus.Desc) {
+	return describe("leader", "1 if this process has the Lease and works on the policies."),
+		describe("policies", "Policies by state.", "state"),
+		describe("floors", "Floors in force by kind of owner.", "owner_kind"),
+		describe("current_value", "What the HPA reads for an objective, in the metric's unit. Of --metrics-max-policies at most.", "namespace", "policy", "objective"),
+		describe("target_value", "Its target.", "namespace", "policy", "objective")
+}
+
+// Describe implements prometheus.Collector.
+func (o *observed) Describe(ch chan<- *prometheus.Desc) {
+	leader, policies, floors, current, target := o.descs()
+	for _, d := range []*prometheus.Desc{leader, policies, floors, current, target} {
+		ch <- d
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (o *observed) Collect(ch chan<- prometheus.Metric) {
+	leader, policies, floors, current, target := o.descs()
+	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+	}
+	select {
+	case <-o.elected:
+		gauge(leader, 1)
+	default:
+		gauge(leader, 0)
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	states, owners := map[string]int{}, map[string]int{}
+	var keys []types.NamespacedName
+	for key, p := range o.policies {
+		keys = append(keys, key)
+		states[p.State]++
+		for owner, n := range p.Floors {
+			owners[owner] += n
+		}
+	}
+	for state, n := range states {
+		gauge(policies, float64(n), state)
+	}
+	for owner, n := range owners {
+		gauge(floors, float64(n), owner)
+	}
+	slices.SortFunc(keys, func(a, b types.NamespacedName) int {
+		return cmp.Or(o.policies[a].created.Compare(o.policies[b].created), cmp.Compare(a.String(), b.String()))
+	})
+	for _, key := range keys[:min(len(keys), o.most)] {
+		for _, v := range o.policies[key].Values {
+			gauge(current, v.Current, key.Namespace, key.Name, v.Objective)
+			gauge(target, v.Target, key.Namespace, key.Name, v.Objective)
+		}
+	}
+}
+
+// DescribeMetrics registers all metrics, for their documentation.
+func DescribeMetrics(r prometheus.Registerer) {
+	m := newMetrics(1, make(chan struct{}))
+	m.observe(types.NamespacedName{}, time.Time{}, decide.Observations{
+		Floors: map[string]int{"": 1}, Values: []decide.Value{{}},
+	})
+	r.MustRegister(m.errors, m.writes, m.seconds, m.applied, m.observed)
+}

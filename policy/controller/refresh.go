@@ -1,0 +1,81 @@
+package controller
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"k8s.io/klog/v2"
+)
+
+// retryAfter is how soon what failed, or what was missed, is looked up again.
+const retryAfter = 30 * time.Second
+
+// refreshed is something about the cluster that is looked up when it is needed and
+// the last answer has become old. While one worker does that, the others go on with
+// the last answer. After an error the last answer stays; to begin with it is the zero
+// value.
+type refreshed[T any] struct {
+	what  string // for the log
+	load  func(context.Context) (T, error)
+	every time.Duration
+	limit time.Duration // of one load
+	now   func() time.Time
+
+	mu   sync.Mutex // held while loading
+	last atomic.Pointer[answer[T]]
+}
+
+type answer[T any] struct {
+	value T
+	known bool      // value was loaded, however long ago
+	tried time.Time // last
+	ok    bool      // the last try went well
+}
+
+// get returns the answer and whether there ever was one. missed says that the
+// caller looked for something in the last answer that is not there.
+func (r *refreshed[T]) get(ctx context.Context, missed bool) (T, bool) {
+	a := r.last.Load()
+	if !r.due(a, missed) {
+		return a.value, a.known
+	}
+	if a == nil {
+		r.mu.Lock()
+	} else if !r.mu.TryLock() {
+		return a.value, a.known
+	}
+	defer r.mu.Unlock()
+	if a = r.last.Load(); !r.due(a, missed) { // another worker was first
+		return a.value, a.known
+	}
+	next := &answer[T]{tried: r.now()}
+	if a != nil {
+		next.value, next.known = a.value, a.known
+	}
+	ctx, cancel := context.WithTimeout(ctx, r.limit)
+	defer cancel()
+	value, err := r.load(ctx)
+	if err != nil {
+		klog.FromContext(ctx).Error(err, "Cannot look up "+r.what+", going on with what is known")
+	} else {
+		next.value, next.known, next.ok = value, true, true
+	}
+	r.last.Store(next)
+	return next.value, next.known
+}
+
+func (r *refreshed[T]) due(a *answer[T], missed bool) bool {
+	if a == nil {
+		return true
+	}
+	age := r.now().Sub(a.tried)
+	if age < 0 { // the clock was set back
+		return true
+	}
+	if !a.ok || missed {
+		return age >= retryAfter
+	}
+	return age >= r.every
+}
