@@ -6,7 +6,11 @@ import (
 	"strings"
 	"time"
 
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	"k8s.io/apimachinery/pkg/util/validation/field"
 	"k8s.io/apimachinery/pkg/version"
+
+	"github.com/loadline/loadline/policy/api/v1alpha1"
 )
 
 // Capabilities are what the HPAs of a cluster can do, by its version and its feature
@@ -56,4 +60,37 @@ func (c Capabilities) cluster() string {
 		return "this cluster"
 	}
 	return "this cluster (" + c.Version.GitVersion + ")"
+}
+
+// unsupported returns what a cluster refuses or drops of p.
+func unsupported(policy *v1alpha1.AutoscalingPolicy, c Capabilities) []Problem {
+	var p problems
+	spec := field.NewPath("spec")
+	if policy.Spec.Replicas.Min == 0 && !c.ScaleToZero {
+		p.refusef(spec.Child("replicas", "min"), "give min 1", "%s refuses min 0: its feature gate HPAScaleToZero is off", c.cluster())
+	}
+	for i, o := range policy.Spec.Objectives {
+		at := spec.Child("objectives").Index(i)
+		for _, one := range []struct {
+			name string
+			of   *v1alpha1.Resource
+		}{{"cpu", o.CPU}, {"memory", o.Memory}} {
+			if one.of != nil && one.of.Container != "" && !c.ContainerResource {
+				p.refusef(at.Child(one.name, "container"), "leave container out, or use Kubernetes 1.30 or later",
+					"%s does not know metrics of one container", c.cluster())
+			}
+		}
+	}
+	if b := policy.Spec.Behavior; b != nil && !c.Tolerance {
+		at := spec.Child("behavior")
+		for _, one := range []struct {
+			name  string
+			rules *autoscalingv2.HPAScalingRules
+		}{{"scaleUp", b.ScaleUp}, {"scaleDown", b.ScaleDown}} {
+			if one.rules != nil && one.rules.Tolerance != nil {
+				p.warnf(at.Child(one.name, "tolerance"), "", "%s has no tolerances of single HPAs, so that its own counts: its feature gate HPAConfigurableTolerance is off", c.cluster())
+			}
+		}
+	}
+	return p
 }

@@ -2,18 +2,71 @@ package hpa
 
 import (
 	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 )
 
-// Save writes an HPA's spec down for an annotation.
+// MaxSaved is how many bytes Save writes and Restore reads. All annotations of an object
+// together may have 256 KiB, and kubectl's copy of the same spec is among them.
+const MaxSaved = 100 << 10
+
+// Save writes an HPA's spec down for an annotation, so that Restore gives it back. It
+// fails for one that is longer than MaxSaved.
 func Save(spec autoscalingv2.HorizontalPodAutoscalerSpec) (string, error) {
 	text, err := json.Marshal(spec)
-	return string(text), err
+	if err != nil {
+		return "", err
+	}
+	if len(text) > MaxSaved {
+		return "", fmt.Errorf("the spec has %d bytes, more than the %d that an annotation is given", len(text), MaxSaved)
+	}
+	return string(text), nil
 }
 
-// Restore reads what Save wrote.
+// Restore reads what Save wrote. People can edit an annotation: what no API server would
+// take as a spec is an error, and so is a field that this version does not know, rather
+// than a spec with a part of it lost.
 func Restore(saved string) (autoscalingv2.HorizontalPodAutoscalerSpec, error) {
 	var spec autoscalingv2.HorizontalPodAutoscalerSpec
-	return spec, json.Unmarshal([]byte(saved), &spec)
+	if len(saved) > MaxSaved {
+		return spec, fmt.Errorf("the saved spec has %d bytes, more than %d", len(saved), MaxSaved)
+	}
+	if err := CheckQuantities([]byte(saved)); err != nil {
+		return spec, fmt.Errorf("the saved spec is not that of an HPA: %w", err)
+	}
+	decoder := json.NewDecoder(strings.NewReader(saved))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&spec); err != nil {
+		return autoscalingv2.HorizontalPodAutoscalerSpec{}, fmt.Errorf("the saved spec is not that of an HPA: %w", err)
+	}
+	if err := decoder.Decode(&struct{}{}); !errors.Is(err, io.EOF) {
+		return autoscalingv2.HorizontalPodAutoscalerSpec{}, errors.New("the saved spec is followed by something else")
+	}
+	if err := usable(&spec); err != nil {
+		return autoscalingv2.HorizontalPodAutoscalerSpec{}, fmt.Errorf("the saved spec is not that of an HPA: %w", err)
+	}
+	return spec, nil
+}
+
+// usable refuses what would make an HPA of another size or target than any that was
+// saved. The rest is the API server's to check.
+func usable(spec *autoscalingv2.HorizontalPodAutoscalerSpec) error {
+	switch {
+	case spec.ScaleTargetRef.Kind == "" || spec.ScaleTargetRef.Name == "":
+		return errors.New("scaleTargetRef names no target")
+	case spec.MaxReplicas < 1:
+		return fmt.Errorf("maxReplicas is %d", spec.MaxReplicas)
+	case spec.MinReplicas != nil && (*spec.MinReplicas < 0 || *spec.MinReplicas > spec.MaxReplicas):
+		return fmt.Errorf("minReplicas is %d, maxReplicas %d", *spec.MinReplicas, spec.MaxReplicas)
+	}
+	for i := range spec.Metrics {
+		if targetOf(&spec.Metrics[i]) == nil {
+			return fmt.Errorf("metrics[%d] has no source", i)
+		}
+	}
+	return nil
 }
