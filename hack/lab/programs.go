@@ -9,11 +9,10 @@ import (
 	"github.com/loadline/loadline/hack/node"
 )
 
-// CheckPrograms checks that the programs of the adapter and of Remind Me are
-// built, which a pod would otherwise only say in its status. root is the
-// repository.
+// CheckPrograms checks that our programs and those of Remind Me are built, which a
+// pod would otherwise only say in its status. root is the repository.
 func CheckPrograms(root string) error {
-	for _, name := range []string{"loadline-adapter", "remindmeweb-v1", "remindmeapi-v1", "remindme-worker", "remindme-queue"} {
+	for _, name := range []string{"loadline-adapter", "loadline-policy", "remindmeweb-v1", "remindmeapi-v1", "remindme-worker", "remindme-queue"} {
 		if _, err := os.Stat(filepath.Join(root, "bin", name)); err != nil {
 			return fmt.Errorf("%w: build the programs by `make build`, and give the repository by --root", err)
 		}
@@ -40,5 +39,8 @@ func (l *Lab) images(tools build.Tools) map[string]node.Image {
 		"--lister-kubeconfig=$(KUBECONFIG)", "--authentication-kubeconfig=$(KUBECONFIG)", "--authorization-kubeconfig=$(KUBECONFIG)",
 	}
 	images["loadline-adapter:local"] = adapter
+	policy := bin("loadline-policy")
+	policy.ExtraArgs = []string{"--kubeconfig=$(KUBECONFIG)"}
+	images["loadline-policy:local"] = policy
 	return images
 }

@@ -1,0 +1,67 @@
+package lab
+
+import (
+	"context"
+	"path/filepath"
+	"time"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+)
+
+// PolicyDeployment is that of loadline-policy, in AdapterNamespace.
+const PolicyDeployment = "loadline-policy"
+
+// ApplyCRD applies deploy/crd and waits until the API server serves the kind.
+func (l *Lab) ApplyCRD(ctx context.Context) error {
+	objects, err := l.Kustomize(ctx, filepath.Join(l.opts.Root, "deploy", "crd"))
+	if err != nil {
+		return err
+	}
+	if err := l.Apply(ctx, objects); err != nil {
+		return err
+	}
+	return Until(ctx, "the kind AutoscalingPolicy", time.Minute, func(ctx context.Context) (bool, string) {
+		_, err := l.Raw(ctx, "/apis/loadline.dev/v1alpha1/autoscalingpolicies")
+		if err != nil {
+			return false, err.Error()
+		}
+		return true, ""
+	})
+}
+
+// StartPolicies applies the CRD and deploy/policy, and waits until its replicas run.
+// extra flags are appended.
+func (l *Lab) StartPolicies(ctx context.Context, extra ...string) error {
+	l.say("Starting loadline-policy from deploy/policy")
+	if err := l.ApplyCRD(ctx); err != nil {
+		return err
+	}
+	objects, err := l.PolicyManifests(ctx, extra...)
+	if err != nil {
+		return err
+	}
+	if err := l.Apply(ctx, objects); err != nil {
+		return err
+	}
+	return l.Available(ctx, AdapterNamespace, PolicyDeployment, 2*time.Minute)
+}
+
+// PolicyManifests renders deploy/policy for the lab. extra flags are appended.
+func (l *Lab) PolicyManifests(ctx context.Context, extra ...string) ([]*unstructured.Unstructured, error) {
+	objects, err := l.Kustomize(ctx, filepath.Join(l.opts.Root, "deploy", "policy"))
+	if err != nil {
+		return nil, err
+	}
+	flags := append([]string{"--metrics-bind-address=$(POD_IP):8080", "--health-probe-bind-address=$(POD_IP):8081", "--v=2"}, extra...)
+	if l.opts.HPASyncPeriod > 0 {
+		flags = append([]string{"--hpa-sync-period=" + l.opts.HPASyncPeriod.String()}, flags...)
+	}
+	for _, o := range objects {
+		if o.GetKind() == "Deployment" && o.GetName() == PolicyDeployment {
+			if err := editContainer(o, "loadline-policy:local", flags); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return objects, nil
+}
