@@ -67,7 +67,7 @@ func unsupported(policy *v1alpha1.AutoscalingPolicy, c Capabilities) []Problem {
 	var p problems
 	spec := field.NewPath("spec")
 	if policy.Spec.Replicas.Min == 0 && !c.ScaleToZero {
-		p.refusef(spec.Child("replicas", "min"), "give min 1", "%s refuses min 0: its feature gate HPAScaleToZero is off", c.cluster())
+		p.refusef(spec.Child("replicas", "min"), "give min 1", "%s refuses min 0, since its feature gate HPAScaleToZero is off", c.cluster())
 	}
 	for i, o := range policy.Spec.Objectives {
 		at := spec.Child("objectives").Index(i)
@@ -88,7 +88,7 @@ func unsupported(policy *v1alpha1.AutoscalingPolicy, c Capabilities) []Problem {
 			rules *autoscalingv2.HPAScalingRules
 		}{{"scaleUp", b.ScaleUp}, {"scaleDown", b.ScaleDown}} {
 			if one.rules != nil && one.rules.Tolerance != nil {
-				p.warnf(at.Child(one.name, "tolerance"), "", "%s has no tolerances of single HPAs, so that its own counts: its feature gate HPAConfigurableTolerance is off", c.cluster())
+				p.warnf(at.Child(one.name, "tolerance"), "", "%s drops it, since its feature gate HPAConfigurableTolerance is off", c.cluster())
 			}
 		}
 	}

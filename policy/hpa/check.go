@@ -57,11 +57,11 @@ func (p *problems) policyName(name string) {
 		return
 	}
 	if name == "" {
-		p.refuse(at, "the policy has no name", "give one: the HPA is called the same")
+		p.refuse(at, "the policy has no name", "give one, since the HPA is called the same")
 		return
 	}
 	for _, reason := range validation.IsDNS1123Subdomain(name) {
-		p.refusef(at, "", "%q is no name of an object: %s", name, reason)
+		p.refusef(at, "", "%q is no name of an object (%s)", name, reason)
 	}
 }
 
@@ -122,7 +122,7 @@ func (p *problems) replicas(at *field.Path, s *v1alpha1.AutoscalingPolicySpec) {
 			"add queue, external, query, or custom with an object, or give min 1")
 	}
 	if s.Fallback != nil {
-		p.warn(at.Child("min"), "with no pod running the fallback does not start one: an HPA that can read no metric leaves a target at 0",
+		p.warn(at.Child("min"), "with no pod running the fallback starts none, since an HPA that can read no metric leaves a target at 0",
 			"give min 1")
 	}
 }

@@ -39,10 +39,10 @@ func (p *problems) pace(spec *field.Path, s *v1alpha1.AutoscalingPolicySpec) {
 	at = at.Child("scaleDown")
 	if w := *down.StabilizationWindowSeconds; w >= 0 && w < minWindow {
 		p.warnf(at.Child("stabilizationWindowSeconds"), "give 300 or more",
-			"%d seconds: a gap in the load that is longer takes the pods away", w)
+			"with %d seconds a longer gap in the load takes the pods away", w)
 	}
 	if next, _ := Step(maxReplicas, s.Behavior.ScaleDown); next == 0 {
-		p.warn(at.Child("policies"), "they let all pods go at once: so they do when a floor ends or a metric comes back",
+		p.warn(at.Child("policies"), "they let all pods go at once when a floor ends or a metric comes back",
 			"give a percentage below 100, such as 25 in 30 seconds, or a number of pods")
 	}
 }

@@ -44,7 +44,7 @@ func (p *problems) duplicates(at *field.Path, policy *v1alpha1.AutoscalingPolicy
 			continue
 		}
 		if before, twice := metrics[key]; twice {
-			p.refusef(at.Index(i).Child(set[0]), "keep the one with the lower target: of two the HPA takes what asks for more pods",
+			p.refusef(at.Index(i).Child(set[0]), "keep the one with the lower target, since of two the HPA takes what asks for more pods",
 				"objectives %d (%s) and %d (%s) read the same metric", before.index, before.of, i, set[0])
 			continue
 		}

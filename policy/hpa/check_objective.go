@@ -20,7 +20,7 @@ func (p *problems) objectives(at *field.Path, policy *v1alpha1.AutoscalingPolicy
 	all := policy.Spec.Objectives
 	switch {
 	case len(all) == 0:
-		p.refuse(at, "there is no objective", "give at least one: an HPA without would follow the CPU")
+		p.refuse(at, "there is no objective", "give at least one, since an HPA without follows the CPU")
 	case len(all) > maxObjectives:
 		p.refusef(at, "", "there are %d objectives, more than %d", len(all), maxObjectives)
 	}
@@ -95,13 +95,13 @@ func kindsOf(o *v1alpha1.Objective) []string {
 func (p *problems) queue(at *field.Path, q *v1alpha1.Queue) {
 	switch {
 	case (q.Name == "") == (q.Selector == nil):
-		p.refuse(at, "a queue is told by its name or by a selector", "give one of the two: a metric without either is the sum of all queues")
+		p.refuse(at, "a queue is told by its name or by a selector", "give one of the two, since a metric without either is the sum of all queues")
 	case q.Selector != nil && len(q.Selector.MatchLabels)+len(q.Selector.MatchExpressions) == 0:
-		p.warn(at.Child("selector"), "it is empty and picks every queue: their sum counts", "give labels")
+		p.warn(at.Child("selector"), "it is empty, so that the sum of all queues counts", "give labels")
 	}
 	if q.Name != "" {
 		for _, reason := range validation.IsValidLabelValue(q.Name) {
-			p.refusef(at.Child("name"), "", "%q is no value of the label %s: %s", q.Name, QueueLabel, reason)
+			p.refusef(at.Child("name"), "", "%q is no value of the label %s (%s)", q.Name, QueueLabel, reason)
 		}
 	}
 	p.target(at.Child("perPod"), &q.PerPod)
@@ -114,7 +114,7 @@ func (p *problems) resource(at *field.Path, r *v1alpha1.Resource) {
 		p.refuse(at, "it needs one target", "give exactly one of utilization, perPod")
 	}
 	if r.Utilization != nil && p.within(at.Child("utilization"), *r.Utilization, 1, 1000) {
-		p.warn(at.Child("utilization"), "it is a percentage of requests: if one of the pods has none, nothing is scaled",
+		p.warn(at.Child("utilization"), "it is a percentage of requests, and does nothing while one of the pods has none",
 			"set requests in the pod template, or give perPod")
 	}
 	if r.PerPod != nil {
@@ -127,7 +127,7 @@ func (p *problems) resource(at *field.Path, r *v1alpha1.Resource) {
 
 func (p *problems) memory(at *field.Path, r *v1alpha1.Resource) {
 	p.resource(at, r)
-	p.warn(at, "few programs give memory back: what was added for it is rarely taken away", "add an objective that follows the load")
+	p.warn(at, "few programs give memory back, so that pods added for it rarely go", "add an objective that follows the load")
 	if q := r.PerPod; q != nil && q.Sign() > 0 && !atLeast(q, 1<<20) {
 		p.warnf(at.Child("perPod"), "write Mi behind it for mebibytes", "%s is that many bytes", q)
 	}
@@ -156,7 +156,7 @@ func (p *problems) perPodOrValue(at *field.Path, perPod, value *resource.Quantit
 		p.target(at.Child("value"), value)
 		// Value multiplies the ready pods by the metric over the target, surge and
 		// terminating pods of a rollout included; with none ready the product is 0.
-		p.warn(at.Child("value"), "the size is multiplied by the metric over value at each look: what adding pods does not lower at once grows to max",
+		p.warn(at.Child("value"), "the size is multiplied by metric/value at each look, so that what more pods do not lower at once drives it to max",
 			"give perPod unless it is a measure of each request, such as a latency")
 	}
 }
@@ -166,9 +166,9 @@ func (p *problems) target(at *field.Path, q *resource.Quantity) {
 	case q.Sign() <= 0:
 		p.refusef(at, "give a number above 0", "%s is no target", q)
 	case atLeast(q, tooMuch):
-		p.refusef(at, "give less than 9e15", "%s is too much: an HPA counts in thousandths", q)
+		p.refusef(at, "give less than 9e15", "%s is too much for an HPA, which counts in thousandths", q)
 	case q.Cmp(*resource.NewMilliQuantity(1, resource.DecimalSI)) < 0:
-		p.warnf(at, "give 1m or more", "%s counts as 1m: an HPA counts in thousandths", q)
+		p.warnf(at, "give 1m or more", "%s counts as 1m, since an HPA counts in thousandths", q)
 	}
 }
 
@@ -196,7 +196,7 @@ func (p *problems) selector(at *field.Path, s *metav1.LabelSelector) {
 	for _, err := range metav1validation.ValidateLabelSelector(s, metav1validation.LabelSelectorValidationOptions{}, at) {
 		*p = append(*p, Problem{
 			Level: Error, Field: err.Field, Message: err.ErrorBody(),
-			Remedy: "an HPA's selector has the form of labels of Kubernetes: other values need a rule of the adapter, or the objective query",
+			Remedy: "give what a label of Kubernetes can be; other values need a rule of the adapter, or the objective query",
 		})
 	}
 }
