@@ -32,6 +32,7 @@ func Loadline() Rules {
 			{"policy/schedule", nil},
 			{"policy/controller", []string{"policy/api/v1alpha1", "policy/decide", "policy/hpa"}},
 			{"cmd/loadline-policy", []string{"policy/controller"}},
+			{"policy/query", nil},
 		},
 		Free:    []string{"hack"},
 		FreeWhy: "hack/ is what only developers run, and may import anything; what ships must not depend on it",
