@@ -32,6 +32,10 @@ func variants() map[string][]string {
 		"another Prometheus":      {"resources: [base]", "configMapGenerator: [{name: loadline-adapter-settings, namespace: loadline-system, behavior: merge, literals: ['prometheus-url=https://thanos.example:443/prefix']}]"},
 		"examples/remindme":       {"resources: [examples/remindme/manifests]"},
 		"an image of one's own":   {"resources: [base]", "images: [{name: loadline-adapter, newName: registry.example/loadline-adapter, newTag: v1}]"},
+		"policy":                  {"resources: [policy]"},
+		"policy beside a CRD":     {"resources: [crd, policy]"},
+		"policy of one's own":     {"resources: [policy/controller]", "images: [{name: loadline-policy, newName: registry.example/loadline-policy, newTag: v1}]"},
+		"adapter and policy":      {"resources: [overlays/everything]"},
 		"everything in one apply": {"resources: [base, examples/remindme/manifests]"},
 	}
 }
@@ -54,7 +58,7 @@ func render(t *testing.T, lines []string) []runtime.Object {
 		t.Fatal(err)
 	}
 	text := strings.Join(lines, "\n")
-	for _, sub := range []string{"base", "overlays/", "components/", "examples/"} {
+	for _, sub := range []string{"base", "crd", "policy", "overlays/", "components/", "examples/"} {
 		for _, before := range []string{"[", ", "} {
 			text = strings.ReplaceAll(text, before+sub, before+toHere+"/"+sub)
 		}
@@ -69,8 +73,8 @@ func render(t *testing.T, lines []string) []runtime.Object {
 	decoder := serializer.NewCodecFactory(scheme(t), serializer.EnableStrict).UniversalDeserializer()
 	var objects []runtime.Object
 	for _, r := range resources.Resources() {
-		// The one kind whose Go type is not among our dependencies.
-		if r.GetGvk().Group == "monitoring.coreos.com" && r.GetKind() == "ServiceMonitor" {
+		// The two kinds whose Go types are not among our dependencies.
+		if k := r.GetKind(); k == "ServiceMonitor" || k == "CustomResourceDefinition" {
 			continue
 		}
 		data, err := r.AsYAML()

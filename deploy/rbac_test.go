@@ -82,16 +82,16 @@ func TestSecretsOnlyByName(t *testing.T) {
 	})
 }
 
-// rights lists what the adapter's ServiceAccount may do, one line a rule and
+// rights lists what a ServiceAccount of loadline-system may do, one line a rule and
 // resource or path; roles that the cluster has by itself are given by name. A binding
-// to a user or a group fails the test: the adapter may be meant by both.
-func rights(t *testing.T, objects []runtime.Object) []string {
+// to a user or a group fails the test: our programs may be meant by both.
+func rights(t *testing.T, objects []runtime.Object, account string) []string {
 	t.Helper()
 	isOurs := func(s rbacv1.Subject) bool {
 		if s.Kind != rbacv1.ServiceAccountKind {
 			t.Errorf("a binding to the %s %s", s.Kind, s.Name)
 		}
-		return s.Kind == "ServiceAccount" && s.Name == "loadline-adapter" && s.Namespace == "loadline-system"
+		return s.Kind == "ServiceAccount" && s.Name == account && s.Namespace == "loadline-system"
 	}
 	known := roles(objects)
 	var out []string
@@ -204,11 +204,15 @@ func TestRightsOfTheAdapter(t *testing.T) {
 		"self-managed certificate": {[]string{"resources: [base]"}, slices.Concat(common, certificate)},
 		"given certificate":        {[]string{"resources: [overlays/given-certificate]"}, common},
 		"more kinds":               {variants()["more-kinds"], slices.Concat(common, certificate, moreKinds)},
+		"beside loadline-policy": {
+			variants()["adapter and policy"],
+			slices.Concat(common, certificate, []string{"cluster: list,watch autoscalingpolicies.loadline.dev"}),
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			slices.Sort(tt.want)
-			if diff := cmp.Diff(tt.want, rights(t, render(t, tt.lines))); diff != "" {
+			if diff := cmp.Diff(tt.want, rights(t, render(t, tt.lines), "loadline-adapter")); diff != "" {
 				t.Error(diff)
 			}
 		})

@@ -19,13 +19,22 @@ import (
 	"github.com/loadline/loadline/provider/rule"
 )
 
-// adapterVariants are the variants that contain the adapter.
+// forEachAdapter checks the variants whose one Deployment is the adapter.
 func forEachAdapter(t *testing.T, check func(*testing.T, []runtime.Object)) {
-	for name, lines := range variants() {
-		if name == "examples/remindme" || name == "everything in one apply" {
-			continue
+	forEachSingle(t, "loadline-adapter", check)
+}
+
+// forEachSingle checks the variants with one Deployment, of that name.
+func forEachSingle(t *testing.T, name string, check func(*testing.T, []runtime.Object)) {
+	found := false
+	forEachVariant(t, func(t *testing.T, objects []runtime.Object) {
+		if d := all[*appsv1.Deployment](objects); len(d) == 1 && d[0].Name == name {
+			found = true
+			check(t, objects)
 		}
-		t.Run(name, func(t *testing.T) { check(t, render(t, lines)) })
+	})
+	if !found {
+		t.Errorf("no variant with %s", name)
 	}
 }
 

@@ -93,10 +93,11 @@ func TestP1Lifecycle(t *testing.T) {
 	})
 }
 
-// gone waits until an HPA is gone.
+// gone waits until the garbage collector has taken an HPA. To begin with it does not
+// know our kind: it looks for new ones every 30 s.
 func gone(t *testing.T, namespace, name string) {
 	t.Helper()
-	until(t, "HPA "+name+" gone", 30*time.Second, func(ctx context.Context) (bool, string) {
+	until(t, "HPA "+name+" gone", 90*time.Second, func(ctx context.Context) (bool, string) {
 		_, err := getHPA(ctx, namespace, name)
 		return apierrors.IsNotFound(err), fmt.Sprint(err)
 	})

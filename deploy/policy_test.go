@@ -1,0 +1,140 @@
+package deploy_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/spf13/pflag"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime"
+
+	"github.com/loadline/loadline/policy/controller"
+)
+
+// The whole of what loadline-policy may do. A change here is a change of what users
+// have to trust us with: say it in the changelog.
+func TestRightsOfThePolicyController(t *testing.T) {
+	want := []string{
+		"cluster: create,patch events.events.k8s.io",
+		"cluster: get deployments/scale.apps",
+		"cluster: get replicasets/scale.apps",
+		"cluster: get replicationcontrollers/scale",
+		"cluster: get statefulsets/scale.apps",
+		"cluster: get,list,watch autoscalingpolicies.loadline.dev",
+		"cluster: get,list,watch,create,patch,update,delete horizontalpodautoscalers.autoscaling",
+		"cluster: update autoscalingpolicies/status.loadline.dev",
+		"loadline-system: create leases.coordination.k8s.io",
+		"loadline-system: get,update leases.coordination.k8s.io loadline-policy",
+	}
+	for _, name := range []string{"policy", "policy beside a CRD", "policy of one's own", "adapter and policy"} {
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(want, rights(t, render(t, variants()[name]), controller.Name)); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+// Users get rights to policies by the cluster's own roles, and to nothing else.
+func TestRightsOfUsersToPolicies(t *testing.T) {
+	got := map[string][]string{}
+	for _, r := range all[*rbacv1.ClusterRole](render(t, variants()["policy"])) {
+		for label := range r.Labels {
+			role, aggregated := strings.CutPrefix(label, "rbac.authorization.k8s.io/aggregate-to-")
+			if !aggregated {
+				continue
+			}
+			for _, rule := range r.Rules {
+				got[role] = append(got[role], lines("namespace", rule)...)
+			}
+		}
+	}
+	for _, l := range got {
+		slices.Sort(l)
+	}
+	view := "namespace: get,list,watch autoscalingpolicies.loadline.dev"
+	change := "namespace: create,update,patch,delete,deletecollection autoscalingpolicies.loadline.dev"
+	want := map[string][]string{"view": {view}, "edit": {change, view}, "admin": {change, view}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// The arguments are flags that loadline-policy has, its Lease is the one it has the
+// right to, and its ports are those that are probed.
+func TestPolicyArguments(t *testing.T) {
+	forEachPolicy(t, func(t *testing.T, o *controller.Options, d *appsv1.Deployment, objects []runtime.Object) {
+		lease := false
+		for _, r := range all[*rbacv1.Role](objects) {
+			for _, rule := range r.Rules {
+				if slices.Equal(rule.ResourceNames, []string{controller.Name}) && r.Namespace == o.Namespace {
+					lease = true
+				}
+			}
+		}
+		if !lease || o.Namespace != d.Namespace || !o.LeaderElect {
+			t.Errorf("no right to the Lease in namespace %q", o.Namespace)
+		}
+		c := d.Spec.Template.Spec.Containers[0]
+		want := []corev1.ContainerPort{{Name: "metrics", ContainerPort: 8080}, {Name: "health", ContainerPort: 8081}}
+		if diff := cmp.Diff(want, c.Ports); diff != "" || o.MetricsBindAddress != ":8080" || o.HealthBindAddress != ":8081" {
+			t.Errorf("metrics on %s, health on %s, ports:\n%s", o.MetricsBindAddress, o.HealthBindAddress, diff)
+		}
+		for name, p := range map[string]*corev1.Probe{"startup /readyz": c.StartupProbe, "liveness /healthz": c.LivenessProbe, "readiness /readyz": c.ReadinessProbe} {
+			if p == nil || p.HTTPGet == nil || p.HTTPGet.Port.StrVal != "health" || !strings.HasSuffix(name, " "+p.HTTPGet.Path) {
+				t.Errorf("%s probe: %v", name, p)
+			}
+		}
+	})
+}
+
+// One replica stays, wherever the other goes, and the writes under way may end.
+func TestPolicyAvailability(t *testing.T) {
+	forEachPolicy(t, func(t *testing.T, o *controller.Options, d *appsv1.Deployment, objects []runtime.Object) {
+		if *d.Spec.Replicas < 2 || d.Spec.Template.Spec.Affinity.PodAntiAffinity == nil {
+			t.Errorf("%d replicas, affinity %v", *d.Spec.Replicas, d.Spec.Template.Spec.Affinity)
+		}
+		b := only[*policyv1.PodDisruptionBudget](t, objects)
+		selector, err := metav1.LabelSelectorAsSelector(b.Spec.Selector)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !selector.Matches(labels.Set(d.Spec.Template.Labels)) || b.Namespace != d.Namespace || b.Spec.MinAvailable.IntValue() != 1 {
+			t.Error("the disruption budget does not keep one of the pods")
+		}
+		if grace := time.Duration(*d.Spec.Template.Spec.TerminationGracePeriodSeconds) * time.Second; grace < o.CallTimeout+10*time.Second {
+			t.Errorf("a grace period of %s for calls of %s", grace, o.CallTimeout)
+		}
+	})
+}
+
+// forEachPolicy checks the variants with loadline-policy, with the options that its
+// arguments lead to.
+func forEachPolicy(t *testing.T, check func(*testing.T, *controller.Options, *appsv1.Deployment, []runtime.Object)) {
+	forEachSingle(t, controller.Name, func(t *testing.T, objects []runtime.Object) {
+		d := only[*appsv1.Deployment](t, objects)
+		if n := len(d.Spec.Template.Spec.Containers); n != 1 {
+			t.Fatalf("%d containers, want 1", n)
+		}
+		o := controller.NewOptions()
+		flags := pflag.NewFlagSet("", pflag.ContinueOnError)
+		o.AddFlags(flags)
+		for _, arg := range d.Spec.Template.Spec.Containers[0].Args {
+			if err := flags.Parse([]string{strings.ReplaceAll(arg, "$(POD_NAMESPACE)", d.Namespace)}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := o.Validate(); err != nil {
+			t.Fatal(err)
+		}
+		check(t, o, d, objects)
+	})
+}
