@@ -16,7 +16,7 @@ func TestFlagsPage(t *testing.T) {
 	_ = fs.MarkDeprecated("a", "use --b")
 	_ = fs.MarkHidden("hidden")
 	fs.Lookup("a").Hidden = false // deprecated flags are hidden by pflag
-	got := flagsPage(fs)
+	got := flagsPage("x", fs)
 	want := "| `--a` int | `3` | Deprecated: use --b. Old. |\n" +
 		"| `--b` string | `x\\|y` | One \\| two &lt;three> and \\*four\\*. |\n"
 	if !strings.HasSuffix(got, want) {
@@ -25,7 +25,7 @@ func TestFlagsPage(t *testing.T) {
 }
 
 func TestMetricsPage(t *testing.T) {
-	got, err := metricsPage(func(r prometheus.Registerer) {
+	got, err := metricsPage("x", "", func(r prometheus.Registerer) {
 		r.MustRegister(
 			prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "b_seconds", Help: "Time."}, []string{"y", "x"}),
 			prometheus.NewCounter(prometheus.CounterOpts{Name: "a_total", Help: "Count."}),
@@ -41,7 +41,7 @@ func TestMetricsPage(t *testing.T) {
 }
 
 func TestMetricsPageRefusesWhatItCannotShow(t *testing.T) {
-	_, err := metricsPage(func(r prometheus.Registerer) {
+	_, err := metricsPage("x", "", func(r prometheus.Registerer) {
 		r.MustRegister(prometheus.NewCounterVec(prometheus.CounterOpts{Name: "a_total"}, strings.Split("abcdefghi", "")))
 	})
 	if err == nil || !strings.Contains(err.Error(), "more than 7 labels") {

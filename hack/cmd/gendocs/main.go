@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"github.com/loadline/loadline/adapter"
+	"github.com/loadline/loadline/policy/controller"
 )
 
 func main() {
@@ -21,8 +22,19 @@ func main() {
 	}
 }
 
+// What the libraries of a program have in /metrics.
+const (
+	adapterLibraries = "the delegated reviews (`apiserver_delegated_auth…`) and the requests to the API server (`rest_client_requests_total`,\n" +
+		"`rest_client_request_duration_seconds`).\n"
+	policyLibraries = "the work on policies (`controller_runtime_…`, `workqueue_…`) and the requests to the API server\n(`rest_client_requests_total`).\n"
+)
+
 func write(dir string) error {
-	metrics, err := metricsPage(adapter.DescribeMetrics)
+	adapterMetrics, err := metricsPage("loadline-adapter", adapterLibraries, adapter.DescribeMetrics)
+	if err != nil {
+		return err
+	}
+	policyMetrics, err := metricsPage("loadline-policy", policyLibraries, controller.DescribeMetrics)
 	if err != nil {
 		return err
 	}
@@ -30,8 +42,10 @@ func write(dir string) error {
 		return err
 	}
 	pages := map[string]string{
-		"flags.md":   flagsPage(adapter.NewCommand(context.Background()).Flags()),
-		"metrics.md": metrics,
+		"flags.md":          flagsPage("loadline-adapter", adapter.NewCommand(context.Background()).Flags()),
+		"metrics.md":        adapterMetrics,
+		"policy-flags.md":   flagsPage("loadline-policy", controller.NewCommand(context.Background()).Flags()),
+		"policy-metrics.md": policyMetrics,
 	}
 	for name, text := range pages {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
