@@ -1,7 +1,6 @@
 package hpa
 
 import (
-	"fmt"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -49,8 +48,8 @@ func (p *problems) objective(at *field.Path, o *v1alpha1.Objective) {
 	}
 	if o.CPU != nil {
 		p.resource(at.Child("cpu"), o.CPU)
-		if q := o.CPU.PerPod; q != nil && atLeast(q, 100) {
-			p.warnf(at.Child("cpu", "perPod"), fmt.Sprintf("write %sm for thousandths of one", q), "%s is that many cores", q)
+		if q := o.CPU.PerPod; q != nil && q.Sign() > 0 && atLeast(q, 100) && !atLeast(q, tooMuch) {
+			p.warnf(at.Child("cpu", "perPod"), "write m behind it for thousandths of one", "%s is that many cores", q)
 		}
 	}
 	if o.Memory != nil {
