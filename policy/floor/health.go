@@ -1,0 +1,188 @@
+package floor
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// State says whether an HPA reads its metrics.
+type State string
+
+// The states of an HPA's metrics.
+const (
+	Good    State = "Good"    // all were read in the last sync
+	Bad     State = "Bad"     // one at least could not be
+	Unknown State = "Unknown" // the HPA does not say
+)
+
+// Health is how an HPA's metrics are.
+type Health struct {
+	State State
+	// Missing are the metrics that cannot be read, in the order of the HPA's spec.
+	Missing []string
+	// None: not one can be read.
+	None bool
+	// Since is since when none can be, by the HPA's own account; zero if it gives none.
+	Since time.Time
+	// Text is why: the HPA's words where it has some.
+	Text string
+	// Blank: the last sync told nothing about metrics, neither good nor bad. The next
+	// one may; what was known before still is the best there is.
+	Blank bool
+	// Disabled: the target was set to 0, which switches its HPA off.
+	Disabled bool
+	// ToZero: the HPA itself scaled the target to 0.
+	ToZero bool
+}
+
+// Judge says how the metrics of an HPA are, from its conditions and its currentMetrics.
+//
+// An entry that could not be read is not missing from currentMetrics: it is there
+// without a type. With several metrics ScalingActive is true as long as one can be
+// read. A sync that moves the size into its bounds reads none and leaves the list empty
+// (reconcileAutoscaler in horizontal.go). An old status alone is nothing bad: where the
+// HPA controller stands still, it would not act on a floor either.
+func Judge(live *autoscalingv2.HorizontalPodAutoscaler) Health {
+	if live == nil {
+		return Health{State: Unknown, Text: "there is no HPA yet", Blank: true}
+	}
+	h := Health{State: Unknown}
+	if c := Condition(live, autoscalingv2.ScaledToZero); c != nil {
+		h.ToZero = c.Status == corev1.ConditionTrue
+	}
+	active := Condition(live, autoscalingv2.ScalingActive)
+	able := Condition(live, autoscalingv2.AbleToScale)
+	seen := live.Status.ObservedGeneration
+	switch {
+	case able == nil && active == nil, seen != nil && *seen < live.Generation:
+		h.Text, h.Blank = "the HPA controller has not looked at the HPA yet", true
+		// A target at 0 is so whatever the generation.
+		h.Disabled = active != nil && active.Reason == "ScalingDisabled"
+		return h
+	case able != nil && able.Status == corev1.ConditionFalse && able.Reason == "FailedGetScale":
+		h.Text = able.Message
+		return h
+	case active == nil:
+		h.Text, h.Blank = "the HPA has not read its metrics yet", true
+		return h
+	case active.Status == corev1.ConditionFalse && active.Reason == "ScalingDisabled":
+		h.Text, h.Disabled = active.Message, true
+		return h
+	case active.Status == corev1.ConditionFalse && !aboutMetrics(active.Reason):
+		h.Text = active.Message
+		return h
+	}
+	h.Missing = missing(live)
+	h.None = len(h.Missing) == len(live.Spec.Metrics)
+	switch {
+	case active.Status == corev1.ConditionFalse:
+		h.State, h.Text, h.Since, h.None = Bad, active.Message, active.LastTransitionTime.Time, true
+		if len(h.Missing) == 0 {
+			h.Missing = names(live.Spec.Metrics)
+		}
+	case h.None:
+		h.Missing, h.None = nil, false
+		h.Text, h.Blank = "the HPA's last sync read no metric", true
+	case len(h.Missing) > 0:
+		h.State, h.Text = Bad, "the HPA could not read "+strings.Join(h.Missing, ", ")
+	default:
+		h.State = Good
+	}
+	return h
+}
+
+// Condition returns a condition of an HPA, nil if it has none of the type.
+func Condition(h *autoscalingv2.HorizontalPodAutoscaler, of autoscalingv2.HorizontalPodAutoscalerConditionType) *autoscalingv2.HorizontalPodAutoscalerCondition {
+	for i := range h.Status.Conditions {
+		if h.Status.Conditions[i].Type == of {
+			return &h.Status.Conditions[i]
+		}
+	}
+	return nil
+}
+
+// aboutMetrics says whether a reason for ScalingActive=False is that metrics cannot be
+// read. The others are about the target's selector.
+func aboutMetrics(reason string) bool {
+	return strings.HasPrefix(reason, "FailedGet") || strings.HasPrefix(reason, "FailedCompute") || strings.HasPrefix(reason, "InvalidMetric")
+}
+
+// missing names the metrics of the spec without an entry that was read.
+func missing(live *autoscalingv2.HorizontalPodAutoscaler) []string {
+	var found []string
+	for _, m := range live.Spec.Metrics {
+		if Current(live, m) == nil {
+			found = append(found, Name(m))
+		}
+	}
+	return found
+}
+
+func names(metrics []autoscalingv2.MetricSpec) []string {
+	all := make([]string, 0, len(metrics))
+	for _, m := range metrics {
+		all = append(all, Name(m))
+	}
+	return all
+}
+
+// Current returns what the HPA read of a metric last, nil if it read nothing. Entries
+// are told by what they are of: their order is the spec's, of whatever spec was synced.
+func Current(live *autoscalingv2.HorizontalPodAutoscaler, m autoscalingv2.MetricSpec) *autoscalingv2.MetricValueStatus {
+	for i := range live.Status.CurrentMetrics {
+		if v := valueOf(m, &live.Status.CurrentMetrics[i]); v != nil {
+			return v
+		}
+	}
+	return nil
+}
+
+// valueOf returns the value of c if it is one of m.
+func valueOf(m autoscalingv2.MetricSpec, c *autoscalingv2.MetricStatus) *autoscalingv2.MetricValueStatus {
+	same := equality.Semantic.DeepEqual
+	switch {
+	case c.Type != m.Type:
+	case m.Pods != nil && c.Pods != nil && same(m.Pods.Metric, c.Pods.Metric):
+		return &c.Pods.Current
+	case m.Object != nil && c.Object != nil && same(m.Object.Metric, c.Object.Metric) && m.Object.DescribedObject == c.Object.DescribedObject:
+		return &c.Object.Current
+	case m.External != nil && c.External != nil && same(m.External.Metric, c.External.Metric):
+		return &c.External.Current
+	case m.Resource != nil && c.Resource != nil && m.Resource.Name == c.Resource.Name:
+		return &c.Resource.Current
+	case m.ContainerResource != nil && c.ContainerResource != nil &&
+		m.ContainerResource.Name == c.ContainerResource.Name && m.ContainerResource.Container == c.ContainerResource.Container:
+		return &c.ContainerResource.Current
+	}
+	return nil
+}
+
+// Name is what people call a metric.
+func Name(m autoscalingv2.MetricSpec) string {
+	switch {
+	case m.Pods != nil:
+		return named(m.Pods.Metric)
+	case m.Object != nil:
+		return fmt.Sprintf("%s of %s %s", named(m.Object.Metric), m.Object.DescribedObject.Kind, m.Object.DescribedObject.Name)
+	case m.External != nil:
+		return named(m.External.Metric)
+	case m.Resource != nil:
+		return string(m.Resource.Name)
+	case m.ContainerResource != nil:
+		return fmt.Sprintf("%s of container %s", m.ContainerResource.Name, m.ContainerResource.Container)
+	}
+	return string(m.Type)
+}
+
+func named(m autoscalingv2.MetricIdentifier) string {
+	if m.Selector == nil {
+		return m.Name
+	}
+	return m.Name + "{" + metav1.FormatLabelSelector(m.Selector) + "}"
+}

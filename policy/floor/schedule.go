@@ -1,0 +1,88 @@
+package floor
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/loadline/loadline/policy/api/v1alpha1"
+	"github.com/loadline/loadline/policy/hpa"
+	"github.com/loadline/loadline/policy/schedule"
+)
+
+// Schedule is a schedule of a policy, compiled.
+type Schedule struct {
+	v1alpha1.Schedule
+	spec schedule.Spec
+	// broken: it does not compile, and only what is held for it already counts.
+	broken bool
+}
+
+// Compile compiles the schedules of a policy. The problems name the field and are all
+// errors; a schedule that has one never begins, and what is held for it ends when it was
+// going to.
+func Compile(all []v1alpha1.Schedule) ([]Schedule, []hpa.Problem) {
+	compiled := make([]Schedule, 0, len(all))
+	var problems []hpa.Problem
+	for i, s := range all {
+		spec, err := schedule.Compile(s.Start, s.Duration.Duration, s.TimeZone)
+		compiled = append(compiled, Schedule{Schedule: s, spec: spec, broken: err != nil})
+		if err == nil {
+			continue
+		}
+		at, text := field.NewPath("spec", "schedules").Index(i), err.Error()
+		var of *schedule.Error
+		if errors.As(err, &of) {
+			at, text = at.Child(of.Field), of.Text
+		}
+		problems = append(problems, hpa.Problem{Level: hpa.Error, Field: at.String(), Message: text})
+	}
+	return compiled, problems
+}
+
+// schedules returns the floors of those in force now.
+func (e *evaluation) schedules() []v1alpha1.Floor {
+	var floors []v1alpha1.Floor
+	for _, s := range e.Schedules {
+		if f := e.schedule(s); f != nil {
+			floors = append(floors, *f)
+		}
+	}
+	return floors
+}
+
+func (e *evaluation) schedule(s Schedule) *v1alpha1.Floor {
+	was := e.stored(ScheduleOwner + s.Name)
+	if s.broken {
+		if was == nil || !was.Expires.After(e.now) {
+			return nil
+		}
+		e.wake(was.Expires.Time)
+		return was
+	}
+	e.wake(s.spec.Next(e.now))
+	until, active := s.spec.Active(e.now)
+	if !active {
+		return nil
+	}
+	e.wake(until)
+	f := v1alpha1.Floor{
+		Owner:   ScheduleOwner + s.Name,
+		Reason:  fmt.Sprintf("until %s by schedule %s", Local(until), s.Name),
+		Value:   s.Min,
+		Since:   metav1.NewTime(until.Add(-s.Duration.Duration).UTC()),
+		Expires: metav1.NewTime(until.UTC()),
+	}
+	if was != nil {
+		f.Since = e.past(was.Since)
+	}
+	return &f
+}
+
+// Local writes a time in its zone, with the zone's name.
+func Local(t time.Time) string {
+	return t.Format("2006-01-02 15:04") + " " + t.Location().String()
+}
