@@ -1,40 +1,191 @@
 package decide
 
 import (
-	"k8s.io/apimachinery/pkg/api/equality"
+	"time"
+
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	"k8s.io/utils/ptr"
 
 	"github.com/loadline/loadline/policy/api/v1alpha1"
+	"github.com/loadline/loadline/policy/floor"
 	"github.com/loadline/loadline/policy/hpa"
 )
 
 // Decide says what to do about the policy of s.
 func Decide(s Snapshot) Plan {
-	if s.Policy == nil || s.Policy.DeletionTimestamp != nil {
-		return Plan{} // garbage collection takes the HPA
+	switch {
+	case s.Policy == nil:
+		return abandoned(s)
+	case s.Policy.DeletionTimestamp != nil:
+		return Plan{} // garbage collection takes the HPA, or it is abandoned soon
+	case ours(s) && s.Policy.Spec.Mode == v1alpha1.Paused && s.Live.Annotations[ReleaseAnnotation] != "":
+		return release(s)
 	}
-	want, bad := hpa.Build(s.Policy, nil, s.Capabilities)
-	if hpa.Failed(bad) {
-		return Plan{}
+	d := begin(s)
+	stop := d.claim()
+	switch {
+	case stop == nil && s.Policy.Spec.Mode == v1alpha1.Paused:
+		d.pause()
+		return d.plan()
+	case stop == nil:
+		stop = d.rival()
 	}
-	p := Plan{Status: *s.Policy.Status.DeepCopy()}
-	p.Status.ObservedGeneration = s.Policy.Generation
-	p.Status.EffectiveMin = ptr.To(*want.Spec.MinReplicas)
-	p.Status.State = "Enforced"
-	p.Status.HPA = &v1alpha1.AppliedHPA{Name: want.Name, Min: ptr.To(*want.Spec.MinReplicas)}
-	if s.Live != nil {
-		p.Status.HPA.UID = s.Live.UID
+	if stop == nil {
+		stop = d.invalid()
 	}
-	if differs(want, s.Live) {
-		p.Action = &Action{Kind: Apply, HPA: want, Force: true, Why: "it is not what the policy says"}
-		if s.Live != nil {
-			p.Action.ResourceVersion = s.Live.ResourceVersion
-		}
+	if stop == nil {
+		stop = d.target()
 	}
-	p.Changed = !equality.Semantic.DeepEqual(p.Status, s.Policy.Status)
-	return p
+	switch {
+	case stop != nil:
+		d.keep(stop)
+	case s.Policy.Spec.Mode == v1alpha1.DryRun:
+		d.dryRun()
+	default:
+		d.enforce()
+	}
+	return d.plan()
 }
 
-// NeedsFields says whether the decision about an HPA needs its managedFields: whether
-// one that is not ours asks to be adopted, or one of ours to be released.
-func NeedsFields(s Snapshot) bool { return false }
+// decision is one call of Decide about a policy that is there.
+type decision struct {
+	Snapshot
+	now    time.Time // in whole seconds, as times are stored
+	stored *v1alpha1.AutoscalingPolicyStatus
+	// schedules are compiled; wrong says what of them is not, and about queries.
+	schedules []floor.Schedule
+	wrong     []hpa.Problem
+
+	adopt bool // Live is another's, and is to become ours
+	// floors as they are now; not evaluated in every mode.
+	floors *floor.Result
+	// want is what is applied; nil if the HPA stays as it is.
+	want   *autoscalingv2.HorizontalPodAutoscaler
+	action *Action
+	// rewritten are what of want others have changed.
+	rewritten []string
+	ready     finding
+	conflict  *finding
+	lines     []string // of status.plan
+	next      time.Time
+}
+
+func begin(s Snapshot) *decision {
+	d := &decision{Snapshot: s, now: s.Now.UTC().Truncate(time.Second), stored: &s.Policy.Status}
+	d.schedules, d.wrong = floor.Compile(s.Policy.Spec.Schedules)
+	return d
+}
+
+// wake notes that the decision changes at t if nothing else does.
+func (d *decision) wake(t time.Time) {
+	if !t.IsZero() && (d.next.IsZero() || t.Before(d.next)) {
+		d.next = t
+	}
+}
+
+// evaluate computes the floors over a minimum.
+func (d *decision) evaluate(bounds v1alpha1.Replicas, down *autoscalingv2.HPAScalingRules) {
+	r := floor.Evaluate(floor.Input{
+		Now: d.Now, Min: bounds.Min, Max: bounds.Max, Schedules: d.schedules, Fallback: d.Policy.Spec.Fallback,
+		Status: d.stored, Live: d.Live, Foreign: d.adopt, Down: down, UnknownHold: d.Settings.UnknownHold, Sync: d.Settings.Sync,
+	})
+	d.floors = &r
+	d.wake(r.Next)
+}
+
+// enforce makes the HPA what the policy says.
+func (d *decision) enforce() {
+	d.build()
+	d.ready = d.applied()
+	if d.nearZero() {
+		return
+	}
+	d.write("the HPA is not what the policy says")
+}
+
+// build makes the HPA with the floors in force. That the policy is valid is known.
+func (d *decision) build() {
+	plain, _ := hpa.Build(d.Policy, nil, d.Capabilities)
+	d.evaluate(d.Policy.Spec.Replicas, plain.Spec.Behavior.ScaleDown)
+	d.want, _ = hpa.Build(d.Policy, d.floors.Held(), d.Capabilities)
+	d.carrySaved()
+}
+
+// keep leaves the last good HPA in place and only moves its minimum: a mistake in the
+// policy must not cost a floor that can still be computed.
+func (d *decision) keep(stop *finding) {
+	d.ready = *stop
+	if stop.conflict {
+		d.conflict = stop
+	}
+	if stop.loses {
+		d.action = &Action{Kind: DeleteLoser, HPA: d.Live, ResourceVersion: d.Live.ResourceVersion, Why: stop.message}
+		return
+	}
+	if !ours(d.Snapshot) || stop.hands || d.Policy.Spec.Mode != v1alpha1.Enforce {
+		return
+	}
+	bounds := v1alpha1.Replicas{Min: writtenMin(d.Live, d.Policy.Spec.Replicas.Min), Max: d.Live.Spec.MaxReplicas}
+	d.evaluate(bounds, behaviorOf(d.Live))
+	d.want = d.asItIs(d.Live.DeepCopy())
+	d.want.Spec.MinReplicas = ptr.To(d.floors.Min)
+	if !d.nearZero() {
+		d.write("a floor of the HPA has changed")
+	}
+}
+
+// pause freezes the HPA at its size. The floors stay as they are in the status: they
+// are what explains its minimum when it goes on.
+func (d *decision) pause() {
+	d.ready = finding{reason: Paused, state: StatePaused, message: "no metric changes the size; kubectl scale does, within the bounds. Set mode to Enforce to go on"}
+	if d.Live == nil {
+		d.ready.message = "there is no HPA, and none is made. Set mode to Enforce to go on"
+		return
+	}
+	if d.adopt {
+		d.ready.message = "the HPA is taken over when mode is Enforce; until then it goes on as it is"
+		return
+	}
+	d.want = d.asItIs(hpa.Freeze(d.Live))
+	d.write("the policy is paused")
+}
+
+// asItIs makes what is applied from an HPA whose spec is to stay.
+func (d *decision) asItIs(live *autoscalingv2.HorizontalPodAutoscaler) *autoscalingv2.HorizontalPodAutoscaler {
+	want := &autoscalingv2.HorizontalPodAutoscaler{ObjectMeta: hpa.Metadata(d.Policy), Spec: live.Spec}
+	want.TypeMeta.APIVersion, want.TypeMeta.Kind = autoscalingv2.SchemeGroupVersion.String(), "HorizontalPodAutoscaler"
+	if min, ok := live.Annotations[hpa.MinAnnotation]; ok {
+		want.Annotations[hpa.MinAnnotation] = min // the owner's minimum that this spec was made of
+	}
+	d.want = want
+	d.carrySaved()
+	return want
+}
+
+// write has want applied where the HPA differs from it, or what others have added to
+// it taken away.
+func (d *decision) write(why string) {
+	switch {
+	case d.Refused != nil:
+		d.refuse()
+		return
+	case d.Live == nil:
+		d.action = &Action{Kind: Apply, HPA: d.want, Force: true, Retargets: true, Why: "there is no HPA"}
+		return
+	}
+	mine, foreign := hpa.Differences(d.want, d.Live)
+	d.rewritten = d.foreignTo(mine)
+	switch {
+	case d.fighting(mine):
+	case len(mine) > 0:
+		d.action = &Action{
+			Kind: Apply, HPA: d.want, ResourceVersion: d.Live.ResourceVersion, Force: true, Paths: mine, Why: why,
+			Retargets: !sameTarget(d.want.Spec.ScaleTargetRef, d.Live.Spec.ScaleTargetRef),
+		}
+	case len(foreign) > 0:
+		d.action = &Action{
+			Kind: RemoveFields, HPA: d.Live, ResourceVersion: d.Live.ResourceVersion, Paths: pointers(foreign),
+			Why: "somebody else added fields to the HPA",
+		}
+	}
+}

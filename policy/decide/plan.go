@@ -25,7 +25,9 @@ type Plan struct {
 	Status v1alpha1.AutoscalingPolicyStatus
 	// Changed: Status differs from what is stored by more than values that may wait.
 	Changed bool
-	Events  []Event
+	// ValuesOnly: what changed are values and words, and their minute has passed.
+	ValuesOnly bool
+	Events     []Event
 	// Next is how long until to look again even if nothing changes; 0 if no time does.
 	Next         time.Duration
 	Observations Observations

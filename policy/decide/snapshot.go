@@ -82,6 +82,8 @@ type Rival struct {
 	// Created is its own.
 	Created   metav1.Time
 	PolicyUID types.UID
+	// Idle: the other policy has no HPA and makes none (mode DryRun or Paused).
+	Idle bool
 	// Claimed: a write that takes the target for this policy is under way.
 	Claimed bool
 }

@@ -13,6 +13,9 @@ import (
 	"github.com/loadline/loadline/policy/hpa"
 )
 
+// ByHand is the reason of a release that began with somebody else's edit of the HPA.
+const ByHand = "somebody else set it on the HPA"
+
 // defaultWindow is the HPA controller's for scaling in, where an HPA names none.
 const defaultWindow = 5 * time.Minute
 
@@ -129,7 +132,7 @@ func (e *evaluation) ended() v1alpha1.Release {
 	case e.Foreign:
 		begin(e.liveMin(), "the HPA had it when it was adopted")
 	case e.Status.ObservedGeneration > 0 && e.liveMin() > max(e.writtenMin(), e.appliedMin()):
-		begin(e.liveMin(), "somebody else set it on the HPA")
+		begin(e.liveMin(), ByHand)
 	}
 	return r
 }

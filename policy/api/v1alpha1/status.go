@@ -94,6 +94,12 @@ type AppliedHPA struct {
 	// +kubebuilder:validation:MaxItems=3
 	// +listType=atomic
 	Rewrites []metav1.Time `json:"rewrites,omitempty"`
+	// Rewritten are the fields of the last of them.
+	//
+	// +optional
+	// +kubebuilder:validation:MaxItems=10
+	// +listType=atomic
+	Rewritten []string `json:"rewritten,omitempty"`
 }
 
 // Floor is a lower bound of the size. The HPA's minimum is the highest one.

@@ -1,0 +1,209 @@
+package decide
+
+import (
+	"fmt"
+	"strings"
+
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/loadline/loadline/policy/api/v1alpha1"
+	"github.com/loadline/loadline/policy/floor"
+	"github.com/loadline/loadline/policy/hpa"
+)
+
+// Reasons of MetricsAvailable.
+const (
+	AllAvailable = "AllAvailable"
+	SomeMissing  = "SomeMissing"
+	AllMissing   = "AllMissing"
+	NotKnown     = "Unknown"
+)
+
+// Reasons of ScalingLimited.
+const (
+	AtMax       = "AtMax"
+	RateLimited = "RateLimited"
+	NotLimited  = "NotLimited"
+)
+
+// Reasons of Held.
+const (
+	HeldBySchedule = "Schedule"
+	HeldByFallback = "Fallback"
+	HeldByUnknown  = "UnknownOrigin"
+	HeldCapped     = "Capped"
+	Releasing      = "Releasing"
+	NotHeld        = "NotHeld"
+)
+
+// applied is Ready where the HPA is, or is about to be, what the policy says.
+func (d *decision) applied() finding {
+	t := d.Policy.Spec.TargetRef
+	known := false
+	h := floor.Judge(d.Live)
+	if ours(d.Snapshot) {
+		known = !h.Blank || h.Disabled
+	}
+	was := ""
+	if !known && d.stored.ObservedGeneration == d.Policy.Generation {
+		was = reasonOf(d.stored, v1alpha1.Ready) // the best there is until the HPA says more
+	}
+	unread := ""
+	if known {
+		if c := floor.Condition(d.Live, autoscalingv2.AbleToScale); c != nil && c.Status == corev1.ConditionFalse && c.Reason == "FailedGetScale" {
+			unread = c.Message
+		}
+	}
+	switch {
+	case d.Target.State == TargetNotFound, was == NotFound, strings.Contains(unread, "not found"):
+		return finding{reason: NotFound, state: StatePending, message: fmt.Sprintf(
+			"there is no %s %s: the HPA waits for it; make it, or mend spec.targetRef", t.Kind, t.Name)}
+	case unread != "":
+		return finding{reason: TargetUnreadable, state: StatePending, message: "the HPA controller cannot read the target's scale: " + clip(unread)}
+	case known && h.Disabled, d.Target.State == TargetFound && d.Target.Replicas == 0 && !known, was == AtZero:
+		return finding{reason: AtZero, state: StateEnforced, good: true, message: fmt.Sprintf(
+			"the target was set to 0, which switches its HPA off: kubectl scale %s %s --replicas=1 switches it on. Loadline writes no replicas", strings.ToLower(t.Kind), t.Name)}
+	}
+	f := finding{reason: Applied, state: StateEnforced, good: true, message: "the HPA is what the policy says"}
+	if _, problems := hpa.Build(d.Policy, nil, d.Capabilities); len(problems) > 0 {
+		f.message += ". But " + listed(problems, hpa.Warning)
+	}
+	return f
+}
+
+// conditions are the five of a policy, for its next status.
+func (d *decision) conditions(s *v1alpha1.AutoscalingPolicyStatus) {
+	d.set(s, condition(v1alpha1.Ready, verdict(&d.ready), d.ready.reason, d.ready.message))
+	d.set(s, d.metricsAvailable(s))
+	d.set(s, d.scalingLimited())
+	d.set(s, d.held(s))
+	if d.conflict != nil {
+		d.set(s, condition(v1alpha1.Conflict, metav1.ConditionTrue, d.conflict.reason, d.conflict.message))
+	} else {
+		d.set(s, condition(v1alpha1.Conflict, metav1.ConditionFalse, NoConflict, "nobody else scales the target or writes the HPA"))
+	}
+}
+
+func verdict(f *finding) metav1.ConditionStatus {
+	switch {
+	case f.good:
+		return metav1.ConditionTrue
+	case f.waits:
+		return metav1.ConditionUnknown
+	}
+	return metav1.ConditionFalse
+}
+
+func condition(of string, status metav1.ConditionStatus, reason, message string) metav1.Condition {
+	return metav1.Condition{Type: of, Status: status, Reason: reason, Message: message}
+}
+
+// metricsAvailable is about the HPA's metrics. A sync that told nothing changes nothing.
+func (d *decision) metricsAvailable(s *v1alpha1.AutoscalingPolicyStatus) metav1.Condition {
+	c := condition(v1alpha1.MetricsAvailable, metav1.ConditionUnknown, NotKnown, "there is no HPA of this policy")
+	if !ours(d.Snapshot) {
+		return c
+	}
+	h := floor.Judge(d.Live)
+	if old := meta.FindStatusCondition(d.stored.Conditions, v1alpha1.MetricsAvailable); h.Blank && old != nil {
+		return *old
+	}
+	c.Message = clip(h.Text)
+	switch {
+	case h.State == floor.Good:
+		c.Status, c.Reason, c.Message = metav1.ConditionTrue, AllAvailable, "the HPA reads all its metrics"
+	case h.State == floor.Bad && h.None:
+		c.Status, c.Reason = metav1.ConditionFalse, AllMissing
+		c.Message = fmt.Sprintf("the HPA keeps its size, as it cannot read %s: %s", strings.Join(h.Missing, ", "), clip(h.Text))
+	case h.State == floor.Bad:
+		c.Status, c.Reason = metav1.ConditionFalse, SomeMissing
+		c.Message = fmt.Sprintf("the HPA cannot read %s: it scales out by the others, and not in", strings.Join(h.Missing, ", "))
+	}
+	if h.State != floor.Bad {
+		return c
+	}
+	if outlook := floor.Outlook(s.Fallback, d.Policy.Spec.Fallback); outlook != "" {
+		c.Message += ". " + outlook
+	}
+	if h.None && h.ToZero && d.Live.Status.CurrentReplicas == 0 {
+		c.Message += ". No minimum wakes a target from 0 while no metric can be read; replicas.min 1 would avoid that"
+	}
+	return c
+}
+
+// scalingLimited is about bounds and pace. That the metrics ask for less than the
+// minimum limits nothing that anybody is waiting for.
+func (d *decision) scalingLimited() metav1.Condition {
+	c := condition(v1alpha1.ScalingLimited, metav1.ConditionFalse, NotLimited, "the size is what the metrics ask for, or the minimum")
+	if !ours(d.Snapshot) {
+		return c
+	}
+	is := floor.Condition(d.Live, autoscalingv2.ScalingLimited)
+	if is == nil || is.Status != corev1.ConditionTrue {
+		return c
+	}
+	switch is.Reason {
+	case "TooManyReplicas":
+		c.Status, c.Reason = metav1.ConditionTrue, AtMax
+		c.Message = fmt.Sprintf("the metrics ask for more than max %d: raise replicas.max", d.Live.Spec.MaxReplicas)
+	case "ScaleUpLimit", "ScaleDownLimit":
+		c.Status, c.Reason, c.Message = metav1.ConditionTrue, RateLimited, "the size follows the metrics at the pace of the profile or behavior"
+	}
+	return c
+}
+
+// held is about what holds the minimum up.
+func (d *decision) held(s *v1alpha1.AutoscalingPolicyStatus) metav1.Condition {
+	c := condition(v1alpha1.Held, metav1.ConditionFalse, NotHeld, "the minimum is replicas.min")
+	if d.floors == nil || d.Policy.Spec.Mode == v1alpha1.DryRun {
+		old := meta.FindStatusCondition(d.stored.Conditions, v1alpha1.Held)
+		if old != nil && (len(s.Floors) > 0 || s.Release != nil) {
+			return *old
+		}
+		return c
+	}
+	f := d.floors.Decisive
+	if f == nil {
+		return c
+	}
+	c.Status = metav1.ConditionTrue
+	c.Message = fmt.Sprintf("min %d %s", d.floors.Min, d.whyMin())
+	switch {
+	case f.Owner == floor.ReleaseOwner:
+		c.Reason = Releasing
+	case f.Value > d.floors.Min:
+		c.Reason = HeldCapped
+		c.Message += fmt.Sprintf(", which asks for %d: replicas.max is %d", f.Value, d.floors.Min)
+	case f.Owner == floor.FallbackOwner:
+		c.Reason = HeldByFallback
+	case f.Owner == floor.UnknownOwner:
+		c.Reason = HeldByUnknown
+	default:
+		c.Reason = HeldBySchedule
+	}
+	return c
+}
+
+// whyMin says in words where the minimum in force comes from.
+func (d *decision) whyMin() string {
+	f := d.floors.Decisive
+	switch {
+	case f == nil:
+		return "by replicas.min"
+	case f.Owner == floor.UnknownOwner:
+		return fmt.Sprintf("until %s: %s", floor.Local(f.Expires.UTC()), f.Reason)
+	case f.Owner != floor.ReleaseOwner:
+		return f.Reason
+	}
+	text := fmt.Sprintf("is lowered step by step (%s)", f.Reason)
+	switch r := d.floors.Release; {
+	case r.NotBefore != nil:
+		text += ", from " + floor.Local(r.NotBefore.UTC()) + " on: until then the metrics may be those of the gap"
+	case d.floors.Health.State == floor.Bad:
+		text += ", when the metrics can be read again"
+	}
+	return text
+}

@@ -1,0 +1,100 @@
+package decide
+
+import (
+	"fmt"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/loadline/loadline/policy/api/v1alpha1"
+)
+
+// Reasons of Events.
+const (
+	EventApplied         = "Applied"
+	EventAdopted         = "Adopted"
+	EventRetargeted      = "Retargeted"
+	EventFloorRaised     = "FloorRaised"
+	EventFloorReleased   = "FloorReleased"
+	EventFallbackEngaged = "FallbackEngaged"
+	EventRecovered       = "Recovered"
+	EventConflict        = "Conflict"
+	EventResolved        = "ConflictResolved"
+	EventRefused         = "Refused"
+	EventReleased        = "Released"
+)
+
+// events are what a person should hear of between two statuses: changes of a reason,
+// never of a message. The status is stored before they are sent, so a restart repeats
+// none, and one that is lost was recorded.
+func (d *decision) events(now *v1alpha1.AutoscalingPolicyStatus) []Event {
+	var out []Event
+	say := func(warning bool, reason, message string) {
+		out = append(out, Event{Warning: warning, Reason: reason, Message: message})
+	}
+	target := fmt.Sprintf("%s %s", d.Policy.Spec.TargetRef.Kind, d.Policy.Spec.TargetRef.Name)
+	if a := d.action; a != nil && a.Kind == Apply {
+		switch {
+		case d.adopt:
+			say(false, EventAdopted, fmt.Sprintf("took over the HPA %s; its spec is kept in the annotation %s", a.HPA.Name, SavedAnnotation))
+		case d.Live == nil:
+			say(false, EventApplied, fmt.Sprintf("made the HPA %s for the %s", a.HPA.Name, target))
+		case a.Retargets:
+			old := d.Live.Spec.ScaleTargetRef
+			say(false, EventRetargeted, fmt.Sprintf("the HPA %s scales the %s from now on, no longer the %s %s", a.HPA.Name, target, old.Kind, old.Name))
+		}
+	}
+	if old, is := reasonOf(d.stored, v1alpha1.Ready), reasonOf(now, v1alpha1.Ready); is != old && d.ready.state == StateInvalid {
+		say(true, EventRefused, messageOf(now, v1alpha1.Ready))
+	}
+	if old, is := reasonOf(d.stored, v1alpha1.Conflict), reasonOf(now, v1alpha1.Conflict); is != old {
+		switch {
+		case is != NoConflict && is != "":
+			say(true, EventConflict, messageOf(now, v1alpha1.Conflict))
+		case old != "":
+			say(false, EventResolved, "nobody else scales the target or writes the HPA any more")
+		}
+	}
+	if old, is := reasonOf(d.stored, v1alpha1.Held), reasonOf(now, v1alpha1.Held); is != old {
+		message := messageOf(now, v1alpha1.Held)
+		switch is {
+		case HeldByFallback:
+			say(true, EventFallbackEngaged, message)
+		case HeldBySchedule, HeldByUnknown, HeldCapped:
+			say(false, EventFloorRaised, message)
+		case NotHeld:
+			if old != "" {
+				say(false, EventFloorReleased, message)
+			}
+		}
+		if old == HeldByFallback {
+			say(false, EventRecovered, "the metrics are back: "+message)
+		}
+	}
+	return out
+}
+
+func reasonOf(s *v1alpha1.AutoscalingPolicyStatus, of string) string {
+	if c := meta.FindStatusCondition(s.Conditions, of); c != nil {
+		return c.Reason
+	}
+	return ""
+}
+
+func messageOf(s *v1alpha1.AutoscalingPolicyStatus, of string) string {
+	if c := meta.FindStatusCondition(s.Conditions, of); c != nil {
+		return c.Message
+	}
+	return ""
+}
+
+// set puts a condition into a status. Its time changes with its status only, and is
+// never ahead of the clock.
+func (d *decision) set(s *v1alpha1.AutoscalingPolicyStatus, c metav1.Condition) {
+	c.ObservedGeneration = d.Policy.Generation
+	c.LastTransitionTime = metav1.NewTime(d.now)
+	if old := meta.FindStatusCondition(d.stored.Conditions, c.Type); old != nil && old.Status == c.Status && !old.LastTransitionTime.After(d.now) {
+		c.LastTransitionTime = old.LastTransitionTime
+	}
+	s.Conditions = append(s.Conditions, c)
+}

@@ -1,0 +1,130 @@
+package decide
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/loadline/loadline/policy/api/v1alpha1"
+	"github.com/loadline/loadline/policy/hpa"
+)
+
+// Annotations by which people ask for something, and the one in which an adopted HPA's
+// own spec is kept.
+const (
+	// AdoptAnnotation on an HPA names the policy that may take it over.
+	AdoptAnnotation = "loadline.dev/adopt"
+	// ReleaseAnnotation on an HPA lets it go while its policy is paused or gone: with
+	// the spec that it had before (ReleaseRestore), or with the present one without
+	// floors (ReleaseKeep).
+	ReleaseAnnotation = "loadline.dev/release"
+	ReleaseRestore    = "restore"
+	ReleaseKeep       = "keep"
+	// SavedAnnotation has the spec that an HPA had before it was adopted.
+	SavedAnnotation = "loadline.dev/saved-spec"
+
+	// annotationPrefix is that of all of ours.
+	annotationPrefix = "loadline.dev/"
+)
+
+// FieldManager is the name under which we own fields.
+const FieldManager = "loadline-policy"
+
+// ours says whether the HPA was made or taken over by us, for the policy of its name.
+func ours(s Snapshot) bool {
+	return s.Live != nil && s.Live.Labels[hpa.PolicyLabel] == s.Live.Name && s.Live.Annotations[hpa.PolicyUIDAnnotation] != ""
+}
+
+// NeedsFields says whether the decision about an HPA needs its managedFields: whether
+// one that is not ours asks to be adopted.
+func NeedsFields(s Snapshot) bool {
+	return s.Policy != nil && s.Live != nil && !ours(s) && s.Live.Annotations[AdoptAnnotation] == s.Policy.Name
+}
+
+// claim says why the HPA of the policy's name is not ours to write; nil if it is, if it
+// is to be adopted, and if there is none.
+func (d *decision) claim() *finding {
+	if d.Live == nil || ours(d.Snapshot) {
+		return nil
+	}
+	name := d.Live.Name
+	if !NeedsFields(d.Snapshot) {
+		return &finding{reason: ForeignHPA, state: StateConflict, conflict: true, hands: true, message: fmt.Sprintf(
+			"there is an HPA %s that Loadline did not make. To take it over: kubectl annotate hpa %s %s=%s. Otherwise delete it, or name the policy differently",
+			name, name, AdoptAnnotation, name)}
+	}
+	if owner := continuing(d.Live); owner != "" {
+		return &finding{reason: FieldOwner, state: StateConflict, conflict: true, hands: true, message: fmt.Sprintf(
+			"the HPA %s is written by %s, which would undo what Loadline writes: remove the HPA there first, without deleting it from the cluster", name, owner)}
+	}
+	d.adopt = true
+	return nil
+}
+
+// carrySaved keeps the spec of before the adoption in what is applied: an annotation
+// that we own and leave out of an apply is removed by it.
+func (d *decision) carrySaved() {
+	switch {
+	case d.adopt:
+		// One write both saves and replaces: the resourceVersion sees to it that what is
+		// replaced is what was saved. To write a spec that was read cannot fail.
+		if saved, err := hpa.Save(d.Live.Spec); err == nil {
+			d.want.Annotations[SavedAnnotation] = saved
+		}
+	case d.Live != nil && d.Live.Annotations[SavedAnnotation] != "":
+		d.want.Annotations[SavedAnnotation] = d.Live.Annotations[SavedAnnotation]
+	}
+}
+
+// gitops are managers that write what is in a repository again and again, by prefix.
+var gitops = []string{"helm", "argocd", "kustomize-controller", "helm-controller", "flux", "terraform", "pulumi", "hashicorp"}
+
+// gitopsMarks are labels and annotations by which such tools know what is theirs.
+var gitopsMarks = []string{
+	"argocd.argoproj.io/", "helm.toolkit.fluxcd.io/", "kustomize.toolkit.fluxcd.io/", "meta.helm.sh/", "app.kubernetes.io/managed-by=Helm",
+}
+
+// continuing names who goes on writing an HPA that is to be adopted, empty if nobody
+// does. kubectl's imperative commands and its client-side apply are people's, who have
+// asked for the adoption; a server-side apply and the tools above come back.
+func continuing(live *autoscalingv2.HorizontalPodAutoscaler) string {
+	if len(live.ManagedFields) == 0 {
+		return "somebody: its managedFields are not known"
+	}
+	for _, m := range live.ManagedFields {
+		if m.Manager == FieldManager || m.Subresource != "" {
+			continue
+		}
+		if m.Operation == metav1.ManagedFieldsOperationApply || slices.ContainsFunc(gitops, func(p string) bool {
+			return strings.HasPrefix(strings.ToLower(m.Manager), p)
+		}) {
+			return fmt.Sprintf("%s (field manager, %s)", m.Manager, strings.ToLower(string(m.Operation)))
+		}
+	}
+	for _, marks := range []map[string]string{live.Labels, live.Annotations} {
+		for key, value := range marks {
+			if slices.ContainsFunc(gitopsMarks, func(mark string) bool { return strings.HasPrefix(key+"="+value, mark) }) {
+				return "the tool that set " + key
+			}
+		}
+	}
+	return ""
+}
+
+// isOwner says whether a reference is to a policy.
+func isOwner(r metav1.OwnerReference) bool {
+	group, _, _ := strings.Cut(r.APIVersion, "/")
+	return group == v1alpha1.GroupVersion.Group && r.Kind == v1alpha1.Kind
+}
+
+// pointers turns paths of fields into JSON pointers. None of them goes through a list.
+func pointers(paths []string) []string {
+	out := make([]string, 0, len(paths))
+	for _, p := range paths {
+		out = append(out, "/"+strings.ReplaceAll(p, ".", "/"))
+	}
+	return out
+}

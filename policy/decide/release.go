@@ -1,0 +1,126 @@
+package decide
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+
+	"github.com/loadline/loadline/policy/api/v1alpha1"
+	"github.com/loadline/loadline/policy/floor"
+	"github.com/loadline/loadline/policy/hpa"
+)
+
+// abandoned says what to do with an HPA whose policy is gone. One that the policy owned
+// is the garbage collector's, unless somebody asks for it; the others are let go.
+func abandoned(s Snapshot) Plan {
+	if !ours(s) || s.Live.DeletionTimestamp != nil {
+		return Plan{}
+	}
+	if s.Live.Annotations[ReleaseAnnotation] == "" && slices.ContainsFunc(s.Live.OwnerReferences, isOwner) {
+		return Plan{}
+	}
+	return release(s)
+}
+
+// release lets an HPA go: it keeps its spec, or gets that of before its adoption back,
+// and nothing on it is ours any more.
+func release(s Snapshot) Plan {
+	how := ReleaseKeep
+	if s.Live.Annotations[ReleaseAnnotation] == ReleaseRestore {
+		how = ReleaseRestore
+	}
+	free, why, err := Free(s.Live, how)
+	if err != nil {
+		// What was saved cannot be read: rather the present spec than none.
+		free, why, _ = Free(s.Live, ReleaseKeep)
+		why = err.Error() + ": " + why
+	}
+	if s.Policy != nil && how == ReleaseKeep {
+		thaw(free, s.Policy, s.Capabilities)
+	}
+	return Plan{
+		Action: &Action{Kind: Disown, HPA: free, ResourceVersion: s.Live.ResourceVersion, Why: why},
+		Events: []Event{{Reason: EventReleased, Message: fmt.Sprintf("the HPA %s is no longer Loadline's: %s", s.Live.Name, why)}},
+	}
+}
+
+// Free returns an HPA of ours without anything of ours but its managedFields, and says
+// what became of its spec. With ReleaseRestore it has the spec that was saved when it
+// was adopted; it is an error if none was, or if it cannot be read. With ReleaseKeep the
+// owner's minimum takes the place of the floors; while its metrics cannot be read the
+// present one stays, as a floor may be all that keeps the pods.
+func Free(live *autoscalingv2.HorizontalPodAutoscaler, how string) (*autoscalingv2.HorizontalPodAutoscaler, string, error) {
+	free := live.DeepCopy()
+	why := ""
+	if how == ReleaseRestore {
+		saved := live.Annotations[SavedAnnotation]
+		if saved == "" {
+			return nil, "", fmt.Errorf("the HPA %s was not adopted, so there is no spec to restore", live.Name)
+		}
+		spec, err := hpa.Restore(saved)
+		if err != nil {
+			return nil, "", fmt.Errorf("the spec saved in the annotation %s: %w", SavedAnnotation, err)
+		}
+		free.Spec = spec
+		why = "it has the spec again that it had before"
+	} else {
+		why = unhold(free)
+	}
+	strip(free)
+	return free, why, nil
+}
+
+// unhold takes the floors off an HPA.
+func unhold(free *autoscalingv2.HorizontalPodAutoscaler) string {
+	min := ptr.Deref(free.Spec.MinReplicas, 1)
+	b := free.Spec.Behavior
+	if b != nil && frozen(b.ScaleUp) && frozen(b.ScaleDown) {
+		b.ScaleUp.SelectPolicy, b.ScaleDown.SelectPolicy = ptr.To(autoscalingv2.MaxChangePolicySelect), ptr.To(autoscalingv2.MaxChangePolicySelect)
+	}
+	own := writtenMin(free, min)
+	switch h := floor.Judge(free); {
+	case own >= min:
+		return fmt.Sprintf("it keeps its spec, with min %d", min)
+	case h.State != floor.Good && !h.Disabled:
+		return fmt.Sprintf("it keeps its spec, and min %d, as its metrics cannot be read now. When they can: kubectl patch hpa %s -p '{\"spec\":{\"minReplicas\":%d}}'", min, free.Name, own)
+	}
+	free.Spec.MinReplicas = &own
+	return fmt.Sprintf("it keeps its spec, with min %d without the floors", own)
+}
+
+func frozen(r *autoscalingv2.HPAScalingRules) bool {
+	return r != nil && ptr.Deref(r.SelectPolicy, autoscalingv2.MaxChangePolicySelect) == autoscalingv2.DisabledPolicySelect
+}
+
+// thaw gives a paused policy's HPA the behavior that the policy asks for.
+func thaw(free *autoscalingv2.HorizontalPodAutoscaler, p *v1alpha1.AutoscalingPolicy, c hpa.Capabilities) {
+	free.Spec.Behavior = hpa.Behavior(&p.Spec, c)
+}
+
+// strip takes labels, annotations and owner references of ours away.
+func strip(h *autoscalingv2.HorizontalPodAutoscaler) {
+	delete(h.Labels, hpa.PolicyLabel)
+	if h.Labels[hpa.ManagedByLabel] == hpa.ManagedBy {
+		delete(h.Labels, hpa.ManagedByLabel)
+	}
+	for key := range h.Annotations {
+		if strings.HasPrefix(key, annotationPrefix) {
+			delete(h.Annotations, key)
+		}
+	}
+	h.OwnerReferences = slices.DeleteFunc(h.OwnerReferences, func(r metav1.OwnerReference) bool { return isOwner(r) })
+}
+
+// writtenMin is the owner's minimum of when an HPA was written last, or what else.
+func writtenMin(live *autoscalingv2.HorizontalPodAutoscaler, otherwise int32) int32 {
+	n, err := strconv.ParseInt(live.Annotations[hpa.MinAnnotation], 10, 32)
+	if err != nil {
+		return otherwise
+	}
+	return int32(n)
+}

@@ -1,0 +1,87 @@
+package decide
+
+import (
+	"fmt"
+	"strings"
+
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+
+	"github.com/loadline/loadline/policy/api/v1alpha1"
+)
+
+// sameTarget compares as the HPA controller does, by group, kind and name.
+func sameTarget(a, b autoscalingv2.CrossVersionObjectReference) bool {
+	return group(a.APIVersion) == group(b.APIVersion) && a.Kind == b.Kind && a.Name == b.Name
+}
+
+func group(apiVersion string) string {
+	if g, _, ok := strings.Cut(apiVersion, "/"); ok {
+		return g
+	}
+	return ""
+}
+
+// occupies says whether the policy's HPA is on the policy's target.
+func (d *decision) occupies() bool {
+	return ours(d.Snapshot) && sameTarget(d.Live.Spec.ScaleTargetRef, reference(d.Policy))
+}
+
+func reference(p *v1alpha1.AutoscalingPolicy) autoscalingv2.CrossVersionObjectReference {
+	t := p.Spec.TargetRef
+	return autoscalingv2.CrossVersionObjectReference{APIVersion: t.APIVersion, Kind: t.Kind, Name: t.Name}
+}
+
+// rival says why the target is somebody else's; nil if it is ours to scale. Whose HPA is
+// on the target has it; among policies without, the older one. An HPA that joins where
+// ours is already leaves us there, and is reported.
+func (d *decision) rival() *finding {
+	for i := range d.Rivals {
+		f := d.against(&d.Rivals[i])
+		switch {
+		case f == nil:
+		case f.good:
+			d.conflict = f
+		default:
+			return f
+		}
+	}
+	return nil
+}
+
+// against compares with one rival. A finding that is good is no reason to stop.
+func (d *decision) against(r *Rival) *finding {
+	t := d.Policy.Spec.TargetRef
+	f := &finding{reason: TwoPolicies, state: StateConflict, conflict: true}
+	switch here := d.occupies(); {
+	case r.Policy == "" && here:
+		f.reason, f.good = ForeignHPA, true
+		f.message = fmt.Sprintf("the HPA %s scales the %s %s, too, and the two undo each other's work: delete it", r.HPA, t.Kind, t.Name)
+	case r.Policy == "":
+		f.reason = ForeignHPA
+		f.message = fmt.Sprintf("the HPA %s scales the %s %s: delete it, or name the policy %s and annotate the HPA with %s=%s", r.HPA, t.Kind, t.Name, r.HPA, AdoptAnnotation, r.HPA)
+	case here && r.HPA == "":
+		return nil // it waits for us
+	case here && d.older(r):
+		f.good = true
+		f.message = fmt.Sprintf("the HPA of the younger policy %s is on the %s %s, too, and is about to be deleted", r.Policy, t.Kind, t.Name)
+	case here && d.Live.Annotations[SavedAnnotation] != "":
+		f.hands = true
+		f.message = fmt.Sprintf("the HPA of the older policy %s is on the %s %s, too: delete this policy's HPA, which was adopted", r.Policy, t.Kind, t.Name)
+	case here:
+		f.loses = true
+		f.message = fmt.Sprintf("the HPA of the older policy %s is on the %s %s, too: two HPAs undo each other's work, so this policy's is deleted", r.Policy, t.Kind, t.Name)
+	case r.HPA == "" && !r.Claimed && (r.Idle || d.older(r)):
+		return nil
+	default:
+		f.message = fmt.Sprintf("the policy %s scales the %s %s: delete one of the two. To swap two policies' targets, let one have none meanwhile", r.Policy, t.Kind, t.Name)
+	}
+	return f
+}
+
+// older says whether the policy was made before a rival's.
+func (d *decision) older(r *Rival) bool {
+	if !d.Policy.CreationTimestamp.Equal(&r.Created) {
+		return d.Policy.CreationTimestamp.Before(&r.Created)
+	}
+	return d.Policy.UID < r.PolicyUID
+}

@@ -1,0 +1,176 @@
+package decide
+
+import (
+	"strings"
+	"time"
+
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	"k8s.io/apimachinery/pkg/api/equality"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+
+	"github.com/loadline/loadline/policy/api/v1alpha1"
+	"github.com/loadline/loadline/policy/floor"
+)
+
+// plan puts together what was decided.
+func (d *decision) plan() Plan {
+	next := d.status()
+	p := Plan{Action: d.action, Intent: d.intent(), Observations: d.observe(next)}
+	p.Events = d.events(next)
+	p.Changed, p.ValuesOnly = d.changes(next)
+	if !p.Changed {
+		next = d.stored.DeepCopy()
+	}
+	p.Status = *next
+	if !d.next.IsZero() && (d.Refused == nil || d.Policy.Spec.Mode == v1alpha1.DryRun) {
+		p.Next = max(d.next.Sub(d.Now), time.Second)
+	}
+	return p
+}
+
+// intent is what has to be in the status before the HPA follows: why its minimum is
+// going to be higher. A lower one is explained by what is stored already.
+func (d *decision) intent() *v1alpha1.AutoscalingPolicyStatus {
+	if d.action == nil || d.action.Kind != Apply || d.floors == nil {
+		return nil
+	}
+	if d.Live != nil && ptr.Deref(d.want.Spec.MinReplicas, 1) <= ptr.Deref(d.Live.Spec.MinReplicas, 1) {
+		return nil
+	}
+	s := d.stored.DeepCopy()
+	d.hold(s)
+	if s.ObservedGeneration == 0 && len(d.floors.Held()) > 0 {
+		s.ObservedGeneration = d.Policy.Generation
+	}
+	if equality.Semantic.DeepEqual(s, d.stored) {
+		return nil
+	}
+	return s
+}
+
+// hold puts the floors into a status.
+func (d *decision) hold(s *v1alpha1.AutoscalingPolicyStatus) {
+	s.Floors, s.Fallback, s.Release = d.floors.Floors, d.floors.Fallback, d.floors.Release
+}
+
+// status is the policy's after the action.
+func (d *decision) status() *v1alpha1.AutoscalingPolicyStatus {
+	s := d.stored.DeepCopy()
+	s.ObservedGeneration = d.Policy.Generation
+	s.State = d.ready.state
+	s.Conditions, s.Plan = nil, d.lines
+	s.HPA, s.EffectiveMin = d.written()
+	switch {
+	case d.floors != nil && d.Policy.Spec.Mode != v1alpha1.DryRun:
+		d.hold(s)
+	case s.HPA == nil:
+		s.Floors, s.Fallback, s.Release = nil, nil, nil
+	}
+	s.Replicas, s.Metric = nil, ""
+	if ours(d.Snapshot) {
+		s.Replicas = ptr.To(d.Live.Status.CurrentReplicas)
+		s.Metric = d.metric()
+	}
+	d.conditions(s)
+	return s
+}
+
+// written is the HPA as it is after the action, and the minimum that it has.
+func (d *decision) written() (*v1alpha1.AppliedHPA, *int32) {
+	a := &v1alpha1.AppliedHPA{Name: d.Policy.Name}
+	applies := d.action != nil && d.action.Kind == Apply
+	if d.Live != nil {
+		a.UID = d.Live.UID
+	}
+	switch {
+	case d.action != nil && d.action.Kind == DeleteLoser:
+		return nil, nil
+	case applies:
+		a.Min = ptr.To(*d.want.Spec.MinReplicas)
+		a.Rewrites, a.Rewritten = d.rewrites()
+		return a, ptr.To(*a.Min)
+	case !ours(d.Snapshot):
+		return nil, nil
+	}
+	live := ptr.Deref(d.Live.Spec.MinReplicas, 1)
+	a.Min = &live
+	if d.want != nil && *d.want.Spec.MinReplicas != live && d.stored.HPA != nil {
+		a.Min = d.stored.HPA.Min // it is not what we wrote, and we do not write now
+	}
+	a.Rewrites, a.Rewritten = d.rewrites()
+	return a, ptr.To(live)
+}
+
+// changes says whether a status has to be written, and whether for its values alone:
+// these change all the time, and the HPA has them live.
+func (d *decision) changes(s *v1alpha1.AutoscalingPolicyStatus) (changed, valuesOnly bool) {
+	s.ValuesAt = d.stored.ValuesAt
+	if equality.Semantic.DeepEqual(s, d.stored) {
+		return false, false
+	}
+	valuesOnly = equality.Semantic.DeepEqual(lasting(s), lasting(d.stored))
+	if last := d.stored.ValuesAt; valuesOnly && last != nil && !last.After(d.now) {
+		if due := last.Add(d.Settings.ValuesEvery); d.now.Before(due) {
+			d.wake(due)
+			return false, false
+		}
+	}
+	s.ValuesAt = ptr.To(metav1.NewTime(d.now))
+	return true, valuesOnly
+}
+
+// lasting is a status without what may be a minute old: values, words, and whether the
+// pace limits just now.
+func lasting(s *v1alpha1.AutoscalingPolicyStatus) *v1alpha1.AutoscalingPolicyStatus {
+	s = s.DeepCopy()
+	s.Replicas, s.Metric, s.ValuesAt, s.Plan = nil, "", nil, nil
+	for i := range s.Conditions {
+		c := &s.Conditions[i]
+		c.Message = ""
+		if c.Type == v1alpha1.ScalingLimited {
+			c.LastTransitionTime = metav1.Time{}
+			if c.Reason == RateLimited {
+				c.Status, c.Reason = metav1.ConditionFalse, NotLimited
+			}
+		}
+	}
+	return s
+}
+
+// observe is what metrics of ours show.
+func (d *decision) observe(s *v1alpha1.AutoscalingPolicyStatus) Observations {
+	o := Observations{State: s.State, Values: d.values()}
+	count := func(owner string) {
+		if o.Floors == nil {
+			o.Floors = map[string]int{}
+		}
+		kind, _, _ := strings.Cut(owner, "/")
+		o.Floors[kind]++
+	}
+	for _, f := range s.Floors {
+		count(f.Owner)
+	}
+	if s.Release != nil {
+		count(floor.ReleaseOwner)
+	}
+	return o
+}
+
+// raisedByHand says whether somebody else has just raised the HPA's minimum, which is
+// taken back step by step and not at once.
+func (d *decision) raisedByHand() bool {
+	if d.floors == nil || d.floors.Release == nil || d.floors.Release.Reason != floor.ByHand {
+		return false
+	}
+	was := d.stored.Release
+	return was == nil || was.Value < d.floors.Release.Value
+}
+
+// behaviorOf returns the scaleDown rules of an HPA, nil if it has none.
+func behaviorOf(h *autoscalingv2.HorizontalPodAutoscaler) *autoscalingv2.HPAScalingRules {
+	if h.Spec.Behavior == nil {
+		return nil
+	}
+	return h.Spec.Behavior.ScaleDown
+}

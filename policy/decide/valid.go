@@ -1,0 +1,86 @@
+package decide
+
+import (
+	"fmt"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/loadline/loadline/policy/hpa"
+)
+
+// invalid says what is wrong with the policy; nil if nothing is.
+func (d *decision) invalid() *finding {
+	_, problems := hpa.Build(d.Policy, nil, d.Capabilities)
+	reason := InvalidSpec
+	if d.Policy.Spec.Replicas.Min == 0 && !d.Capabilities.ScaleToZero {
+		reason = ScaleToZeroUnsupported
+	}
+	problems = append(problems, d.wrong...)
+	if !hpa.Failed(problems) {
+		reason = QueryRefused
+	}
+	problems = append(problems, d.queries()...)
+	if !hpa.Failed(problems) {
+		return nil
+	}
+	message := errorsOf(problems)
+	if d.Live != nil {
+		message += ". The HPA stays as it was"
+	}
+	return &finding{reason: reason, state: StateInvalid, message: message}
+}
+
+// queries says what is wrong with the PromQL of the objectives.
+func (d *decision) queries() []hpa.Problem {
+	if d.Settings.CheckQuery == nil {
+		return nil
+	}
+	var problems []hpa.Problem
+	for i, o := range d.Policy.Spec.Objectives {
+		if o.Query == nil {
+			continue
+		}
+		at := field.NewPath("spec", "objectives").Index(i).Child("query", "expr").String()
+		for _, text := range d.Settings.CheckQuery(d.Policy.Namespace, o.Query.Expr) {
+			problems = append(problems, hpa.Problem{Level: hpa.Error, Field: at, Message: text})
+		}
+	}
+	return problems
+}
+
+// maxMessage keeps a condition readable; the schema allows 32768 characters.
+const maxMessage = 1000
+
+func errorsOf(problems []hpa.Problem) string { return listed(problems, hpa.Error) }
+
+func listed(problems []hpa.Problem, level hpa.Level) string {
+	var texts []string
+	for _, p := range problems {
+		if p.Level == level {
+			texts = append(texts, p.Error())
+		}
+	}
+	return clip(strings.Join(texts, "; "))
+}
+
+func clip(s string) string {
+	if len(s) <= maxMessage {
+		return s
+	}
+	return strings.ToValidUTF8(s[:maxMessage], "") + "…"
+}
+
+// target says why no HPA can scale the target; nil if one can or if that is not known.
+func (d *decision) target() *finding {
+	t := d.Policy.Spec.TargetRef
+	switch d.Target.State {
+	case TargetKindUnknown:
+		return &finding{reason: KindUnknown, state: StatePending, message: fmt.Sprintf(
+			"the cluster has no kind %s in %s: install it, or mend spec.targetRef", t.Kind, t.APIVersion)}
+	case TargetNotScalable:
+		return &finding{reason: NotScalable, state: StateInvalid, message: fmt.Sprintf(
+			"a %s (%s) has no scale subresource, so nothing can scale it: name another target", t.Kind, t.APIVersion)}
+	}
+	return nil
+}
