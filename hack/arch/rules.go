@@ -34,6 +34,10 @@ func Loadline() Rules {
 			{"policy/controller", []string{"policy/api/v1alpha1", "policy/decide", "policy/hpa"}},
 			{"cmd/loadline-policy", []string{"policy/controller"}},
 			{"policy/query", nil},
+			{"deploy/crd", nil},
+			{"policy/manifest", []string{"deploy/crd", "policy/api/v1alpha1", "policy/hpa"}}, // deploy/crd in tests
+			{"policy/cli", []string{"deploy/crd", "policy/api/v1alpha1", "policy/hpa", "policy/manifest", "policy/query", "policy/schedule"}},
+			{"cmd/kubectl-loadline", []string{"policy/cli"}},
 		},
 		Free:    []string{"hack"},
 		FreeWhy: "hack/ is what only developers run, and may import anything; what ships must not depend on it",
@@ -49,6 +53,15 @@ func Loadline() Rules {
 			{
 				From: []string{"adapter", "cmd", "provider"}, Not: []string{"github.com/prometheus/prometheus/cmd", "github.com/prometheus/prometheus/web"},
 				Why: "we ask a Prometheus and are none; its server brings hundreds of packages",
+			},
+			{
+				From: []string{"cmd/kubectl-loadline", "policy/cli", "policy/manifest"},
+				Not: []string{
+					"k8s.io/apiserver", "sigs.k8s.io/controller-runtime", "k8s.io/client-go/kubernetes/typed", "k8s.io/client-go/informers",
+					"github.com/prometheus/prometheus/cmd", "github.com/prometheus/prometheus/web", "github.com/prometheus/prometheus/rules",
+					"github.com/prometheus/prometheus/scrape", "github.com/prometheus/prometheus/tsdb/index", "github.com/prometheus/prometheus/tsdb/wlog",
+				},
+				Why: "it is started anew for each call and for each completion in a shell: no server, no manager, no client of every kind",
 			},
 			{
 				From: []string{""}, Not: []string{"github.com/nats-io", "github.com/loadline/loadline/deploy/examples"},

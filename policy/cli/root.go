@@ -1,0 +1,101 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+	"k8s.io/cli-runtime/pkg/genericclioptions"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
+)
+
+// Exit codes.
+const (
+	exitFound = 1 // something is wrong with what was asked about, or it could not be done
+	exitUsage = 2 // the command was called wrongly
+)
+
+// Run runs the command that args name until it is done or ctx ends, and returns the
+// exit code of the process.
+func Run(ctx context.Context, args []string, streams genericiooptions.IOStreams) int {
+	cmd := NewCommand(streams)
+	cmd.SetArgs(args)
+	return exitCode(cmd.ExecuteContext(ctx), streams.ErrOut)
+}
+
+// env is what all commands share.
+type env struct {
+	genericiooptions.IOStreams
+	flags *genericclioptions.ConfigFlags
+	now   func() time.Time
+}
+
+// NewCommand returns kubectl-loadline.
+func NewCommand(streams genericiooptions.IOStreams) *cobra.Command {
+	e := &env{IOStreams: streams, flags: genericclioptions.NewConfigFlags(true), now: time.Now}
+	root := &cobra.Command{
+		Use:   "kubectl-loadline",
+		Short: "Write, convert and watch AutoscalingPolicies.",
+		Long: "Write, convert and watch AutoscalingPolicies, from which Loadline makes HorizontalPodAutoscalers.\n\n" +
+			"Exit codes: 0 success; 1 something is wrong with what was asked about, or it could not be done; 2 wrong usage.",
+		Annotations:   map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl loadline"},
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Args:          cobra.NoArgs,
+		Run:           func(cmd *cobra.Command, _ []string) { _ = cmd.Help() },
+	}
+	root.SetIn(streams.In)
+	root.SetOut(streams.Out)
+	root.SetErr(streams.ErrOut)
+	e.flags.AddFlags(root.PersistentFlags())
+	// The help and the documents are the same whoever prints them.
+	root.PersistentFlags().Lookup("cache-dir").DefValue = "$HOME/.kube/cache"
+	root.AddCommand(newRender(e), newVersion(e))
+	return root
+}
+
+// failure is an error of a command that was called rightly. cobra's own errors, about
+// flags and arguments, are not wrapped in one.
+type failure struct{ error }
+
+func (f failure) Unwrap() error { return f.error }
+
+// usageError is one that a command finds itself.
+type usageError struct{ text string }
+
+func (e usageError) Error() string { return e.text }
+
+func usagef(format string, args ...any) error { return usageError{fmt.Sprintf(format, args...)} }
+
+// errTold is a failure about which everything has been said.
+var errTold = errors.New("told")
+
+// runE makes a function the body of a command.
+func runE(f func(cmd *cobra.Command, args []string) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error {
+		if err := f(cmd, args); err != nil {
+			return failure{err}
+		}
+		return nil
+	}
+}
+
+func exitCode(err error, to io.Writer) int {
+	var found failure
+	var usage usageError
+	switch {
+	case err == nil:
+		return 0
+	case errors.Is(err, errTold):
+		return exitFound
+	case errors.As(err, &usage) || !errors.As(err, &found):
+		fmt.Fprintf(to, "error: %s\nSee 'kubectl loadline --help'.\n", err)
+		return exitUsage
+	default:
+		fmt.Fprintf(to, "error: %s\n", err)
+		return exitFound
+	}
+}

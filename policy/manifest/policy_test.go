@@ -1,0 +1,151 @@
+package manifest
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/kube-openapi/pkg/validation/spec"
+
+	"github.com/loadline/loadline/deploy/crd"
+	"github.com/loadline/loadline/policy/api/v1alpha1"
+)
+
+func newSchema(t testing.TB) *Schema {
+	t.Helper()
+	s, err := NewSchema(crd.AutoscalingPolicies(), v1alpha1.GroupVersion.Version)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func read(t testing.TB, text string) Document {
+	t.Helper()
+	docs, err := Read("f", strings.NewReader(text))
+	if err != nil || len(docs) != 1 {
+		t.Fatalf("%d documents, %v", len(docs), err)
+	}
+	return docs[0]
+}
+
+const small = `apiVersion: loadline.dev/v1alpha1
+kind: AutoscalingPolicy
+metadata: {name: web}
+spec:
+  targetRef: {apiVersion: apps/v1, kind: Deployment, name: web}
+  replicas: {max: 6}
+  objectives: [{requestRate: {perPod: 50}}]
+  fallback: {min: 3}
+`
+
+// The defaults are those of the CRD, and go nowhere but into what is there.
+func TestPolicyDefaults(t *testing.T) {
+	p, found := newSchema(t).Policy(read(t, small))
+	if p == nil || found != nil {
+		t.Fatalf("%v %v", p, found)
+	}
+	got := []any{p.Spec.Replicas, p.Spec.Mode, p.Spec.DeletionPolicy, p.Spec.Fallback.After, p.Spec.Profile}
+	want := []any{v1alpha1.Replicas{Min: 2, Max: 6}, v1alpha1.Enforce, v1alpha1.Delete, metav1.Duration{Duration: 2 * time.Minute}, v1alpha1.Profile("")}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	if p.Spec.Behavior != nil {
+		t.Error("a behavior that nobody wrote")
+	}
+	p, _ = newSchema(t).Policy(read(t, strings.Replace(strings.Replace(small, "{max: 6}", "{min: 0, max: 6}", 1), "  fallback: {min: 3}\n", "  mode: null\n", 1)))
+	if p == nil || p.Spec.Replicas.Min != 0 || p.Spec.Fallback != nil || p.Spec.Mode != v1alpha1.Enforce {
+		t.Errorf("%+v", p)
+	}
+}
+
+// No default of the CRD is inside a list, where GitOps tools would see it as drift.
+func TestNoDefaultInLists(t *testing.T) {
+	var walk func(s *spec.Schema, at string, inList bool)
+	defaults := 0
+	walk = func(s *spec.Schema, at string, inList bool) {
+		if s.Default != nil {
+			defaults++
+			if inList {
+				t.Errorf("%s has the default %v", at, s.Default)
+			}
+		}
+		for _, name := range slices.Sorted(maps.Keys(s.Properties)) {
+			property := s.Properties[name]
+			walk(&property, join(at, name), inList)
+		}
+		if s.Items != nil && s.Items.Schema != nil {
+			walk(s.Items.Schema, at+"[]", true)
+		}
+	}
+	walk(newSchema(t).root, "", false)
+	if defaults == 0 {
+		t.Error("no default at all: this test looks at nothing")
+	}
+}
+
+func TestPolicyProblems(t *testing.T) {
+	for name, tc := range map[string]struct {
+		from, to string
+		want     []string // FIELD@LINE: MESSAGE…
+		read     bool     // the policy can be read all the same
+	}{
+		"an unknown field":           {"  fallback:", "  fallbacks:", []string{"spec.fallbacks@8: there is no such field"}, false},
+		"an unknown field in a list": {"perPod: 50", "perPod: 50, perNode: 3", []string{"spec.objectives[0].requestRate.perNode@7: there is no such field"}, false},
+		"a field that is missing":    {"{max: 6}", "{min: 6}", []string{"spec.replicas.max@6: is required"}, false},
+		"two mistakes": {"{max: 6}\n  objectives: [{requestRate: {perPod: 50}}]", "{max: six}\n  objectives: many",
+			[]string{`spec.objectives@7: must be of type array: "string"`, `spec.replicas.max@6: must be of type integer: "string"`}, false},
+		"a target that is no number":    {"perPod: 50", "perPod: many", []string{"spec.objectives[0].requestRate.perPod@7: should match '"}, false},
+		"a target of another type":      {"perPod: 50", "perPod: [50]", []string{"spec.objectives[0].requestRate.perPod@7: must be of type integer,string: \"array\""}, false},
+		"a duration that is none":       {"{min: 3}", "{min: 3, after: 2x}", []string{`spec.fallback.after@8: "2x" is no duration`}, false},
+		"what others say better":        {"{max: 6}", "{max: 0}", []string{"spec.replicas.max@6: should be greater than or equal to 1"}, true},
+		"a kind that is not one of few": {"  fallback: {min: 3}", "  mode: Perhaps", []string{"spec.mode@8: should be one of [Enforce DryRun Paused]"}, true},
+		"no name":                       {"{name: web}", "{labels: {a: b}}", []string{"metadata.name@3: it is missing"}, false},
+		"a name that is none":           {"{name: web}", "{name: Web_1}", []string{`metadata.name@3: "Web_1": a lowercase RFC 1123 subdomain`}, false},
+		"an unknown field in metadata":  {"{name: web}", "{name: web, labls: {a: b}}", []string{`metadata@3: unknown field "labls"`}, false},
+		"a label that is none":          {"{name: web}", "{name: web, labels: {a: b c}}", []string{`metadata.labels@3: "b c": a valid label`}, false},
+		"nothing wrong":                 {"", "", nil, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if !strings.Contains(small, tc.from) {
+				t.Fatalf("%q is not in the policy", tc.from)
+			}
+			d := read(t, strings.Replace(small, tc.from, tc.to, 1))
+			p, found := newSchema(t).Policy(d)
+			var got []string
+			for _, f := range found {
+				got = append(got, fmt.Sprintf("%s@%d: %s", f.Field, d.Line(f.Field), f.Message))
+			}
+			slices.Sort(got)
+			same := slices.EqualFunc(tc.want, got, func(want, got string) bool { return strings.HasPrefix(got, want) })
+			if !same || (p != nil) != tc.read {
+				t.Errorf("read %t: %q, want %t: %q", p != nil, got, tc.read, tc.want)
+			}
+		})
+	}
+}
+
+// Whatever a document says, it is a policy or has a problem.
+func FuzzPolicy(f *testing.F) {
+	f.Add(small)
+	f.Add(strings.Replace(small, "50", "1e400", 1))
+	f.Add(strings.Replace(small, "{min: 3}", "{min: 3, after: 9999999h}", 1))
+	s := newSchema(f)
+	f.Fuzz(func(t *testing.T, text string) {
+		docs, err := Read("f", strings.NewReader(text))
+		if err != nil {
+			return
+		}
+		for _, d := range docs {
+			p, found := s.Policy(d)
+			if p == nil && len(found) == 0 {
+				t.Error("neither a policy nor a problem")
+			}
+		}
+	})
+}
