@@ -7,7 +7,10 @@ import (
 	"os"
 	"path/filepath"
 
+	"k8s.io/cli-runtime/pkg/genericiooptions"
+
 	"github.com/loadline/loadline/adapter"
+	"github.com/loadline/loadline/policy/cli"
 	"github.com/loadline/loadline/policy/controller"
 )
 
@@ -42,10 +45,11 @@ func write(dir string) error {
 		return err
 	}
 	pages := map[string]string{
-		"flags.md":          flagsPage("loadline-adapter", adapter.NewCommand(context.Background()).Flags()),
-		"metrics.md":        adapterMetrics,
-		"policy-flags.md":   flagsPage("loadline-policy", controller.NewCommand(context.Background()).Flags()),
-		"policy-metrics.md": policyMetrics,
+		"flags.md":            flagsPage("loadline-adapter", adapter.NewCommand(context.Background()).Flags()),
+		"metrics.md":          adapterMetrics,
+		"policy-flags.md":     flagsPage("loadline-policy", controller.NewCommand(context.Background()).Flags()),
+		"policy-metrics.md":   policyMetrics,
+		"kubectl-loadline.md": commandPage(cli.NewCommand(genericiooptions.NewTestIOStreamsDiscard())),
 	}
 	for name, text := range pages {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
