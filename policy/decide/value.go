@@ -2,6 +2,7 @@ package decide
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
@@ -12,50 +13,58 @@ import (
 	"github.com/loadline/loadline/policy/hpa"
 )
 
-// reading is what the HPA read for one objective.
-type reading struct {
-	objective       string
-	current, target string
+// Reading is what an HPA read for one objective of a policy.
+type Reading struct {
+	// Current and Target are for people. Current is empty where nothing was read; then
+	// Value.Current is no value either.
+	Current, Target string
 	Value
 }
 
-// readings are those of the objectives that the HPA could read, in their order.
-func (d *decision) readings() []reading {
-	metrics := hpa.Metrics(d.Policy)
-	if !ours(d.Snapshot) || len(metrics) != len(d.Policy.Spec.Objectives) {
+// Readings are those of all objectives in their order; none where the HPA is nil.
+func Readings(p *v1alpha1.AutoscalingPolicy, live *autoscalingv2.HorizontalPodAutoscaler) []Reading {
+	metrics := hpa.Metrics(p)
+	if live == nil || len(metrics) != len(p.Spec.Objectives) {
 		return nil
 	}
-	var out []reading
+	out := make([]Reading, 0, len(metrics))
 	for i, m := range metrics {
-		now := floor.Current(d.Live, m)
-		if now == nil {
-			continue
-		}
 		t := targetOf(m)
-		r := reading{objective: objective(&d.Policy.Spec.Objectives[i])}
-		r.Objective = r.objective
+		var now autoscalingv2.MetricValueStatus
+		if read := floor.Current(live, m); read != nil {
+			now = *read
+		}
+		r := Reading{Value: Value{Objective: objective(&p.Spec.Objectives[i])}}
 		switch {
-		case t.AverageUtilization != nil && now.AverageUtilization != nil:
-			r.current, r.target = percent(*now.AverageUtilization), percent(*t.AverageUtilization)
-			r.Current, r.Target = float64(*now.AverageUtilization), float64(*t.AverageUtilization)
-		case t.AverageValue != nil && now.AverageValue != nil:
-			r.current, r.Current = number(now.AverageValue)
-			r.target, r.Target = number(t.AverageValue)
-		case t.Value != nil && now.Value != nil:
-			r.current, r.Current = number(now.Value)
-			r.target, r.Target = number(t.Value)
+		case t.AverageUtilization != nil:
+			r.Target, r.Value.Target = percent(*t.AverageUtilization), float64(*t.AverageUtilization)
+			if now.AverageUtilization != nil {
+				r.Current, r.Value.Current = percent(*now.AverageUtilization), float64(*now.AverageUtilization)
+			}
+		case t.AverageValue != nil:
+			r.Target, r.Value.Target = number(t.AverageValue)
+			r.Current, r.Value.Current = number(now.AverageValue)
 		default:
-			continue
+			r.Target, r.Value.Target = number(t.Value)
+			r.Current, r.Value.Current = number(now.Value)
 		}
 		out = append(out, r)
 	}
 	return out
 }
 
+// readings are those of what the HPA could read, where it is ours.
+func (d *decision) readings() []Reading {
+	if !ours(d.Snapshot) {
+		return nil
+	}
+	return slices.DeleteFunc(Readings(d.Policy, d.Live), func(r Reading) bool { return r.Current == "" })
+}
+
 // metric is the first objective's value against its target, for people.
 func (d *decision) metric() string {
 	for _, r := range d.readings() {
-		return fmt.Sprintf("%s/%s %s", r.current, r.target, r.objective)
+		return fmt.Sprintf("%s/%s %s", r.Current, r.Target, r.Objective)
 	}
 	return ""
 }
@@ -70,8 +79,11 @@ func (d *decision) values() []Value {
 
 func percent(n int32) string { return strconv.Itoa(int(n)) + "%" }
 
-// number writes thousandths as people do: 42.5, not 42500m.
+// number writes thousandths as people do: 42.5, not 42500m. It is empty for nil.
 func number(q *resource.Quantity) (string, float64) {
+	if q == nil {
+		return "", 0
+	}
 	c := q.DeepCopy() // String and the like change it
 	f := c.AsApproximateFloat64()
 	if c.MilliValue()%1000 == 0 {
