@@ -125,13 +125,17 @@ func (d *decision) keep(stop *finding) {
 	if !ours(d.Snapshot) || stop.hands || d.Policy.Spec.Mode != v1alpha1.Enforce {
 		return
 	}
-	bounds := v1alpha1.Replicas{Min: writtenMin(d.Live, d.Policy.Spec.Replicas.Min), Max: d.Live.Spec.MaxReplicas}
-	d.evaluate(bounds, behaviorOf(d.Live))
+	d.evaluate(d.liveBounds(), behaviorOf(d.Live))
 	d.want = d.asItIs(d.Live.DeepCopy())
 	d.want.Spec.MinReplicas = ptr.To(d.floors.Min)
 	if !d.nearZero() {
 		d.write("a floor of the HPA has changed")
 	}
+}
+
+// liveBounds are those that the HPA was made with, floors aside.
+func (d *decision) liveBounds() v1alpha1.Replicas {
+	return v1alpha1.Replicas{Min: writtenMin(d.Live, d.Policy.Spec.Replicas.Min), Max: d.Live.Spec.MaxReplicas}
 }
 
 // pause freezes the HPA at its size. The floors stay as they are in the status: they

@@ -51,7 +51,11 @@ func (d *decision) intent() *v1alpha1.AutoscalingPolicyStatus {
 
 // hold puts the floors into a status.
 func (d *decision) hold(s *v1alpha1.AutoscalingPolicyStatus) {
-	s.Floors, s.Fallback, s.Release = d.floors.Floors, d.floors.Fallback, d.floors.Release
+	s.Floors, s.Fallback, s.Release = d.floors.Floors, d.floors.Fallback, d.floors.Release.DeepCopy()
+	if s.Release != nil && d.action != nil && d.action.Kind == Apply && d.Live != nil &&
+		*d.want.Spec.MinReplicas < ptr.Deref(d.Live.Spec.MinReplicas, 1) {
+		s.Release.LastStep = metav1.NewTime(d.now) // it may have been put off since it was decided
+	}
 }
 
 // status is the policy's after the action.
@@ -66,6 +70,13 @@ func (d *decision) status() *v1alpha1.AutoscalingPolicyStatus {
 		d.hold(s)
 	case s.HPA == nil:
 		s.Floors, s.Fallback, s.Release = nil, nil, nil
+	case d.stored.ObservedGeneration == 0:
+		// The status was lost while the HPA stays as it is: what its minimum is of has to
+		// be known when it moves again.
+		next := d.next
+		d.evaluate(d.liveBounds(), behaviorOf(d.Live))
+		d.next = next
+		d.hold(s)
 	}
 	s.Replicas, s.Metric = nil, ""
 	if ours(d.Snapshot) {
@@ -86,17 +97,22 @@ func (d *decision) written() (*v1alpha1.AppliedHPA, *int32) {
 	switch {
 	case d.action != nil && d.action.Kind == DeleteLoser:
 		return nil, nil
-	case applies:
-		a.Min = ptr.To(*d.want.Spec.MinReplicas)
-		a.Rewrites, a.Rewritten = d.rewrites()
-		return a, ptr.To(*a.Min)
-	case !ours(d.Snapshot):
+	case !ours(d.Snapshot) && !applies:
 		return nil, nil
 	}
-	live := ptr.Deref(d.Live.Spec.MinReplicas, 1)
+	live := int32(0)
+	if d.Live != nil {
+		live = ptr.Deref(d.Live.Spec.MinReplicas, 1)
+	}
+	if applies {
+		live = *d.want.Spec.MinReplicas
+	}
 	a.Min = &live
-	if d.want != nil && *d.want.Spec.MinReplicas != live && d.stored.HPA != nil {
-		a.Min = d.stored.HPA.Min // it is not what we wrote, and we do not write now
+	// What we did not decide is not what we wrote: it may be somebody's edit, to be dealt
+	// with when the mode is Enforce, or no more in a fight.
+	decided := d.floors != nil && d.Policy.Spec.Mode == v1alpha1.Enforce && *d.want.Spec.MinReplicas == live
+	if !decided && d.stored.HPA != nil && d.stored.HPA.Min != nil {
+		a.Min = d.stored.HPA.Min
 	}
 	a.Rewrites, a.Rewritten = d.rewrites()
 	return a, ptr.To(live)

@@ -86,6 +86,9 @@ func (e *evaluation) release(floors []v1alpha1.Floor) *v1alpha1.Release {
 	}
 	r.LastStep = e.past(r.LastStep)
 	r.NotBefore = nil
+	if min(e.liveMin(), e.Max) > r.Value {
+		return &r // the HPA has not followed the last step yet
+	}
 	from := r.LastStep.Add(every)
 	switch e.health.State {
 	case Bad:

@@ -86,3 +86,9 @@ func (e *evaluation) schedule(s Schedule) *v1alpha1.Floor {
 func Local(t time.Time) string {
 	return t.Format("2006-01-02 15:04") + " " + t.Location().String()
 }
+
+// Active says whether the schedule is in force.
+func (s Schedule) Active(now time.Time) bool {
+	_, active := s.spec.Active(now)
+	return active
+}

@@ -1,0 +1,196 @@
+package decide
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+
+	"github.com/loadline/loadline/policy/api/v1alpha1"
+	"github.com/loadline/loadline/policy/floor"
+	"github.com/loadline/loadline/policy/hpa"
+)
+
+// history is a world to which things happen at random, and what must hold in it.
+type history struct {
+	*world
+	random *rand.Rand
+	log    []string
+	// lowered is when a floor was lowered last; zero after a jump of the clock.
+	lowered time.Time
+}
+
+// Whatever happens, in whatever order: no write of ours sets a minimum below that of
+// the owner and the schedules in force, or above max; none takes a floor down by more
+// than a step, or two steps within a period; and when nothing happens any more, all
+// comes to rest at the owner's minimum.
+func TestHistories(t *testing.T) {
+	n := uint64(400)
+	if testing.Short() {
+		n = 40
+	}
+	for seed := range n {
+		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
+			h := &history{world: newWorld(t, fallback(2*time.Minute, 6)), random: rand.New(rand.NewPCG(seed, 3))}
+			h.wrote = h.check
+			t.Cleanup(func() {
+				if t.Failed() {
+					for _, l := range h.log {
+						t.Log(l)
+					}
+				}
+			})
+			for range 60 {
+				h.happen()
+				h.rest()
+			}
+			h.end()
+		})
+	}
+}
+
+func (h *history) note(format string, args ...any) {
+	h.log = append(h.log, h.now.Format("01-02 15:04:05 ")+fmt.Sprintf(format, args...))
+}
+
+// happen has one thing happen.
+func (h *history) happen() {
+	r := h.random
+	h.fail = nil
+	switch r.IntN(12) {
+	case 0, 1, 2, 3:
+		d := time.Duration(1+r.IntN(90)) * time.Second
+		h.note("%s pass", d)
+		h.pass(d)
+	case 4:
+		d := time.Duration(1+r.IntN(90)) * time.Minute
+		h.note("%s pass", d)
+		h.pass(d)
+	case 5:
+		d := time.Duration(r.IntN(48*3600)-24*3600) * time.Second
+		h.note("the clock jumps by %s", d)
+		h.now, h.lowered = h.now.Add(d), time.Time{}
+	case 6, 7:
+		h.metrics = []state{good, good, allBad, someBad, clamped, unseen, atZero, noTarget}[r.IntN(8)]
+		h.note("metrics are %s", h.metrics)
+	case 8:
+		h.owner()
+	case 9:
+		if h.live == nil {
+			return
+		}
+		h.edit(func(x *autoscalingv2.HorizontalPodAutoscaler) {
+			if r.IntN(4) == 0 {
+				x.Spec.MaxReplicas = int32(10 + r.IntN(10))
+			} else {
+				x.Spec.MinReplicas = ptr.To(int32(1 + r.IntN(int(x.Spec.MaxReplicas))))
+			}
+			h.note("somebody sets min %d max %d", *x.Spec.MinReplicas, x.Spec.MaxReplicas)
+		})
+	case 10:
+		h.note("the status is lost")
+		h.store(v1alpha1.AutoscalingPolicyStatus{})
+	case 11:
+		at, answer := len(h.writes)+r.IntN(4), r.IntN(2) == 0
+		h.note("write %d is lost, only the answer: %v", at, answer)
+		h.fail = func(n int) (bool, bool) { return n == at && !answer, n == at && answer }
+	}
+}
+
+// owner has the policy's owner change something.
+func (h *history) owner() {
+	r := h.random
+	h.spec(func(s *v1alpha1.AutoscalingPolicySpec) {
+		switch r.IntN(7) {
+		case 0:
+			s.Replicas.Min = int32(1 + r.IntN(int(s.Replicas.Max)))
+		case 1:
+			s.Replicas.Max = s.Replicas.Min + int32(r.IntN(15))
+		case 2:
+			s.Schedules = append(s.Schedules, v1alpha1.Schedule{
+				Name: fmt.Sprint("s", len(s.Schedules)), Min: int32(1 + r.IntN(20)),
+				Start:    fmt.Sprintf("%d */%d * * *", r.IntN(60), 1+r.IntN(5)),
+				Duration: metav1.Duration{Duration: time.Duration(1+r.IntN(180)) * time.Minute},
+			})
+			if len(s.Schedules) > 3 {
+				s.Schedules = nil
+			}
+		case 3:
+			s.Profile = []v1alpha1.Profile{v1alpha1.Balanced, v1alpha1.Steady, v1alpha1.Responsive}[r.IntN(3)]
+		case 4:
+			s.Fallback = nil
+			if r.IntN(2) == 0 {
+				fallback(time.Duration(30+r.IntN(600))*time.Second, int32(1+r.IntN(20)))(&v1alpha1.AutoscalingPolicy{})
+				s.Fallback = &v1alpha1.Fallback{After: metav1.Duration{Duration: time.Minute}, Min: int32(1 + r.IntN(20))}
+			}
+		case 5:
+			s.Mode = []v1alpha1.Mode{v1alpha1.Enforce, v1alpha1.Enforce, v1alpha1.Paused, v1alpha1.DryRun}[r.IntN(4)]
+		case 6:
+			s.TargetRef.Name = []string{"web", "api", "web"}[r.IntN(3)]
+		}
+		h.note("the owner: min %d max %d, %d schedules, fallback %v, %s %s", s.Replicas.Min, s.Replicas.Max, len(s.Schedules), s.Fallback, s.Profile, s.Mode)
+	})
+}
+
+// check sees each write of ours to an HPA that was there.
+func (h *history) check(before, after *autoscalingv2.HorizontalPodAutoscaler) {
+	h.t.Helper()
+	was, is, max := *before.Spec.MinReplicas, *after.Spec.MinReplicas, after.Spec.MaxReplicas
+	h.note("min %d → %d, max %d", was, is, max)
+	if is > max || h.policy.Spec.Mode == v1alpha1.DryRun {
+		h.t.Errorf("%s: min %d, max %d, mode %s", h.now, is, max, h.policy.Spec.Mode)
+	}
+	if h.policy.Spec.Mode != v1alpha1.Enforce {
+		if is != was {
+			h.t.Errorf("%s: min %d → %d while %s", h.now, was, is, h.policy.Spec.Mode)
+		}
+		return
+	}
+	least := h.policy.Spec.Replicas.Min
+	all, _ := floor.Compile(h.policy.Spec.Schedules)
+	for _, s := range all {
+		if s.Active(h.now) {
+			least = maxOf(least, s.Min)
+		}
+	}
+	if is < minOf(least, max) {
+		h.t.Errorf("%s: min %d is below %d, of the owner and the schedules", h.now, is, least)
+	}
+	if is >= was || was <= writtenMin(before, 0) || max < was && is == max {
+		return // not a floor that is lowered
+	}
+	next, every := hpa.Step(minOf(was, max), after.Spec.Behavior.ScaleDown)
+	if is < next {
+		h.t.Errorf("%s: min %d → %d, more than the step to %d", h.now, was, is, next)
+	}
+	if !h.lowered.IsZero() && h.now.Sub(h.lowered) < every {
+		h.t.Errorf("%s: min %d → %d, %s after the last step, every %s", h.now, was, is, h.now.Sub(h.lowered), every)
+	}
+	h.lowered = h.now
+}
+
+// end has nothing happen any more, and sees all come to rest.
+func (h *history) end() {
+	h.t.Helper()
+	h.fail, h.metrics = nil, good
+	h.note("the end")
+	h.spec(func(s *v1alpha1.AutoscalingPolicySpec) { s.Mode, s.Schedules = v1alpha1.Enforce, nil })
+	for range 400 {
+		p := h.rest()
+		if p.Next == 0 {
+			if h.min() != h.policy.Spec.Replicas.Min || len(h.policy.Status.Floors) > 0 || h.policy.Status.Release != nil || h.condition(v1alpha1.Ready) != "True Applied" {
+				h.t.Errorf("at rest with min %d of %d, %s, %+v", h.min(), h.policy.Spec.Replicas.Min, h.condition(v1alpha1.Ready), h.policy.Status)
+			}
+			return
+		}
+		h.now = h.now.Add(p.Next)
+	}
+	h.t.Errorf("it never comes to rest: min %d of %d, %+v", h.min(), h.policy.Spec.Replicas.Min, h.policy.Status)
+}
+
+func maxOf(a, b int32) int32 { return max(a, b) }
+func minOf(a, b int32) int32 { return min(a, b) }
