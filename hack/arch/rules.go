@@ -30,6 +30,7 @@ func Loadline() Rules {
 			{"policy/hpa", []string{"policy/api/v1alpha1"}},
 			{"policy/decide", []string{"policy/api/v1alpha1", "policy/floor", "policy/hpa"}},
 			{"policy/floor", []string{"policy/api/v1alpha1", "policy/hpa", "policy/schedule"}},
+			{"policy/convert", []string{"policy/api/v1alpha1", "policy/hpa"}},
 			{"policy/schedule", nil},
 			{"policy/controller", []string{"policy/api/v1alpha1", "policy/decide", "policy/hpa"}},
 			{"cmd/loadline-policy", []string{"policy/controller"}},

@@ -14,12 +14,14 @@ const (
 	RequestRateMetric = "http_requests_per_second"
 	QueueMetric       = "reminder_queue_depth"
 	QueueLabel        = "queue"
+	// QueryPrefix begins the name of every query's metric.
+	QueryPrefix = "loadline-query."
 )
 
 // QueryMetric returns the name under which a policy's query is served as an external
 // metric. A query's name has no dot, so the last one divides.
 func QueryMetric(policy, query string) string {
-	return "loadline-query." + policy + "." + query
+	return QueryPrefix + policy + "." + query
 }
 
 // Metrics returns what the HPA of p reads, one for each objective in its order. An

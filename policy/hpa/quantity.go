@@ -7,16 +7,30 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"k8s.io/apimachinery/pkg/api/resource"
 )
 
-// endless matches quantities with an exponent of four digits and more. To read
+// endless matches numbers with an exponent of four digits and more. To read
 // 1e-2147483647, resource.Quantity would hold a number of two billion digits: it takes
 // minutes and gigabytes.
-var endless = regexp.MustCompile(`[eE][+-]?[0-9]{4,}$`)
+var endless = regexp.MustCompile(`^[+-]?[0-9.]+[eE][+-]?[0-9]{4,}$`)
+
+// ParseQuantity reads a quantity, and refuses one that it would take long to read.
+func ParseQuantity(text string) (resource.Quantity, error) {
+	if endless.MatchString(text) {
+		return resource.Quantity{}, fmt.Errorf("%.40q is no quantity: its exponent is out of range", text)
+	}
+	q, err := resource.ParseQuantity(text)
+	if err != nil {
+		return resource.Quantity{}, fmt.Errorf("%.40q is no quantity: give a number such as 50, 0.5 or 500m", text)
+	}
+	return q, nil
+}
 
 // CheckQuantities refuses JSON in which a field that is a quantity of a policy or an
-// HPA has an exponent of four digits or more, before anything tries to read it. JSON
-// that is none passes as far as it goes: whoever reads it says so.
+// HPA cannot be read as one by ParseQuantity: whoever reads the whole of it would hang,
+// or tell no field. JSON that is none passes as far as it goes, for them to refuse.
 func CheckQuantities(document []byte) error {
 	decoder := json.NewDecoder(bytes.NewReader(document))
 	decoder.UseNumber()
@@ -41,8 +55,10 @@ func CheckQuantities(document []byte) error {
 			in.key, in.named = text, true
 			continue
 		}
-		if text := fmt.Sprint(token); in.object && isQuantity(in.key) && endless.MatchString(text) {
-			return fmt.Errorf("%s: %.40q is no quantity: its exponent is out of range", pathOf(open), text)
+		if _, end := token.(json.Delim); !end && token != nil && in.object && isQuantity(in.key) && !ofLabels(open) {
+			if _, err := ParseQuantity(fmt.Sprint(token)); err != nil {
+				return fmt.Errorf("%s: %w", pathOf(open), err)
+			}
 		}
 		in.named = false
 		in.index++
@@ -62,6 +78,18 @@ type level struct {
 func isQuantity(key string) bool {
 	return slices.ContainsFunc([]string{"perPod", "value", "averageValue", "tolerance", "targetAverageValue", "targetValue"},
 		func(name string) bool { return strings.EqualFold(name, key) })
+}
+
+// ofLabels reports whether the innermost object has labels: a label may have any name.
+func ofLabels(open []level) bool {
+	if len(open) < 2 {
+		return false
+	}
+	switch open[len(open)-2].key {
+	case "matchLabels", "labels", "annotations":
+		return true
+	}
+	return false
 }
 
 func pathOf(open []level) string {
