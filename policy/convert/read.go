@@ -3,18 +3,14 @@ package convert
 import (
 	"bufio"
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"maps"
-	"slices"
-	"strings"
 
 	autoscalingv1 "k8s.io/api/autoscaling/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	"k8s.io/apimachinery/pkg/runtime"
-	serializer "k8s.io/apimachinery/pkg/runtime/serializer/json"
+	"k8s.io/apimachinery/pkg/runtime/serializer/json"
 	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
 	"sigs.k8s.io/yaml"
 
@@ -25,25 +21,10 @@ import (
 // MaxBytes is the longest document that is read: no API server takes more than 3 MiB.
 const MaxBytes = 3 << 20
 
-// ReadPolicy reads a policy from one document of YAML or JSON, with the defaults of the
-// CRD's schema filled in, or returns nil and what is wrong with the document: a field
-// that is unknown or there twice, too. It does not call hpa.Check.
-func ReadPolicy(document []byte) (*v1alpha1.AutoscalingPolicy, []hpa.Problem) {
-	p, err := read(document, v1alpha1.AddToScheme, fillIn)
-	if err != nil {
-		return nil, unreadable(err)
-	}
-	policy, ok := p.(*v1alpha1.AutoscalingPolicy)
-	if !ok {
-		return nil, unreadable(fmt.Errorf("it is a list: give one %s", v1alpha1.Kind))
-	}
-	return policy, nil
-}
-
 // ReadHPA makes a policy of an HPA of autoscaling/v1 or v2 in one document of YAML or
-// JSON; see FromV2.
+// JSON; see FromV2. A field that is unknown or there twice is an Error, too.
 func ReadHPA(document []byte) (*v1alpha1.AutoscalingPolicy, []hpa.Problem) {
-	h, err := read(document, addHPAs, func(map[string]any) error { return nil })
+	h, err := read(document)
 	if err != nil {
 		return nil, unreadable(err)
 	}
@@ -53,67 +34,12 @@ func ReadHPA(document []byte) (*v1alpha1.AutoscalingPolicy, []hpa.Problem) {
 	case *autoscalingv2.HorizontalPodAutoscaler:
 		return FromV2(h)
 	}
-	return nil, unreadable(errors.New("it is no HorizontalPodAutoscaler"))
+	return nil, unreadable(fmt.Errorf("it is a %s: give one HorizontalPodAutoscaler", h.GetObjectKind().GroupVersionKind().Kind))
 }
 
-func addHPAs(s *runtime.Scheme) error {
-	return errors.Join(autoscalingv1.AddToScheme(s), autoscalingv2.AddToScheme(s))
-}
-
-// fillIn sets what the schema has a default for, where it is left out, and refuses
-// targets that the schema does.
-func fillIn(policy map[string]any) error {
-	spec, ok := policy["spec"].(map[string]any)
-	if !ok {
-		return errors.New("it has no spec")
-	}
-	set := func(in any, key string, value any) {
-		// A null that has a default is dropped before, as if it were not there.
-		if m, ok := in.(map[string]any); ok && m[key] == nil {
-			m[key] = value
-		}
-	}
-	set(spec["replicas"], "min", defaultMin)
-	set(spec["fallback"], "after", "2m")
-	set(spec, "mode", string(v1alpha1.Enforce))
-	set(spec, "deletionPolicy", string(v1alpha1.Delete))
-	return fractions("spec.objectives", spec["objectives"])
-}
-
-// fractions refuses targets that are a number but no integer: to the schema they are
-// none, though Quantity reads them.
-func fractions(path string, node any) error {
-	switch n := node.(type) {
-	case []any:
-		for i, of := range n {
-			if err := fractions(fmt.Sprintf("%s[%d]", path, i), of); err != nil {
-				return err
-			}
-		}
-	case map[string]any:
-		for _, key := range slices.Sorted(maps.Keys(n)) {
-			at := path + "." + key
-			if number, ok := n[key].(json.Number); ok && (key == "perPod" || key == "value") && strings.ContainsAny(number.String(), ".eE") {
-				return fmt.Errorf("%s: %s is no integer: write \"%s\", in quotes", at, number, number)
-			}
-			if err := fractions(at, n[key]); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// read decodes one document into one of the types that add knows.
-func read(document []byte, add func(*runtime.Scheme) error, edit func(map[string]any) error) (runtime.Object, error) {
-	tree, err := one(document)
-	if err != nil {
-		return nil, err
-	}
-	if err := edit(tree); err != nil {
-		return nil, err
-	}
-	text, err := json.Marshal(tree)
+// read decodes the only document.
+func read(document []byte) (runtime.Object, error) {
+	text, err := only(document)
 	if err != nil {
 		return nil, err
 	}
@@ -121,85 +47,58 @@ func read(document []byte, add func(*runtime.Scheme) error, edit func(map[string
 		return nil, err
 	}
 	scheme := runtime.NewScheme()
-	if err := add(scheme); err != nil {
+	if err := errors.Join(autoscalingv1.AddToScheme(scheme), autoscalingv2.AddToScheme(scheme)); err != nil {
 		return nil, err
 	}
-	strict := serializer.NewSerializerWithOptions(serializer.DefaultMetaFactory, scheme, scheme, serializer.SerializerOptions{Strict: true})
-	object, got, err := strict.Decode(text, nil, nil)
+	decoder := json.NewSerializerWithOptions(json.DefaultMetaFactory, scheme, scheme, json.SerializerOptions{Strict: true})
+	object, got, err := decoder.Decode(text, nil, nil)
 	switch {
 	case runtime.IsMissingKind(err), runtime.IsMissingVersion(err):
 		return nil, errors.New("it has no apiVersion or no kind")
 	case runtime.IsNotRegisteredError(err):
-		return nil, fmt.Errorf("it is %s of %s: give %s", got.Kind, got.GroupVersion(), kinds(scheme))
+		return nil, fmt.Errorf("it is a %s of %s: give a HorizontalPodAutoscaler of autoscaling/v1 or autoscaling/v2", got.Kind, got.GroupVersion())
 	}
 	return object, err
 }
 
-// kinds names what a scheme can read.
-func kinds(scheme *runtime.Scheme) string {
-	var names []string
-	for gvk := range scheme.AllKnownTypes() {
-		if gvk.Kind == v1alpha1.Kind || gvk.Kind == "HorizontalPodAutoscaler" {
-			names = append(names, gvk.Kind+" of "+gvk.GroupVersion().String())
-		}
-	}
-	slices.Sort(names)
-	return strings.Join(names, " or ")
-}
-
-// one reads the only document that is not empty.
-func one(document []byte) (map[string]any, error) {
+// only returns, as JSON, the only document that is not empty.
+func only(document []byte) ([]byte, error) {
 	if len(document) > MaxBytes {
 		return nil, fmt.Errorf("it has %d bytes, more than %d", len(document), MaxBytes)
 	}
-	var tree map[string]any
+	var found []byte
 	for reader := utilyaml.NewYAMLReader(bufio.NewReader(bytes.NewReader(document))); ; {
 		part, err := reader.Read()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
+		switch {
+		case errors.Is(err, io.EOF) && found == nil:
+			return nil, errors.New("it is empty")
+		case errors.Is(err, io.EOF):
+			return found, nil
+		case err != nil:
 			return nil, err
 		}
-		next, err := object(part)
+		text, err := yaml.YAMLToJSONStrict(part)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("it cannot be read: %w", err)
 		}
-		if next != nil && tree != nil {
+		if string(text) == "null" {
+			continue
+		}
+		if found != nil {
 			return nil, errors.New("it is more than one document: give one")
 		}
-		if next != nil {
-			tree = next
-		}
+		found = text
 	}
-	if tree == nil {
-		return nil, errors.New("it is empty")
-	}
-	return tree, nil
-}
-
-// object keeps numbers as they are; nil if there is nothing.
-func object(part []byte) (map[string]any, error) {
-	text, err := yaml.YAMLToJSONStrict(part)
-	if err != nil {
-		return nil, fmt.Errorf("it is no YAML: %w", err)
-	}
-	decoder := json.NewDecoder(bytes.NewReader(text))
-	decoder.UseNumber()
-	var out map[string]any
-	if err := decoder.Decode(&out); err != nil {
-		return nil, fmt.Errorf("it is no object: %w", err)
-	}
-	return out, nil
 }
 
 func unreadable(err error) []hpa.Problem {
-	if strict, ok := runtime.AsStrictDecodingError(err); ok {
-		var found []hpa.Problem
-		for _, one := range strict.Errors() {
-			found = append(found, hpa.Problem{Level: hpa.Error, Message: one.Error()})
-		}
-		return found
+	strict, ok := runtime.AsStrictDecodingError(err)
+	if !ok {
+		return []hpa.Problem{{Level: hpa.Error, Message: err.Error()}}
 	}
-	return []hpa.Problem{{Level: hpa.Error, Message: err.Error()}}
+	var found []hpa.Problem
+	for _, one := range strict.Errors() {
+		found = append(found, hpa.Problem{Level: hpa.Error, Message: one.Error()})
+	}
+	return found
 }
