@@ -311,7 +311,7 @@ func TestReadsAreCounted(t *testing.T) {
 	f.store.Fail(queue(), start, errors.New("not ours"))
 	_, _ = f.external.GetExternalMetric(t.Context(), "a", everyName, cmprovider.ExternalMetricInfo{Metric: "depth"})
 	err := testutil.GatherAndCompare(f.registry, strings.NewReader(`
-# HELP loadline_reads_total Reads by API, metric and outcome (ok, or why there was no value). Metrics that no rule gives count as metric="".
+# HELP loadline_reads_total Reads by API, metric and outcome (ok, or why there was no value). Queries of policies count as one metric, and metrics that no rule gives as metric="".
 # TYPE loadline_reads_total counter
 loadline_reads_total{api="custom",metric="",outcome="undefined"} 2
 loadline_reads_total{api="custom",metric="requests",outcome="ok"} 1

@@ -17,7 +17,15 @@ import (
 type External struct {
 	Reader  *Reader
 	Catalog *catalog.Catalog
+	Queries Queries // asked before the catalog; nil: there are none
 	Metrics *Metrics
+}
+
+// Queries are external metrics that no rule gives.
+type Queries interface {
+	// PromQL is what is sent to the source for one; ok is false for a name that is none
+	// of theirs. The error, a *metric.Error, says why one is not there or is not served.
+	PromQL(namespace, metric string) (promQL string, ok bool, err error)
 }
 
 var _ cmprovider.ExternalMetricsProvider = (*External)(nil)
@@ -29,28 +37,49 @@ func (e *External) GetExternalMetric(ctx context.Context, namespace string, metr
 	began := e.Reader.Now()
 	ctx, cancel := context.WithTimeout(ctx, e.Reader.Patience)
 	defer cancel()
-	known := false
-	e.Catalog.Wait(ctx, func() bool {
-		_, known = e.Catalog.External(info.Metric)
-		return known
-	})
-	list, err := e.get(ctx, metric.Identifier{
-		API: metric.External, Metric: info.Metric, Namespace: namespace, MetricSelector: metricSelector.String(),
-	}, known)
-	e.Metrics.read(metric.External, info.Metric, known, err, e.Reader.Now().Sub(began))
+	id := metric.Identifier{API: metric.External, Metric: info.Metric, Namespace: namespace, MetricSelector: metricSelector.String()}
+	list, name, err := e.get(ctx, id)
+	e.Metrics.read(metric.External, name, name != "", err, e.Reader.Now().Sub(began))
 	if err != nil {
 		return nil, statusError(err)
 	}
 	return list, nil
 }
 
-func (e *External) get(ctx context.Context, id metric.Identifier, known bool) (*external_metrics.ExternalMetricValueList, error) {
-	if !known {
-		return nil, e.Catalog.Missing(catalog.Name{Metric: id.Metric})
+// get returns the answer, and the name by which the read is counted: that of a rule's
+// metric, the same one for all queries of policies, or none.
+func (e *External) get(ctx context.Context, id metric.Identifier) (list *external_metrics.ExternalMetricValueList, name string, err error) {
+	if e.Queries != nil {
+		if promQL, ok, err := e.Queries.PromQL(id.Namespace, id.Metric); ok || err != nil {
+			if err == nil {
+				list, err = e.read(ctx, id, promQL)
+			}
+			return list, metric.QueryPrefix + "*", err
+		}
 	}
+	known := false
+	e.Catalog.Wait(ctx, func() bool {
+		_, known = e.Catalog.External(id.Metric)
+		return known
+	})
+	if !known {
+		return nil, "", e.Catalog.Missing(catalog.Name{Metric: id.Metric})
+	}
+	list, err = e.read(ctx, id, "")
+	return list, id.Metric, err
+}
+
+// read answers from the store. promQL is that of a query; empty for a rule's metric,
+// which does not change its meaning while we run.
+func (e *External) read(ctx context.Context, id metric.Identifier, promQL string) (*external_metrics.ExternalMetricValueList, error) {
 	data, err := e.Reader.Read(ctx, id, id.Namespace)
 	if err != nil {
 		return nil, err
+	}
+	if promQL != "" && data.PromQL != promQL {
+		// The target may have changed with the query: the old value would mean another size.
+		e.Reader.Evaluator.Soon(id)
+		return nil, metric.Errorf(metric.Pending, "the query has changed since it was evaluated; that is under way")
 	}
 	if len(data.Series) == 0 {
 		return nil, metric.Errorf(metric.Absent, "the source has no series for it (absence is not zero); asked: %s", data.PromQL)

@@ -21,7 +21,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 	return &Metrics{
 		reads: f.NewCounterVec(prometheus.CounterOpts{
 			Name: "loadline_reads_total",
-			Help: "Reads by API, metric and outcome (ok, or why there was no value). Metrics that no rule gives count as metric=\"\".",
+			Help: "Reads by API, metric and outcome (ok, or why there was no value). Queries of policies count as one metric, and metrics that no rule gives as metric=\"\".",
 		}, []string{"api", "metric", "outcome"}),
 		duration: f.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "loadline_read_duration_seconds", Help: "Time to answer a read, without authentication, authorization and encoding.",

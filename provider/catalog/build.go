@@ -12,6 +12,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
+	"github.com/loadline/loadline/provider/metric"
 	"github.com/loadline/loadline/provider/rule"
 	"github.com/loadline/loadline/provider/source"
 )
@@ -73,6 +74,10 @@ func (f *finding) add(series source.Series, scopes Scopes) {
 		return
 	}
 	entry := Entry{Rule: r, Series: series.Name, seen: f.at}
+	if r.External() && strings.HasPrefix(name, metric.QueryPrefix) {
+		f.problems[name] = append(f.problems[name], fmt.Sprintf("%s: gives the metric name %s from the series %s, but names that begin with %s are those of policies' queries: choose another name.as", r.ID(), name, series.Name, metric.QueryPrefix))
+		return
+	}
 	if r.External() {
 		f.offers = append(f.offers, offer{Name{Metric: name}, entry})
 		return

@@ -35,6 +35,7 @@ type Demand interface {
 type Options struct {
 	Source  Source
 	Catalog Catalog
+	Queries Queries // asked before the catalog; nil: there are none
 	Objects Objects
 	Mapper  rule.Mapper
 	Demand  Demand
@@ -128,7 +129,7 @@ func (e *Evaluator) query(ctx context.Context, q plan.Query) error {
 	ctx, cancel := context.WithTimeout(ctx, e.opts.Timeout)
 	defer cancel()
 	began := e.opts.Now()
-	answer, err := e.opts.Source.Query(ctx, q.PromQL)
+	answer, err := e.ask(ctx, q)
 	e.opts.Metrics.query(q.Rule, err, e.opts.Now().Sub(began), len(answer.Warnings))
 	if err != nil {
 		typed := failure(q, err)

@@ -20,12 +20,16 @@ import (
 // A value that cannot be served spoils its own object for custom metrics. An
 // external metric is the sum of its series, so one bad series spoils it all.
 func join(a source.Answer, q plan.Query, api metric.API, evaluated time.Time) (*store.Data, error) {
-	// A query names every object, and more of it than that fits into no message.
-	d := &store.Data{Evaluated: evaluated, Window: q.Window, PromQL: clip(q.PromQL, 1000)}
-	var err error
+	d := &store.Data{Evaluated: evaluated, Window: q.Window, PromQL: q.PromQL}
+	err := tooMany(a, q)
+	if err != nil {
+		return nil, err
+	}
 	if api == metric.External {
 		d.Series, err = joinSeries(a)
 	} else {
+		// A query names every object, and more of it than that fits into no message.
+		d.PromQL = clip(q.PromQL, 1000)
 		d.Objects, d.Bad, err = joinObjects(a, q.ObjectLabel, q.Names)
 	}
 	if err != nil {

@@ -88,17 +88,23 @@ func (e *Evaluator) setStuck(kind schema.GroupResource, stuck bool) {
 // resolve joins an identifier with its rule and its live objects.
 func (e *Evaluator) resolve(ctx context.Context, id metric.Identifier) (plan.Want, error) {
 	w := plan.Want{ID: id}
+	q, isQuery, err := e.queryOf(id)
+	if err != nil {
+		return w, err
+	}
 	entry, ok := e.opts.Catalog.External(id.Metric)
 	if id.API == metric.Custom {
 		entry, ok = e.opts.Catalog.Custom(catalog.Name{Resource: id.Resource, Metric: id.Metric})
 	}
-	if !ok {
+	switch {
+	case isQuery:
+		w.Rule = q
+	case ok:
+		w.Rule, w.Series = entry.Rule, entry.Series
+	default:
 		e.opts.Catalog.Wake()
 		return w, metric.Errorf(metric.Undefined, "no rule gives a metric %q from a series that the source holds", id.Metric)
 	}
-	w.Rule, w.Series = entry.Rule, entry.Series
-
-	var err error
 	if w.MetricSelector, err = labels.Parse(id.MetricSelector); err != nil {
 		return w, metric.Because(metric.Invalid, err, "metric selector")
 	}

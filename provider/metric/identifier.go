@@ -42,6 +42,10 @@ type Identifier struct {
 	MetricSelector string
 }
 
+// QueryPrefix begins the names of the external metrics that are queries of
+// AutoscalingPolicies, and of no others.
+const QueryPrefix = "loadline-query."
+
 // String is for logs and error messages.
 func (i Identifier) String() string {
 	var b strings.Builder

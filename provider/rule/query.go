@@ -37,6 +37,9 @@ type Query struct {
 	// subquery; Window is the longest of them, 0 if it is not a constant.
 	Instant, Range bool
 	Window         time.Duration
+	// MaxSeries is how many series the answer has at most; 0 for no bound but the
+	// source's.
+	MaxSeries int
 }
 
 // queryArgs are the variables of a metricsQuery.

@@ -32,7 +32,7 @@ type Data struct {
 	// Window of the query's range selectors; 0 where the query has none or
 	// where it cannot be told.
 	Window time.Duration
-	// PromQL that was sent, for messages; the end of a long one is cut off.
+	// PromQL that was sent. Of one that names objects, the end is cut off if it is long.
 	PromQL string
 }
 

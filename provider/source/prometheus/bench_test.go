@@ -35,7 +35,7 @@ func BenchmarkDecodeAnswer(b *testing.B) {
 	b.SetBytes(int64(body.Len()))
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := decodeAnswer(bytes.NewReader(body.Bytes()), DefaultMaxValues); err != nil {
+		if _, err := decodeAnswer(bytes.NewReader(body.Bytes()), DefaultMaxValues, 0); err != nil {
 			b.Fatal(err)
 		}
 	}

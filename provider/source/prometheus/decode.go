@@ -55,13 +55,16 @@ func (p *point) UnmarshalJSON(data []byte) error {
 
 // decodeAnswer reads the body of /api/v1/query one sample at a time, at most
 // maxValues of them. A scalar becomes one sample without labels; any other type
-// but a vector is refused.
-func decodeAnswer(body io.Reader, maxValues int) (source.Answer, error) {
+// but a vector is refused. If most is not 0, the samples after so many are not read.
+func decodeAnswer(body io.Reader, maxValues, most int) (source.Answer, error) {
 	e := newEnvelope(body)
-	r := resultDecoder{envelope: e, maxValues: maxValues, builder: labels.NewScratchBuilder(8)}
+	r := resultDecoder{envelope: e, maxValues: maxValues, most: most, builder: labels.NewScratchBuilder(8)}
 	err := e.read(func(first json.Token) error { return e.restOfObject(first, r.field) })
 	if err == nil {
 		err = r.complete()
+	}
+	if errors.Is(err, errEnough) {
+		err = nil
 	}
 	if err != nil {
 		return source.Answer{}, err
@@ -69,9 +72,13 @@ func decodeAnswer(body io.Reader, maxValues int) (source.Answer, error) {
 	return source.Answer{Samples: r.samples, Warnings: e.warnings}, nil
 }
 
+// errEnough ends the reading of an answer of which no more is wanted.
+var errEnough = errors.New("enough")
+
 type resultDecoder struct {
 	*envelope
 	maxValues  int
+	most       int // samples that are read; 0: all
 	resultType string
 	early      json.RawMessage // the result, if it came before its type
 	builder    labels.ScratchBuilder
@@ -135,6 +142,9 @@ func (r *resultDecoder) result() error {
 
 // sample reads one element of a vector into one, which is used again and again.
 func (r *resultDecoder) sample(one *element) error {
+	if r.most > 0 && len(r.samples) == r.most {
+		return errEnough
+	}
 	clear(one.Metric)
 	one.Value, one.Histogram = nil, nil
 	if err := r.json.Decode(one); err != nil {

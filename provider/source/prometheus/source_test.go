@@ -393,7 +393,7 @@ func FuzzDecodeAnswer(f *testing.F) {
 	f.Add([]byte(`{"data":{"result":[{"value":[1,"2"],"metric":{"a":"b"}}],"resultType":"vector"},"status":"success"}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		const most = 3
-		got, err := decodeAnswer(bytes.NewReader(body), most)
+		got, err := decodeAnswer(bytes.NewReader(body), most, 0)
 		if err != nil && len(got.Samples) > 0 || len(got.Samples) > most {
 			t.Errorf("%d samples with error %v", len(got.Samples), err)
 		}
