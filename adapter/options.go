@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/wait"
 	cmoptions "sigs.k8s.io/custom-metrics-apiserver/pkg/cmd/options"
 
+	"github.com/loadline/loadline/policy/query"
 	"github.com/loadline/loadline/provider/demand"
 )
 
@@ -25,6 +26,8 @@ type Options struct {
 	Server *cmoptions.CustomMetricsAdapterServerOptions
 	Source *SourceOptions
 	Cert   *CertOptions
+	// Queries of AutoscalingPolicies.
+	Queries query.Settings
 
 	ConfigFile        string
 	Kubeconfig        string
@@ -66,6 +69,8 @@ func NewOptions() *Options {
 		Source: newSourceOptions(),
 		Cert:   newCertOptions(),
 
+		Queries: query.Defaults(),
+
 		ClientQPS: 50, ClientBurst: 100,
 		DiscoveryInterval: 10 * time.Minute,
 		RelistInterval:    10 * time.Minute,
@@ -95,6 +100,7 @@ func (o *Options) AddFlags(fs *pflag.FlagSet) {
 	o.Server.AddFlags(fs)
 	o.Source.addFlags(fs)
 	o.Cert.addFlags(fs)
+	o.Queries.AddFlags(fs)
 
 	fs.BoolVar(&o.Server.SecureServing.DisableHTTP2Serving, "disable-http2", o.Server.SecureServing.DisableHTTP2Serving, "The same as --disable-http2-serving, by the name that prometheus-adapter gave it.")
 	fs.StringVar(&o.ConfigFile, "config", o.ConfigFile, "File with the rules, in the format of prometheus-adapter.")
@@ -127,6 +133,9 @@ func (o *Options) Validate() error {
 		errs = append(errs, errors.New("--config: must name the file with the rules"))
 	}
 	errs = append(errs, o.Source.validate()...)
+	if err := o.Queries.Validate(); err != nil {
+		errs = append(errs, err)
+	}
 	errs = append(errs, o.Cert.validate(o.Server.SecureServing.ServerCert.CertKey.CertFile)...)
 	for _, d := range []struct {
 		flag     string

@@ -3,6 +3,7 @@ package adapter
 import (
 	"context"
 	"net"
+	"slices"
 	"time"
 
 	"k8s.io/client-go/discovery"
@@ -11,10 +12,12 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/klog/v2"
 
+	"github.com/loadline/loadline/adapter/query"
 	"github.com/loadline/loadline/provider"
 	"github.com/loadline/loadline/provider/catalog"
 	"github.com/loadline/loadline/provider/demand"
 	"github.com/loadline/loadline/provider/eval"
+	"github.com/loadline/loadline/provider/metric"
 	"github.com/loadline/loadline/provider/object"
 	"github.com/loadline/loadline/provider/reference"
 	"github.com/loadline/loadline/provider/rule"
@@ -37,6 +40,8 @@ type parts struct {
 	store     *store.Store
 	evaluator *eval.Evaluator
 	watcher   *reference.Watcher // nil without prewarming
+	queries   *query.Table
+	policies  *query.Watcher // nil without queries
 	reader    *provider.Reader
 	metrics   *selfMetrics
 	plain     net.Listener // for metrics only; nil if off
@@ -70,9 +75,12 @@ func build(ctx context.Context, o *Options, rules *rule.Set, config *rest.Config
 	p.catalog = catalog.New(catalog.Options{
 		Rules: rules, Source: src, Scopes: p.mapper, Interval: o.RelistInterval, MaxAge: o.MaxAge, Now: time.Now, Changed: p.mapper.Changed(),
 	})
+	if err := p.follow(o, rules, config); err != nil {
+		return nil, err
+	}
 	p.metrics = newSelfMetrics()
 	p.evaluator = eval.New(eval.Options{
-		Source: src, Catalog: p.catalog, Objects: p.objects, Mapper: p.mapper, Demand: p.demand, Store: p.store,
+		Source: src, Catalog: p.catalog, Queries: p.queries, Objects: p.objects, Mapper: p.mapper, Demand: p.demand, Store: p.store,
 		Metrics: p.metrics.eval, Interval: o.EvaluationInterval, Timeout: o.QueryTimeout, Concurrency: o.QueryConcurrency, Now: time.Now,
 		MaxValues: o.MaxValuesHeld, Lookback: o.Source.SampleMaxAge, Discovered: p.catalog.Outcome,
 	})
@@ -80,7 +88,7 @@ func build(ctx context.Context, o *Options, rules *rule.Set, config *rest.Config
 		Demand: p.demand, Evaluator: p.evaluator, Store: p.store, MaxAge: o.ValueMaxAge, Patience: o.ReadPatience, Now: time.Now,
 	}
 	p.metrics.registry.MustRegister(&state{
-		demand: p.demand, store: p.store, catalog: p.catalog, objects: p.objects.Held, up: p.evaluator.Up, oldest: p.reader.Oldest, loaded: time.Now(), now: time.Now,
+		demand: p.demand, store: p.store, catalog: p.catalog, objects: p.objects.Held, queries: p.queries.Stats, up: p.evaluator.Up, oldest: p.reader.Oldest, loaded: time.Now(), now: time.Now,
 	})
 	if o.Prewarm {
 		client, err := kubernetes.NewForConfig(config)
@@ -98,6 +106,23 @@ func build(ctx context.Context, o *Options, rules *rule.Set, config *rest.Config
 	return p, nil
 }
 
+// follow makes what serves the queries of policies. They need the API of external
+// metrics, which is there if a rule gives some.
+func (p *parts) follow(o *Options, rules *rule.Set, config *rest.Config) error {
+	p.queries = query.New(o.Queries, func(ids []metric.Identifier) {
+		p.evaluator.Soon(slices.DeleteFunc(ids, func(id metric.Identifier) bool { return !p.demand.Has(id) })...)
+	})
+	if !o.Queries.Enabled || len(rules.External) == 0 {
+		return nil
+	}
+	policies, err := query.Policies(config)
+	if err != nil {
+		return err
+	}
+	p.policies = query.NewWatcher(policies, p.queries)
+	return nil
+}
+
 // start runs the parts as tasks until ctx ends.
 func (p *parts) start(ctx context.Context, t *tasks, o *Options) {
 	t.Go("API discovery", func() { p.mapper.Run(ctx) })
@@ -113,12 +138,15 @@ func (p *parts) start(ctx context.Context, t *tasks, o *Options) {
 			}
 		})
 	}
+	if p.policies != nil {
+		t.Go("watch of AutoscalingPolicies", func() { p.policies.Run(ctx) })
+	}
 	t.Go("evaluation", func() { p.evaluator.Run(ctx) })
 	t.Go("first evaluation", func() {
 		defer close(p.warm)
 		limit, cancel := context.WithTimeout(ctx, warmUp)
 		defer cancel()
-		if closed(limit, p.catalog.Listed()) && (p.watcher == nil || closed(limit, p.watcher.Synced())) {
+		if closed(limit, p.catalog.Listed()) && (p.watcher == nil || closed(limit, p.watcher.Synced())) && (p.policies == nil || closed(limit, p.policies.Synced())) {
 			p.evaluator.Evaluate(limit, p.demand.Wanted())
 		}
 	})

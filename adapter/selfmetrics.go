@@ -63,6 +63,7 @@ type state struct {
 	store   *store.Store
 	catalog *catalog.Catalog
 	objects func() int
+	queries func() (served, refused int)
 	up      func() (up, known bool)
 	oldest  func() (at time.Time, ok bool) // evaluation of the oldest value served
 	loaded  time.Time
@@ -82,6 +83,7 @@ var (
 	descRefused    = describe("value_rejections_total", "Evaluations whose values were not kept because of a limit: of one answer, or of all that is held.")
 	descOldest     = describe("oldest_value_age_seconds", "Age of the oldest value that a read is served with now, since its evaluation. Absent where none is, as after --value-max-age without the source.")
 	descNames      = describe("metric_names", "Metric names served, by API.", "api")
+	descQueries    = describe("queries", "Queries of AutoscalingPolicies, by whether they are served or refused.", "state")
 	descConflicts  = describe("rule_conflicts", "Metrics that two rules or series give, of which one hides the other.")
 	descFailed     = describe("rules_discovery_failed", "Rules whose newest series discovery failed.")
 	descObjects    = describe("objects_held", "Described objects held.")
@@ -91,7 +93,7 @@ var (
 
 // Describe implements prometheus.Collector.
 func (s *state) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{descWanted, descRejections, descMetrics, descValues, descMaxValues, descRefused, descOldest, descNames, descConflicts, descFailed, descObjects, descSource, descLoaded} {
+	for _, d := range []*prometheus.Desc{descWanted, descRejections, descMetrics, descValues, descMaxValues, descRefused, descOldest, descNames, descQueries, descConflicts, descFailed, descObjects, descSource, descLoaded} {
 		ch <- d
 	}
 }
@@ -116,6 +118,9 @@ func (s *state) Collect(ch chan<- prometheus.Metric) {
 	names := s.catalog.Stats()
 	gauge(descNames, float64(names.Custom), "custom")
 	gauge(descNames, float64(names.External), "external")
+	served, refused := s.queries()
+	gauge(descQueries, float64(served), "served")
+	gauge(descQueries, float64(refused), "refused")
 	gauge(descConflicts, float64(names.Conflicts))
 	gauge(descFailed, float64(names.Failed))
 	gauge(descObjects, float64(s.objects()))

@@ -30,7 +30,7 @@ func newServer(ctx context.Context, o *Options, config *rest.Config, rules *rule
 		custom = &provider.Custom{Reader: p.reader, Catalog: p.catalog, Objects: p.objects, Mapper: p.mapper, Metrics: p.metrics.reads}
 	}
 	if len(rules.External) > 0 {
-		external = &provider.External{Reader: p.reader, Catalog: p.catalog, Metrics: p.metrics.reads}
+		external = &provider.External{Reader: p.reader, Catalog: p.catalog, Queries: p.queries, Metrics: p.metrics.reads}
 	}
 
 	sayUnserved(klog.FromContext(ctx), rules)

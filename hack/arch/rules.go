@@ -7,10 +7,11 @@ func Loadline() Rules {
 		Arrows: []Arrow{
 			{"cmd/loadline-adapter", []string{"adapter"}},
 			{"adapter", []string{
-				"adapter/cert", "provider", "provider/catalog", "provider/demand", "provider/eval", "provider/metric",
+				"adapter/cert", "adapter/query", "policy/query", "provider", "provider/catalog", "provider/demand", "provider/eval", "provider/metric",
 				"provider/object", "provider/reference", "provider/rule", "provider/source/prometheus", "provider/store",
 			}},
 			{"adapter/cert", nil},
+			{"adapter/query", []string{"policy/api/v1alpha1", "policy/query", "provider/metric", "provider/plan", "provider/rule"}},
 			{"deploy", nil}, // the manifests and their tests
 			{"provider", []string{"provider/catalog", "provider/metric", "provider/store"}},
 			{"provider/eval", []string{
