@@ -7,6 +7,7 @@ import (
 	"flag"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -27,6 +28,10 @@ func TestMain(m *testing.M) {
 
 // The program says and exits as testdata has it.
 func TestScripts(t *testing.T) {
+	completion, err := filepath.Abs("kubectl_complete-loadline")
+	if err != nil {
+		t.Fatal(err)
+	}
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata",
 		UpdateScripts:       *update,
@@ -36,6 +41,7 @@ func TestScripts(t *testing.T) {
 			// No cluster, and none of whoever runs the tests.
 			env.Setenv("KUBECONFIG", env.WorkDir+"/no-kubeconfig")
 			env.Setenv("HOME", env.WorkDir)
+			env.Setenv("PLUGIN_COMPLETION", completion)
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "places": places},
