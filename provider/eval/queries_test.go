@@ -42,11 +42,13 @@ func (q queryTable) Query(namespace, name string) (plan.Renderer, bool, error) {
 // atMost is a backend that says how much of an answer was wanted.
 type atMost struct {
 	*backend
-	most []int
+	most []int // under the backend's lock
 }
 
 func (a *atMost) QueryAtMost(ctx context.Context, promQL string, most int) (source.Answer, error) {
+	a.mu.Lock()
 	a.most = append(a.most, most)
+	a.mu.Unlock()
 	answer, err := a.Query(ctx, promQL)
 	answer.Samples = answer.Samples[:min(most, len(answer.Samples))]
 	return answer, err
