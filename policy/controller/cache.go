@@ -58,19 +58,23 @@ func newTarget(namespace, apiVersion, kind, name string) target {
 	return target{namespace, gv.Group, kind, name}
 }
 
+func targetOfPolicy(o client.Object) []string {
+	return []string{policyTarget(o.(*v1alpha1.AutoscalingPolicy)).String()}
+}
+
+func targetOfHPA(o client.Object) []string {
+	return []string{hpaTarget(o.(*autoscalingv2.HorizontalPodAutoscaler)).String()}
+}
+
 // index adds the index to the cache. It fails where the API server does not know
 // the policy's kind.
 func index(ctx context.Context, mgr manager.Manager) error {
-	err := mgr.GetFieldIndexer().IndexField(ctx, &v1alpha1.AutoscalingPolicy{}, byTarget, func(o client.Object) []string {
-		return []string{policyTarget(o.(*v1alpha1.AutoscalingPolicy)).String()}
-	})
+	err := mgr.GetFieldIndexer().IndexField(ctx, &v1alpha1.AutoscalingPolicy{}, byTarget, targetOfPolicy)
 	if meta.IsNoMatchError(err) {
 		return fmt.Errorf("the cluster does not know the kind %s: apply deploy/crd: %w", v1alpha1.Kind, err)
 	}
 	if err != nil {
 		return err
 	}
-	return mgr.GetFieldIndexer().IndexField(ctx, &autoscalingv2.HorizontalPodAutoscaler{}, byTarget, func(o client.Object) []string {
-		return []string{hpaTarget(o.(*autoscalingv2.HorizontalPodAutoscaler)).String()}
-	})
+	return mgr.GetFieldIndexer().IndexField(ctx, &autoscalingv2.HorizontalPodAutoscaler{}, byTarget, targetOfHPA)
 }

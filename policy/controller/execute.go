@@ -1,6 +1,7 @@
 package controller
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -43,8 +44,13 @@ func (r *reconciler) turn(ctx context.Context, key types.NamespacedName) (time.D
 		// The words of the API server become the policy's status. That is no success:
 		// the write is tried again, later and later.
 		s.Refused = refusal
-		plan = decide.Decide(s)
+		plan = r.judge(s)
 		plan.Intent, plan.Action = nil, nil
+	}
+	if plan.ValuesOnly && !r.values.TryAccept() {
+		// They come after what is waited for: thousands of busy policies would else
+		// write values alone.
+		return min(cmp.Or(plan.Next, s.Settings.ValuesEvery), s.Settings.ValuesEvery), nil
 	}
 	if plan.Changed && s.Policy != nil {
 		if err := r.writeStatus(ctx, s.Policy, plan.Status); err != nil {
@@ -68,7 +74,7 @@ func (r *reconciler) decide(ctx context.Context, key types.NamespacedName) (deci
 	if err != nil {
 		return s, decide.Plan{}, err
 	}
-	plan := decide.Decide(s)
+	plan := r.judge(s)
 	if !retargets(plan) {
 		r.claims.drop(key)
 		return s, plan, nil
@@ -79,7 +85,7 @@ func (r *reconciler) decide(ctx context.Context, key types.NamespacedName) (deci
 	if s, err = r.gather(ctx, key); err != nil {
 		return s, decide.Plan{}, err
 	}
-	if plan = decide.Decide(s); !retargets(plan) {
+	if plan = r.judge(s); !retargets(plan) {
 		r.claims.drop(key)
 	}
 	return s, plan, nil

@@ -88,7 +88,11 @@ func readScale(ctx context.Context, c rest.Interface, gvr schema.GroupVersionRes
 	if gvr.Group == "" {
 		path = []string{"api", gvr.Version}
 	}
-	data, err := c.Get().AbsPath(append(path, "namespaces", namespace, gvr.Resource, name, "scale")...).DoRaw(ctx)
+	answer := c.Get().AbsPath(append(path, "namespaces", namespace, gvr.Resource, name, "scale")...).Do(ctx)
+	if err := answer.Error(); err != nil { // which has the server's words
+		return nil, err
+	}
+	data, err := answer.Raw()
 	if err != nil {
 		return nil, err
 	}

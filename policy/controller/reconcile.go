@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/events"
+	"k8s.io/client-go/util/flowcontrol"
 	"k8s.io/client-go/util/workqueue"
 	"k8s.io/klog/v2"
 	"k8s.io/utils/ptr"
@@ -22,6 +23,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/loadline/loadline/policy/api/v1alpha1"
+	"github.com/loadline/loadline/policy/decide"
 	"github.com/loadline/loadline/policy/hpa"
 )
 
@@ -35,6 +37,9 @@ const (
 // is no error: the HPA controller writes the status of an HPA at each sync.
 const conflictPause = 50 * time.Millisecond
 
+// valuesPerSecond bounds the status writes that only bring values up to date.
+const valuesPerSecond = 20
+
 // turnLimit bounds the work on one policy; a write and two of the status may each
 // take the time of a call.
 const turnLimit = time.Minute
@@ -45,10 +50,12 @@ type reconciler struct {
 	direct client.Client // reads the API server
 	scales rest.Interface
 	events events.EventRecorder
+	judge  func(decide.Snapshot) decide.Plan // decide.Decide
 
 	kinds    *kinds
 	features *features
 	claims   *claims
+	values   flowcontrol.RateLimiter // of status writes that only bring values up to date
 	metrics  *metrics
 	opts     *Options
 }

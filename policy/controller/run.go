@@ -15,12 +15,15 @@ import (
 	coordinationclient "k8s.io/client-go/kubernetes/typed/coordination/v1"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
+	"k8s.io/client-go/util/flowcontrol"
 	"k8s.io/klog/v2"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	"github.com/loadline/loadline/policy/decide"
 )
 
 // stopTimeout bounds the wait for writes under way when the process is asked to end.
@@ -84,9 +87,9 @@ func assemble(ctx context.Context, mgr manager.Manager, config *rest.Config, o *
 	}
 	metrics := newMetrics(o.MetricsMaxPolicies, mgr.Elected())
 	r := &reconciler{
-		cached: mgr.GetClient(), direct: direct, events: mgr.GetEventRecorder(Name),
+		cached: mgr.GetClient(), direct: direct, events: mgr.GetEventRecorder(Name), judge: decide.Decide,
 		kinds: newKinds(disco, o), features: newFeatures(direct, disco, o), scales: disco.RESTClient(),
-		claims: &claims{}, metrics: metrics, opts: o,
+		claims: &claims{}, values: flowcontrol.NewTokenBucketRateLimiter(valuesPerSecond, valuesPerSecond), metrics: metrics, opts: o,
 	}
 	if err := r.register(mgr); err != nil {
 		return err

@@ -1,0 +1,329 @@
+package controller
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+	"k8s.io/client-go/util/flowcontrol"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/loadline/loadline/policy/api/v1alpha1"
+	"github.com/loadline/loadline/policy/decide"
+	"github.com/loadline/loadline/policy/hpa"
+)
+
+var hpas = schema.GroupResource{Group: "autoscaling", Resource: "horizontalpodautoscalers"}
+
+// A new policy costs two writes, and one at rest none.
+func TestWritesOfAPolicy(t *testing.T) {
+	w := newWorld(t, newPolicy())
+	if _, err := w.turn(t.Context(), web); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"apply", "status"}, w.made()); diff != "" {
+		t.Error(diff)
+	}
+	want, _ := hpa.Build(newPolicy(), nil, hpa.Capabilities{Tolerance: true, ContainerResource: true})
+	if ours, foreign := hpa.Differences(want, w.hpa(t, "web")); len(ours)+len(foreign) > 0 {
+		t.Errorf("ours %v, foreign %v", ours, foreign)
+	}
+	w.settle(t)
+	if _, err := w.turn(t.Context(), web); err != nil || len(w.made()) > 0 {
+		t.Errorf("at rest: %v, writes %v", err, w.made())
+	}
+}
+
+// Whatever goes wrong with whichever write, once: the end is that of a run in which
+// nothing did, and the pause is short only where another writer was faster.
+func TestEachFaultOnce(t *testing.T) {
+	unbroken := newWorld(t, newPolicy())
+	unbroken.settle(t)
+	conflict := apierrors.NewConflict(hpas, "web", errors.New("the object has been modified"))
+	faults := map[string]struct {
+		fault
+		soon bool // tried again at once, as no error
+	}{
+		"conflict":         {fault{err: conflict}, true},
+		"gone":             {fault{err: apierrors.NewNotFound(hpas, "web")}, true},
+		"internal error":   {fault{err: apierrors.NewInternalError(errors.New("etcd is away"))}, false},
+		"too many":         {fault{err: apierrors.NewTooManyRequests("later", 1)}, false},
+		"invalid":          {fault{err: apierrors.NewInvalid(schema.GroupKind{Kind: "HorizontalPodAutoscaler"}, "web", field.ErrorList{field.Invalid(field.NewPath("spec"), 1, "no")})}, false},
+		"connection":       {fault{err: errors.New("read: connection reset by peer")}, false},
+		"lost answer":      {fault{err: errors.New("read: connection reset by peer"), lost: true}, false},
+		"lost in time":     {fault{err: context.DeadlineExceeded, lost: true}, false},
+		"lost to conflict": {fault{err: conflict, lost: true}, true},
+	}
+	for name, f := range faults {
+		for n := 1; n <= 2; n++ {
+			t.Run(fmt.Sprintf("%s at write %d", name, n), func(t *testing.T) {
+				w := newWorld(t, newPolicy())
+				w.fault = func(i int, _ string) fault {
+					if i == n {
+						return f.fault
+					}
+					return fault{}
+				}
+				result, err := w.Reconcile(t.Context(), reconcile.Request{NamespacedName: web})
+				if soon := err == nil && result.RequeueAfter > 0 && result.RequeueAfter < time.Second; soon != f.soon {
+					t.Errorf("requeued after %s, error %v", result.RequeueAfter, err)
+				}
+				w.fault = nil
+				w.settle(t)
+				if diff := cmp.Diff(unbroken.hpa(t, "web"), w.hpa(t, "web"), unstored); diff != "" {
+					t.Errorf("the HPA:\n%s", diff)
+				}
+				if diff := cmp.Diff(unbroken.policy(t).Status, w.policy(t).Status, unstored); diff != "" {
+					t.Errorf("the status:\n%s", diff)
+				}
+			})
+		}
+	}
+}
+
+// unstored leaves out what every store gives anew.
+var unstored = cmp.Options{
+	cmpopts.IgnoreFields(metav1.ObjectMeta{}, "ResourceVersion", "ManagedFields"),
+	cmpopts.EquateEmpty(),
+}
+
+// A write that is refused is said in the status by decide, and is tried again at the
+// pace of errors; the status is not written again and again.
+func TestRefused(t *testing.T) {
+	w := newWorld(t, newPolicy())
+	forbidden := apierrors.NewForbidden(hpas, "web", errors.New("not by you"))
+	w.fault = func(_ int, write string) fault {
+		if write == "apply" {
+			return fault{err: forbidden}
+		}
+		return fault{}
+	}
+	var seen *decide.Refusal
+	w.judge = func(s decide.Snapshot) decide.Plan {
+		if s.Refused == nil {
+			return decide.Decide(s)
+		}
+		seen = s.Refused
+		p := decide.Plan{Status: *s.Policy.Status.DeepCopy(), Changed: s.Policy.Status.State != "Refused"}
+		p.Status.State = "Refused"
+		p.Events = []decide.Event{{Warning: true, Reason: "Refused", Message: s.Refused.Message}}
+		return p
+	}
+	for range 3 {
+		if _, err := w.turn(t.Context(), web); !errors.Is(err, errRefused) {
+			t.Errorf("error %v", err)
+		}
+	}
+	if diff := cmp.Diff([]string{"apply", "status", "apply", "apply"}, w.made()); diff != "" {
+		t.Error(diff)
+	}
+	if seen == nil || seen.Conflict || !strings.Contains(seen.Message, "not by you") || w.policy(t).Status.State != "Refused" {
+		t.Errorf("refusal %+v, status %+v", seen, w.policy(t).Status)
+	}
+}
+
+// What another manager owns is a refusal with Conflict, where there is no Force.
+func TestRefusedForAnOwner(t *testing.T) {
+	w := newWorld(t, newPolicy())
+	w.settle(t)
+	foreign := w.hpa(t, "web")
+	foreign.Spec.MaxReplicas = 99
+	if err := w.client.Update(t.Context(), foreign); err != nil {
+		t.Fatal(err)
+	}
+	want, _ := hpa.Build(newPolicy(), nil, hpa.Capabilities{})
+	_, err := w.carryOut(t.Context(), &decide.Action{Kind: decide.Apply, HPA: want, ResourceVersion: w.hpa(t, "web").ResourceVersion})
+	r := refused(err)
+	if r == nil || !r.Conflict || !strings.Contains(r.Message, "maxReplicas") {
+		t.Errorf("%+v of %v", r, err)
+	}
+}
+
+// The intent is stored before the HPA follows, and a status that cannot be stored
+// keeps the HPA as it is.
+func TestIntentComesFirst(t *testing.T) {
+	judge := func(s decide.Snapshot) decide.Plan {
+		want, _ := hpa.Build(s.Policy, nil, hpa.Capabilities{})
+		want.Spec.MinReplicas = ptr.To[int32](4)
+		intent := s.Policy.Status.DeepCopy()
+		intent.Floors = []v1alpha1.Floor{{Owner: "schedule/morning", Value: 4}}
+		done := intent.DeepCopy()
+		done.EffectiveMin = ptr.To[int32](4)
+		return decide.Plan{Intent: intent, Action: &decide.Action{Kind: decide.Apply, HPA: want}, Status: *done, Changed: true}
+	}
+	t.Run("stored", func(t *testing.T) {
+		w := newWorld(t, newPolicy())
+		w.judge = judge
+		if _, err := w.turn(t.Context(), web); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff([]string{"status", "apply", "status"}, w.made()); diff != "" {
+			t.Error(diff)
+		}
+		if s := w.policy(t).Status; len(s.Floors) != 1 || *s.EffectiveMin != 4 {
+			t.Errorf("%+v", s)
+		}
+	})
+	t.Run("not stored", func(t *testing.T) {
+		w := newWorld(t, newPolicy())
+		w.judge = judge
+		w.fault = func(int, string) fault { return fault{err: errors.New("etcd is away")} }
+		if _, err := w.turn(t.Context(), web); err == nil {
+			t.Error("no error")
+		}
+		if diff := cmp.Diff([]string{"status"}, w.made()); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
+
+// Events follow the status that records them, and none follows one that is not stored.
+func TestEventsComeLast(t *testing.T) {
+	for name, broken := range map[string]bool{"stored": false, "not stored": true} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, newPolicy())
+			w.judge = func(s decide.Snapshot) decide.Plan {
+				return decide.Plan{Status: s.Policy.Status, Changed: true, Events: []decide.Event{{Reason: "Applied", Message: "100 % of it"}}}
+			}
+			w.fault = func(int, string) fault {
+				if broken {
+					return fault{err: errors.New("etcd is away")}
+				}
+				return fault{}
+			}
+			_, err := w.turn(t.Context(), web)
+			want := []string{"Normal Applied 100 % of it"}
+			if broken {
+				want = nil
+			}
+			if diff := cmp.Diff(want, w.events.all); diff != "" || (err != nil) != broken {
+				t.Errorf("error %v, events:\n%s", err, diff)
+			}
+		})
+	}
+}
+
+// What others put on our HPA is taken away, and nothing else, and only from the HPA
+// that was read.
+func TestRemoveFields(t *testing.T) {
+	w := newWorld(t, newPolicy())
+	w.settle(t)
+	h := w.hpa(t, "web")
+	h.Spec.Behavior.ScaleUp.Tolerance = ptr.To(newPolicy().Spec.Objectives[0].RequestRate.PerPod.DeepCopy())
+	if err := w.client.Update(t.Context(), h); err != nil {
+		t.Fatal(err)
+	}
+	a := &decide.Action{Kind: decide.RemoveFields, HPA: h, ResourceVersion: h.ResourceVersion + "0", Paths: []string{"/spec/behavior/scaleUp/tolerance"}}
+	if _, err := w.carryOut(t.Context(), a); !errors.Is(err, errOvertaken) {
+		t.Errorf("of one that was read too long ago: %v", err)
+	}
+	a.ResourceVersion = h.ResourceVersion
+	if _, err := w.carryOut(t.Context(), a); err != nil {
+		t.Fatal(err)
+	}
+	got := w.hpa(t, "web")
+	h.Spec.Behavior.ScaleUp.Tolerance = nil
+	if diff := cmp.Diff(h.Spec, got.Spec); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// An HPA that is let go is as the action says, and nobody's: our entries in
+// managedFields are gone, those of others stay.
+func TestDisown(t *testing.T) {
+	for name, others := range map[string]bool{"beside others": true, "alone": false} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, newPolicy())
+			w.settle(t)
+			h := w.hpa(t, "web")
+			if others {
+				h.Spec.MaxReplicas = 7
+				if err := w.client.Update(t.Context(), h); err != nil {
+					t.Fatal(err)
+				}
+			}
+			free := h.DeepCopy()
+			free.Labels, free.Annotations, free.OwnerReferences, free.ManagedFields = nil, nil, nil, nil
+			a := &decide.Action{Kind: decide.Disown, HPA: free, ResourceVersion: h.ResourceVersion + "0"}
+			if _, err := w.carryOut(t.Context(), a); !errors.Is(err, errOvertaken) {
+				t.Errorf("of one that was read too long ago: %v", err)
+			}
+			a.ResourceVersion = h.ResourceVersion
+			if _, err := w.carryOut(t.Context(), a); err != nil {
+				t.Fatal(err)
+			}
+			got := w.hpa(t, "web")
+			if diff := cmp.Diff(free, got, unstored, cmpopts.IgnoreFields(metav1.TypeMeta{}, "Kind", "APIVersion")); diff != "" {
+				t.Error(diff)
+			}
+			if i := slices.IndexFunc(got.ManagedFields, func(e metav1.ManagedFieldsEntry) bool { return e.Manager == Name }); i >= 0 {
+				t.Errorf("still ours: %v", got.ManagedFields[i])
+			}
+			if others != (len(got.ManagedFields) > 0) {
+				t.Errorf("managedFields %v", got.ManagedFields)
+			}
+		})
+	}
+}
+
+// The loser of two HPAs on a target is deleted by its UID: not one that was made
+// under its name since.
+func TestDeleteLoser(t *testing.T) {
+	w := newWorld(t, newPolicy(), &autoscalingv2.HorizontalPodAutoscaler{
+		ObjectMeta: metav1.ObjectMeta{Namespace: web.Namespace, Name: "loser", UID: "new"},
+	})
+	a := &decide.Action{Kind: decide.DeleteLoser, HPA: w.hpa(t, "loser").DeepCopy()}
+	a.HPA.UID = "old"
+	if _, err := w.carryOut(t.Context(), a); !errors.Is(err, errOvertaken) {
+		t.Errorf("another one: %v", err)
+	}
+	a.HPA.UID = "new"
+	if _, err := w.carryOut(t.Context(), a); err != nil {
+		t.Error(err)
+	}
+}
+
+// An API server that does not answer is given up after the time of a call.
+func TestNoAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		began := time.Now()
+		err := w.call(t.Context(), func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() })
+		if !errors.Is(err, context.DeadlineExceeded) || time.Since(began) != w.opts.CallTimeout || reason(err) != "timeout" {
+			t.Errorf("%v after %s", err, time.Since(began))
+		}
+	})
+}
+
+// Values wait for their turn; what is more than values does not.
+func TestValuesWait(t *testing.T) {
+	for name, only := range map[string]bool{"values": true, "more": false} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, newPolicy())
+			w.values = flowcontrol.NewFakeNeverRateLimiter()
+			w.judge = func(s decide.Snapshot) decide.Plan {
+				return decide.Plan{Status: s.Policy.Status, Changed: true, ValuesOnly: only}
+			}
+			next, err := w.turn(t.Context(), web)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if wrote := len(w.made()) > 0; wrote == only || (next > 0) != only {
+				t.Errorf("wrote %t, next %s", wrote, next)
+			}
+		})
+	}
+}

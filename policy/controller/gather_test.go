@@ -1,0 +1,145 @@
+package controller
+
+import (
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/loadline/loadline/policy/api/v1alpha1"
+	"github.com/loadline/loadline/policy/decide"
+	"github.com/loadline/loadline/policy/hpa"
+)
+
+// deployment is an HPA on a Deployment, of the policy of its name if ours.
+func deployment(name, target string, ours bool) *autoscalingv2.HorizontalPodAutoscaler {
+	h := &autoscalingv2.HorizontalPodAutoscaler{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: name, UID: types.UID("h-" + name), CreationTimestamp: metav1.NewTime(at.Add(-time.Minute).Local())},
+		Spec:       autoscalingv2.HorizontalPodAutoscalerSpec{ScaleTargetRef: autoscalingv2.CrossVersionObjectReference{APIVersion: "apps/v1", Kind: "Deployment", Name: target}},
+	}
+	if ours {
+		h.Labels = map[string]string{hpa.PolicyLabel: name}
+	}
+	return h
+}
+
+// Rivals are whoever scales the same target or means to: by its HPA, by its spec, or
+// by a write that is under way.
+func TestRivals(t *testing.T) {
+	created := newPolicy().CreationTimestamp
+	other := func(name, target string) *v1alpha1.AutoscalingPolicy {
+		return newPolicy(func(p *v1alpha1.AutoscalingPolicy) { p.Name, p.UID, p.Spec.TargetRef.Name = name, "u-other", target })
+	}
+	tests := map[string]struct {
+		objects []client.Object
+		claim   string
+		want    []decide.Rival
+	}{
+		"nobody":            {[]client.Object{deployment("web", "web", true), deployment("api", "api", false), other("api", "api")}, "", nil},
+		"a foreign HPA":     {[]client.Object{deployment("own", "web", false)}, "", []decide.Rival{{HPA: "own", UID: "h-own", ResourceVersion: "999", Created: metav1.NewTime(at.Add(-time.Minute).Local())}}},
+		"a policy":          {[]client.Object{other("api", "web")}, "", []decide.Rival{{Policy: "api", PolicyUID: "u-other", Created: created}}},
+		"with its HPA":      {[]client.Object{other("api", "web"), deployment("api", "web", true)}, "", []decide.Rival{{Policy: "api", PolicyUID: "u-other", Created: created, HPA: "api", UID: "h-api", ResourceVersion: "999"}}},
+		"about to leave":    {[]client.Object{other("api", "elsewhere"), deployment("api", "web", true)}, "", []decide.Rival{{Policy: "api", PolicyUID: "u-other", Created: created, HPA: "api", UID: "h-api", ResourceVersion: "999"}}},
+		"left by a policy":  {[]client.Object{deployment("api", "web", true)}, "", []decide.Rival{{HPA: "api", UID: "h-api", ResourceVersion: "999", Created: metav1.NewTime(at.Add(-time.Minute).Local())}}},
+		"a claim":           {[]client.Object{other("api", "web")}, "api", []decide.Rival{{Policy: "api", PolicyUID: "u-other", Created: created, Claimed: true}}},
+		"its own claim":     {nil, "web", nil},
+		"another kind":      {[]client.Object{newPolicy(func(p *v1alpha1.AutoscalingPolicy) { p.Name, p.Spec.TargetRef.Kind = "set", "StatefulSet" })}, "", nil},
+		"another version":   {[]client.Object{newPolicy(func(p *v1alpha1.AutoscalingPolicy) { p.Name, p.Spec.TargetRef.APIVersion = "old", "apps/v1beta1" })}, "", []decide.Rival{{Policy: "old", PolicyUID: "u-web", Created: created}}},
+		"another namespace": {[]client.Object{newPolicy(func(p *v1alpha1.AutoscalingPolicy) { p.Name, p.Namespace = "api", "bank" })}, "", nil},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, append(tt.objects, newPolicy())...)
+			if tt.claim != "" {
+				key := web
+				key.Name = tt.claim
+				w.claims.take(policyTarget(newPolicy()), key)
+			}
+			s, err := w.gather(t.Context(), web)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(s.Rivals) == 0 {
+				s.Rivals = nil
+			}
+			if diff := cmp.Diff(tt.want, s.Rivals); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+var (
+	deployments = schema.GroupKind{Group: "apps", Kind: "Deployment"}
+	inApps      = schema.GroupVersionResource{Group: "apps", Version: "v1", Resource: "deployments"}
+)
+
+// The target is told by its kind, and its scale where the HPA cannot tell it yet.
+func TestTarget(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		switch r.URL.Path {
+		case "/apis/apps/v1/namespaces/shop/deployments/web/scale":
+			w.Write([]byte(`{"kind":"Scale","apiVersion":"autoscaling/v1","spec":{"replicas":3}}`))
+		case "/apis/apps/v1/namespaces/shop/deployments/later/scale":
+			w.WriteHeader(http.StatusNotFound)
+			w.Write([]byte(`{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"NotFound","code":404,"message":"deployments \"later\" not found"}`))
+		default:
+			w.WriteHeader(http.StatusForbidden)
+			w.Write([]byte(`{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"Forbidden","code":403,"message":"no right"}`))
+		}
+	}))
+	defer server.Close()
+	clientset, err := kubernetes.NewForConfig(&rest.Config{Host: server.URL})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer clientset.RESTClient().(*rest.RESTClient).Client.CloseIdleConnections()
+	apps := kindTable{
+		served: map[schema.GroupKind]bool{deployments: true, {Group: "apps", Kind: "DaemonSet"}: true},
+		scale:  map[schema.GroupKind]schema.GroupVersionResource{deployments: inApps},
+	}
+	known := deployment("web", "web", true)
+	tests := map[string]struct {
+		kind, name string
+		observed   int64
+		live       *autoscalingv2.HorizontalPodAutoscaler
+		table      error
+		want       decide.Target
+	}{
+		"found":          {kind: "Deployment", name: "web", want: decide.Target{State: decide.TargetFound, Replicas: 3}},
+		"with an HPA":    {kind: "Deployment", name: "web", live: known, observed: 1, want: decide.Target{}},
+		"a new spec":     {kind: "Deployment", name: "web", live: known, want: decide.Target{State: decide.TargetFound, Replicas: 3}},
+		"not there":      {kind: "Deployment", name: "later", want: decide.Target{State: decide.TargetNotFound, Why: `deployments "later" not found`}},
+		"not to be read": {kind: "Deployment", name: "hidden", want: decide.Target{Why: "no right"}},
+		"no such kind":   {kind: "Rocket", name: "web", want: decide.Target{State: decide.TargetKindUnknown, Why: "the cluster serves no kind Rocket of apps/v1"}},
+		"no scale":       {kind: "DaemonSet", name: "web", want: decide.Target{State: decide.TargetNotScalable, Why: "a DaemonSet of apps/v1 has no scale subresource"}},
+		"nothing known":  {kind: "Deployment", name: "web", table: errors.New("no discovery"), want: decide.Target{Why: "what the cluster serves is not known yet"}},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.scales = clientset.CoreV1().RESTClient()
+			w.kinds = &kinds{fixed(apps)}
+			if tt.table != nil {
+				w.kinds = &kinds{failing[kindTable](tt.table)}
+			}
+			p := newPolicy(func(p *v1alpha1.AutoscalingPolicy) {
+				p.Spec.TargetRef.Kind, p.Spec.TargetRef.Name, p.Status.ObservedGeneration = tt.kind, tt.name, tt.observed
+			})
+			if diff := cmp.Diff(tt.want, w.target(t.Context(), decide.Snapshot{Policy: p, Live: tt.live})); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}

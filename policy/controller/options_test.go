@@ -1,0 +1,83 @@
+package controller
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"github.com/spf13/pflag"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/loadline/loadline/policy/decide"
+)
+
+func TestOptions(t *testing.T) {
+	tests := map[string]string{ // flags by what the error must have in it
+		"":                                  "",
+		"--leader-elect=false --workers=1":  "",
+		"--client-qps=0":                    "--client-qps=0: must be more than 0",
+		"--client-burst=0":                  "--client-burst=0: must be at least 1",
+		"--workers=0":                       "--workers=0: must be from 1 to 100",
+		"--namespace=":                      "--namespace: must name",
+		"--call-timeout=2m":                 "--call-timeout=2m0s: must be from 1s to 1m0s",
+		"--leader-elect-renew-deadline=2s":  "--leader-elect-renew-deadline=2s: must be from 2.401s to 10m0s",
+		"--leader-elect-lease-duration=10s": "--leader-elect-lease-duration=10s: must be from 11s to 10m0s",
+		"--unknown-hold=0":                  "--unknown-hold=0s: must be from 1m0s to 24h0m0s",
+		"--metrics-bind-address=8080":       "--metrics-bind-address=8080: must be HOST:PORT or :PORT",
+		"--health-probe-bind-address=8081":  "--health-probe-bind-address=8081: must be HOST:PORT or :PORT",
+		"--metrics-max-policies=-1":         "--metrics-max-policies=-1: must not be negative",
+		"--hpa-sync-period=0":               "--hpa-sync-period=0s: must be from 1s to 5m0s",
+		"--workers=0 --client-qps=-1":       "--client-qps=-1: must be more than 0\n--workers=0",
+		"--discovery-interval=25h":          "--discovery-interval=25h0m0s: must be from 1s to 24h0m0s",
+		"--leader-elect-retry-period=1ms":   "--leader-elect-retry-period=1ms: must be from 100ms to 1m0s",
+		"--metrics-bind-address= --health-probe-bind-address=": "",
+	}
+	for flags, want := range tests {
+		t.Run(flags, func(t *testing.T) {
+			o := NewOptions()
+			fs := pflag.NewFlagSet("", pflag.ContinueOnError)
+			o.AddFlags(fs)
+			if err := fs.Parse(strings.Fields(flags)); err != nil {
+				t.Fatal(err)
+			}
+			err := o.Validate()
+			if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+				t.Errorf("got %v, want %q", err, want)
+			}
+		})
+	}
+}
+
+// The metrics of policies are those of their last turns; values are of the oldest
+// policies only, as many as are asked for.
+func TestObserved(t *testing.T) {
+	elected := make(chan struct{})
+	m := newMetrics(1, elected)
+	key := func(name string) types.NamespacedName { return types.NamespacedName{Namespace: "shop", Name: name} }
+	m.observe(key("young"), at.Add(1), decide.Observations{State: "Enforced", Floors: map[string]int{"schedule": 2}, Values: []decide.Value{{Objective: "cpu", Current: 1, Target: 2}}})
+	m.observe(key("old"), at, decide.Observations{State: "Enforced", Floors: map[string]int{"schedule": 1, "fallback": 1}, Values: []decide.Value{{Objective: "requestRate", Current: 42.5, Target: 50}}})
+	m.observe(key("gone"), at, decide.Observations{State: "Paused"})
+	m.forget(key("gone"))
+	close(elected)
+	want := `
+# HELP loadline_policy_current_value What the HPA reads for an objective, in the metric's unit. Of --metrics-max-policies at most.
+# TYPE loadline_policy_current_value gauge
+loadline_policy_current_value{namespace="shop",objective="requestRate",policy="old"} 42.5
+# HELP loadline_policy_floors Floors in force by kind of owner.
+# TYPE loadline_policy_floors gauge
+loadline_policy_floors{owner_kind="fallback"} 1
+loadline_policy_floors{owner_kind="schedule"} 3
+# HELP loadline_policy_leader 1 if this process has the Lease and works on the policies.
+# TYPE loadline_policy_leader gauge
+loadline_policy_leader 1
+# HELP loadline_policy_policies Policies by state.
+# TYPE loadline_policy_policies gauge
+loadline_policy_policies{state="Enforced"} 2
+# HELP loadline_policy_target_value Its target.
+# TYPE loadline_policy_target_value gauge
+loadline_policy_target_value{namespace="shop",objective="requestRate",policy="old"} 50
+`
+	if err := testutil.CollectAndCompare(m.observed, strings.NewReader(want)); err != nil {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,196 @@
+package controller
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+	"k8s.io/apimachinery/pkg/version"
+	fakediscovery "k8s.io/client-go/discovery/fake"
+	clienttesting "k8s.io/client-go/testing"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
+	"github.com/loadline/loadline/policy/hpa"
+)
+
+// failing is an answer about the cluster that cannot be had.
+func failing[T any](err error) *refreshed[T] {
+	r := fixed(*new(T))
+	r.load = func(context.Context) (T, error) { return *new(T), err }
+	return r
+}
+
+// An answer is looked up once until it is old, sooner where something is missed in
+// it, and stays where it cannot be looked up anew.
+func TestRefreshed(t *testing.T) {
+	now, loads, err := at, 0, error(nil)
+	r := &refreshed[int]{
+		load: func(context.Context) (int, error) { loads++; return loads, err }, every: time.Hour, limit: time.Second,
+		now: func() time.Time { return now },
+	}
+	steps := []struct {
+		what   string
+		pass   time.Duration
+		missed bool
+		err    error
+		want   int
+	}{
+		{"first", 0, false, nil, 1},
+		{"again", time.Hour - 1, false, nil, 1},
+		{"old", 1, false, nil, 2},
+		{"missed too soon", retryAfter - 1, true, nil, 2},
+		{"missed", 1, true, nil, 3},
+		{"old, and it fails", time.Hour, false, errors.New("away"), 3},
+		{"failed, too soon", retryAfter - 1, false, nil, 3},
+		{"failed, again", 1, false, nil, 5},
+		{"the clock was set back", -24 * time.Hour, false, nil, 6},
+	}
+	for _, s := range steps {
+		now, err = now.Add(s.pass), s.err
+		if got, known := r.get(t.Context(), s.missed); got != s.want || !known {
+			t.Fatalf("%s: %d, known %t, want %d", s.what, got, known, s.want)
+		}
+	}
+	if _, known := failing[int](errors.New("away")).get(t.Context(), false); known {
+		t.Error("known without an answer")
+	}
+}
+
+// One worker looks up; the others wait for the first answer, and later go on with
+// the last one.
+func TestRefreshedByOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var loads atomic.Int32
+		answered := make(chan struct{})
+		r := &refreshed[int32]{
+			load: func(context.Context) (int32, error) { n := loads.Add(1); <-answered; return n, nil }, every: time.Hour, limit: time.Minute, now: time.Now,
+		}
+		got := make(chan int32, 10)
+		for range 5 {
+			go func() { n, _ := r.get(t.Context(), false); got <- n }()
+		}
+		answered <- struct{}{} // a second lookup would wait for ever
+		for range 5 {
+			if n := <-got; n != 1 {
+				t.Errorf("answer %d", n)
+			}
+		}
+		time.Sleep(time.Hour) // of the bubble's clock
+		for range 3 {
+			go func() { n, _ := r.get(t.Context(), false); got <- n }()
+		}
+		synctest.Wait()
+		if len(got) != 2 || loads.Load() != 2 {
+			t.Errorf("%d go on while one looks up, %d lookups", len(got), loads.Load())
+		}
+		answered <- struct{}{}
+		synctest.Wait()
+	})
+}
+
+func TestKindTable(t *testing.T) {
+	lists := []*metav1.APIResourceList{
+		{GroupVersion: "v1", APIResources: []metav1.APIResource{
+			{Name: "replicationcontrollers", Kind: "ReplicationController"},
+			{Name: "replicationcontrollers/scale", Group: "autoscaling", Version: "v1", Kind: "Scale"},
+		}},
+		{GroupVersion: "apps/v1", APIResources: []metav1.APIResource{
+			{Name: "deployments/scale", Group: "autoscaling", Version: "v1", Kind: "Scale"}, {Name: "deployments", Kind: "Deployment"},
+			{Name: "deployments/status", Kind: "Deployment"}, {Name: "daemonsets", Kind: "DaemonSet"},
+		}},
+		{GroupVersion: "apps/v1beta1", APIResources: []metav1.APIResource{
+			{Name: "deployments", Kind: "Deployment"}, {Name: "deployments/scale", Kind: "Scale"}, {Name: "orphans/scale", Kind: "Scale"},
+		}},
+	}
+	k := &kinds{fixed(newKindTable(lists, map[schema.GroupVersion]error{{Group: "example.com", Version: "v1"}: errors.New("away")}))}
+	type answer struct {
+		GVR           schema.GroupVersionResource
+		Served, Known bool
+	}
+	want := map[schema.GroupKind]answer{
+		{Kind: "ReplicationController"}:            {schema.GroupVersionResource{Version: "v1", Resource: "replicationcontrollers"}, true, true},
+		deployments:                                {inApps, true, true},
+		{Group: "apps", Kind: "DaemonSet"}:         {Served: true, Known: true},
+		{Group: "apps", Kind: "Rocket"}:            {Known: true},
+		{Group: "apps", Kind: "Scale"}:             {Known: true},
+		{Group: "example.com", Kind: "Deployment"}: {},
+	}
+	got := map[schema.GroupKind]answer{}
+	for gk := range want {
+		gvr, served, known := k.find(t.Context(), gk)
+		got[gk] = answer{gvr, served, known}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// What the API server takes is found by trying, and nothing is stored.
+func TestFeatures(t *testing.T) {
+	invalid := apierrors.NewInvalid(schema.GroupKind{Kind: "HorizontalPodAutoscaler"}, "x", field.ErrorList{
+		field.Invalid(field.NewPath("spec", "minReplicas"), 0, "must be greater than or equal to 1"),
+	})
+	tests := map[string]struct {
+		zero, more error
+		drops      bool // fields whose gate is off
+		want       hpa.Capabilities
+		fails      bool
+	}{
+		"all":               {want: hpa.Capabilities{ScaleToZero: true, Tolerance: true, ContainerResource: true}},
+		"no zero":           {zero: invalid, want: hpa.Capabilities{Tolerance: true, ContainerResource: true}},
+		"no tolerance":      {drops: true, want: hpa.Capabilities{ScaleToZero: true, ContainerResource: true}},
+		"an old cluster":    {zero: invalid, more: invalid, want: hpa.Capabilities{}},
+		"no right":          {zero: apierrors.NewForbidden(hpas, "", errors.New("no")), fails: true},
+		"away in between":   {more: errors.New("connection refused"), fails: true},
+		"no such namespace": {zero: apierrors.NewNotFound(schema.GroupResource{Resource: "namespaces"}, "x"), fails: true},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			scheme, err := newScheme()
+			if err != nil {
+				t.Fatal(err)
+			}
+			c := fake.NewClientBuilder().WithScheme(scheme).WithInterceptorFuncs(interceptor.Funcs{
+				Create: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.CreateOption) error {
+					h := o.(*autoscalingv2.HorizontalPodAutoscaler)
+					if err := tt.zero; err != nil && *h.Spec.MinReplicas == 0 {
+						return err
+					}
+					if err := tt.more; err != nil && h.Spec.Behavior != nil {
+						return err
+					}
+					if tt.drops && h.Spec.Behavior != nil {
+						h.Spec.Behavior.ScaleUp.Tolerance = nil
+					}
+					return c.Create(ctx, o, opts...)
+				},
+			}).Build()
+			o := NewOptions()
+			o.Now = func() time.Time { return at }
+			disco := &fakediscovery.FakeDiscovery{Fake: &clienttesting.Fake{}, FakedServerVersion: &version.Info{GitVersion: "v1.37.2"}}
+			f := newFeatures(c, disco, o)
+			got, known := f.answer.get(t.Context(), false)
+			if !tt.fails {
+				tt.want.Version, tt.want.Probed = *disco.FakedServerVersion, at
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" || known == tt.fails {
+				t.Errorf("known %t:\n%s", known, diff)
+			}
+			var stored autoscalingv2.HorizontalPodAutoscalerList
+			if err := c.List(t.Context(), &stored); err != nil || len(stored.Items) > 0 {
+				t.Errorf("%d stored, %v", len(stored.Items), err)
+			}
+		})
+	}
+}
