@@ -35,6 +35,7 @@ type world struct {
 	*reconciler
 	client client.Client // the API server itself, where nothing goes wrong
 	events *sent
+	now    time.Time
 
 	mu     sync.Mutex
 	writes []string
@@ -55,18 +56,20 @@ func newWorld(t *testing.T, objects ...client.Object) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{events: &sent{}}
+	w := &world{events: &sent{}, now: at}
 	w.client = fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).
 		WithStatusSubresource(&v1alpha1.AutoscalingPolicy{}).WithReturnManagedFields().
 		WithIndex(&v1alpha1.AutoscalingPolicy{}, byTarget, targetOfPolicy).
 		WithIndex(&autoscalingv2.HorizontalPodAutoscaler{}, byTarget, targetOfHPA).Build()
 	faulty := client.WithFieldOwner(interceptor.NewClient(w.client.(client.WithWatch), w.faults()), Name)
 	o := NewOptions()
-	o.Now = func() time.Time { return at }
+	o.Now = func() time.Time { return w.now }
 	w.reconciler = &reconciler{
 		cached: faulty, direct: faulty, events: w.events, judge: decide.Decide, claims: &claims{}, values: flowcontrol.NewFakeAlwaysRateLimiter(),
 		metrics: newMetrics(10, make(chan struct{})), opts: o,
-		kinds: &kinds{fixed(kindTable{})}, features: &features{fixed(hpa.Capabilities{Tolerance: true, ContainerResource: true})},
+		// What the cluster serves in apps is not known: nothing is read of targets.
+		kinds:    &kinds{fixed(kindTable{failed: map[string]bool{"apps": true}})},
+		features: &features{fixed(hpa.Capabilities{Tolerance: true, ContainerResource: true})},
 	}
 	return w
 }
@@ -154,17 +157,22 @@ func (w *world) policy(t *testing.T) *v1alpha1.AutoscalingPolicy {
 	return p
 }
 
-// settle takes turns until one does nothing.
+// settle takes turns until one does nothing, and again two minutes later, when the
+// values that waited are written.
 func (w *world) settle(t *testing.T) {
 	t.Helper()
-	for range 20 {
-		w.made()
-		_, err := w.turn(t.Context(), web)
-		if err == nil && len(w.made()) == 0 {
-			return
+	for range 2 {
+		for turns := 0; ; turns++ {
+			if turns == 20 {
+				t.Fatal("20 turns did not lead to rest")
+			}
+			w.made()
+			if _, err := w.turn(t.Context(), web); err == nil && len(w.made()) == 0 {
+				break
+			}
 		}
+		w.now = w.now.Add(2 * time.Minute)
 	}
-	t.Fatal("20 turns did not lead to rest")
 }
 
 // sent records Events.
