@@ -1,0 +1,239 @@
+package decide
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+
+	"github.com/loadline/loadline/policy/api/v1alpha1"
+	"github.com/loadline/loadline/policy/hpa"
+)
+
+// Who scales a target when another does, or wants to.
+func TestRivals(t *testing.T) {
+	older, younger := metav1.NewTime(at.Add(-48*time.Hour)), metav1.NewTime(at.Add(-time.Hour))
+	const made, elsewhere = true, true
+	for name, tc := range map[string]struct {
+		rival Rival
+		// made: our HPA is on the target already; elsewhere: it is on another one.
+		made, elsewhere, adopted bool
+		action                   Kind
+		conflict                 string
+		ready                    string
+	}{
+		"an older policy without an HPA":              {rival: Rival{Policy: "x", Created: older}, conflict: "True TwoPolicies", ready: "False TwoPolicies"},
+		"an older policy without, idle":               {rival: Rival{Policy: "x", Created: older, Idle: true}, action: Apply, conflict: "False NoConflict", ready: "True Applied"},
+		"a younger policy without an HPA":             {rival: Rival{Policy: "x", Created: younger}, action: Apply, conflict: "False NoConflict", ready: "True Applied"},
+		"a younger policy that is taking the target":  {rival: Rival{Policy: "x", Created: younger, Claimed: true}, conflict: "True TwoPolicies", ready: "False TwoPolicies"},
+		"a younger policy's HPA is there":             {rival: Rival{Policy: "x", HPA: "x", Created: younger}, conflict: "True TwoPolicies", ready: "False TwoPolicies"},
+		"a younger policy's HPA, and ours on another": {rival: Rival{Policy: "x", HPA: "x", Created: younger}, elsewhere: elsewhere, conflict: "True TwoPolicies", ready: "False TwoPolicies"},
+		"an older policy wants it, ours is there":     {rival: Rival{Policy: "x", Created: older}, made: made, conflict: "False NoConflict", ready: "True Applied"},
+		"both HPAs are there, ours is older":          {rival: Rival{Policy: "x", HPA: "x", Created: younger}, made: made, conflict: "True TwoPolicies", ready: "True Applied"},
+		"both HPAs are there, ours is younger":        {rival: Rival{Policy: "x", HPA: "x", Created: older}, made: made, action: DeleteLoser, conflict: "True TwoPolicies", ready: "False TwoPolicies"},
+		"both are there, ours was adopted":            {rival: Rival{Policy: "x", HPA: "x", Created: older}, made: made, adopted: true, conflict: "True TwoPolicies", ready: "False TwoPolicies"},
+		"as old, a smaller UID":                       {rival: Rival{Policy: "x", HPA: "x", Created: metav1.NewTime(at.Add(-24 * time.Hour)), PolicyUID: "a"}, made: made, action: DeleteLoser, conflict: "True TwoPolicies", ready: "False TwoPolicies"},
+		"a foreign HPA first":                         {rival: Rival{HPA: "theirs"}, conflict: "True ForeignHPA", ready: "False ForeignHPA"},
+		"a foreign HPA later":                         {rival: Rival{HPA: "theirs"}, made: made, conflict: "True ForeignHPA", ready: "True Applied"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			if tc.made || tc.elsewhere {
+				w.rest()
+			}
+			if tc.elsewhere {
+				w.spec(func(s *v1alpha1.AutoscalingPolicySpec) { s.TargetRef.Name = "api" })
+			}
+			if tc.adopted {
+				w.edit(func(h *autoscalingv2.HorizontalPodAutoscaler) { h.Annotations[SavedAnnotation] = "{}" })
+			}
+			w.rivals = []Rival{tc.rival}
+			p := w.turn()
+			var kind Kind
+			if p.Action != nil {
+				kind = p.Action.Kind
+			}
+			if kind != tc.action || w.condition(v1alpha1.Conflict) != tc.conflict || w.condition(v1alpha1.Ready) != tc.ready {
+				t.Errorf("action %q, %s, %s; want %q, %s, %s", kind, w.condition(v1alpha1.Conflict), w.condition(v1alpha1.Ready), tc.action, tc.conflict, tc.ready)
+			}
+			if strings.HasPrefix(tc.conflict, "True") && !w.happened(EventConflict) {
+				t.Errorf("no Event Conflict in %v", w.events)
+			}
+			if tc.elsewhere && w.live.Spec.ScaleTargetRef.Name != "web" {
+				t.Error("the HPA left its target for one that is taken")
+			}
+		})
+	}
+}
+
+// foreign returns an HPA that somebody else made.
+func foreign(managers ...metav1.ManagedFieldsEntry) *autoscalingv2.HorizontalPodAutoscaler {
+	return &autoscalingv2.HorizontalPodAutoscaler{
+		ObjectMeta: metav1.ObjectMeta{
+			Name: "web", Namespace: "shop", UID: "u-theirs", ResourceVersion: "7", Generation: 1,
+			Annotations: map[string]string{"team": "shop"}, ManagedFields: managers,
+		},
+		Spec: autoscalingv2.HorizontalPodAutoscalerSpec{
+			ScaleTargetRef: autoscalingv2.CrossVersionObjectReference{APIVersion: "apps/v1", Kind: "Deployment", Name: "web"},
+			MinReplicas:    ptr.To(int32(6)), MaxReplicas: 9,
+		},
+	}
+}
+
+// An HPA of our name is taken over only if it says so and nobody goes on writing it.
+func TestAdoption(t *testing.T) {
+	entry := func(manager string, op metav1.ManagedFieldsOperationType) metav1.ManagedFieldsEntry {
+		return metav1.ManagedFieldsEntry{Manager: manager, Operation: op}
+	}
+	people := entry("kubectl-client-side-apply", metav1.ManagedFieldsOperationUpdate)
+	for name, tc := range map[string]struct {
+		live   *autoscalingv2.HorizontalPodAutoscaler
+		adopt  string
+		label  string
+		reason string
+	}{
+		"not asked":              {live: foreign(people), reason: ForeignHPA},
+		"for another policy":     {live: foreign(people), adopt: "other", reason: ForeignHPA},
+		"made by people":         {live: foreign(people), adopt: "web", reason: Applied},
+		"its status is":          {live: foreign(people, metav1.ManagedFieldsEntry{Manager: "x", Operation: metav1.ManagedFieldsOperationApply, Subresource: "status"}), adopt: "web", reason: Applied},
+		"applied by a server":    {live: foreign(entry("kubectl", metav1.ManagedFieldsOperationApply)), adopt: "web", reason: FieldOwner},
+		"updated by Helm":        {live: foreign(entry("helm", metav1.ManagedFieldsOperationUpdate)), adopt: "web", reason: FieldOwner},
+		"updated by Argo CD":     {live: foreign(entry("argocd-controller", metav1.ManagedFieldsOperationUpdate)), adopt: "web", reason: FieldOwner},
+		"marked by Argo CD":      {live: foreign(people), adopt: "web", label: "argocd.argoproj.io/instance", reason: FieldOwner},
+		"its owners are unknown": {live: foreign(), adopt: "web", reason: FieldOwner},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.live = tc.live
+			before := *w.live.Spec.DeepCopy()
+			if tc.adopt != "" {
+				w.live.Annotations[AdoptAnnotation] = tc.adopt
+			}
+			if tc.label != "" {
+				w.live.Labels = map[string]string{tc.label: "x"}
+			}
+			w.turn()
+			if got := reasonOf(&w.policy.Status, v1alpha1.Ready); got != tc.reason {
+				t.Fatalf("%s: %s; want %s", got, w.message(v1alpha1.Ready), tc.reason)
+			}
+			if tc.reason != Applied {
+				if len(w.writes) != 1 || w.condition(v1alpha1.Conflict) != "True "+tc.reason {
+					t.Errorf("writes %v, %s", w.writes, w.condition(v1alpha1.Conflict))
+				}
+				return
+			}
+			if saved, err := hpa.Restore(w.live.Annotations[SavedAnnotation]); err != nil || *saved.MinReplicas != *before.MinReplicas || saved.MaxReplicas != before.MaxReplicas {
+				t.Errorf("saved %+v, %v", saved, err)
+			}
+			if w.min() != 6 || w.live.UID != "u-theirs" || !w.happened(EventAdopted) {
+				t.Errorf("min %d of %s, %v: it is to come down step by step", w.min(), w.live.UID, w.events)
+			}
+			w.pass(time.Hour)
+			if w.min() != 2 || w.live.Annotations[SavedAnnotation] == "" || w.live.Annotations["team"] != "shop" {
+				t.Errorf("min %d, annotations %v", w.min(), w.live.Annotations)
+			}
+		})
+	}
+}
+
+// An HPA that is let go keeps its size, and nothing of ours is on it.
+func TestRelease(t *testing.T) {
+	for name, tc := range map[string]struct {
+		// left: the policy is gone; otherwise it is paused.
+		left, adopted, asked bool
+		annotation           string
+		policy               v1alpha1.DeletionPolicy
+		metrics              state
+		min                  int32
+		gone                 bool // it is let go
+	}{
+		"Orphan":                          {left: true, policy: v1alpha1.Orphan, metrics: good, min: 2, gone: true},
+		"Orphan, metrics are bad":         {left: true, policy: v1alpha1.Orphan, metrics: allBad, min: 5, gone: true},
+		"Delete":                          {left: true, policy: v1alpha1.Delete, metrics: good, min: 5},
+		"Delete, asked for":               {left: true, policy: v1alpha1.Delete, annotation: ReleaseKeep, metrics: good, min: 2, gone: true},
+		"paused":                          {policy: v1alpha1.Delete, metrics: good, min: 5},
+		"paused, asked for":               {policy: v1alpha1.Delete, annotation: ReleaseKeep, metrics: good, min: 2, gone: true},
+		"paused, restored":                {policy: v1alpha1.Delete, annotation: ReleaseRestore, adopted: true, metrics: good, min: 3, gone: true},
+		"paused, restored, never saved":   {policy: v1alpha1.Delete, annotation: ReleaseRestore, metrics: good, min: 2, gone: true},
+		"Orphan, restored":                {left: true, policy: v1alpha1.Orphan, annotation: ReleaseRestore, adopted: true, metrics: good, min: 3, gone: true},
+		"Orphan of a target that is at 0": {left: true, policy: v1alpha1.Orphan, metrics: atZero, min: 2, gone: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, scheduled("0 5 * * *", time.Hour, 5), func(p *v1alpha1.AutoscalingPolicy) { p.Spec.DeletionPolicy = tc.policy })
+			w.rest()
+			w.metrics = tc.metrics
+			if tc.adopted {
+				theirs := foreign().Spec
+				theirs.MinReplicas = ptr.To(int32(3))
+				saved, err := hpa.Save(theirs)
+				if err != nil {
+					t.Fatal(err)
+				}
+				w.edit(func(h *autoscalingv2.HorizontalPodAutoscaler) { h.Annotations[SavedAnnotation] = saved })
+			}
+			w.spec(func(s *v1alpha1.AutoscalingPolicySpec) { s.Mode = v1alpha1.Paused })
+			w.rest()
+			if tc.annotation != "" {
+				w.edit(func(h *autoscalingv2.HorizontalPodAutoscaler) { h.Annotations[ReleaseAnnotation] = tc.annotation })
+			}
+			s := w.snapshot()
+			if tc.left {
+				s.Policy = nil
+			}
+			p := Decide(s)
+			if !tc.gone {
+				if p.Action != nil {
+					t.Fatalf("action %+v", p.Action)
+				}
+				return
+			}
+			if p.Action == nil || p.Action.Kind != Disown {
+				t.Fatalf("action %+v", p.Action)
+			}
+			free := p.Action.HPA
+			if *free.Spec.MinReplicas != tc.min {
+				t.Errorf("min %d, want %d: %s", *free.Spec.MinReplicas, tc.min, p.Action.Why)
+			}
+			if len(free.Labels) > 0 || len(free.Annotations) > 0 || len(free.OwnerReferences) > 0 {
+				t.Errorf("left of ours: %+v", free.ObjectMeta)
+			}
+			if b := free.Spec.Behavior; b != nil && *b.ScaleUp.SelectPolicy == autoscalingv2.DisabledPolicySelect {
+				t.Error("it is still frozen")
+			}
+			if w.live.Labels[hpa.PolicyLabel] == "" {
+				t.Error("the HPA that was read has changed")
+			}
+			s.Live = free
+			if again := Decide(s); again.Action != nil {
+				t.Errorf("once let go: %+v", again.Action)
+			}
+		})
+	}
+}
+
+// A change of target is one write on the same HPA, floors included.
+func TestRetarget(t *testing.T) {
+	w := newWorld(t, scheduled("0 5 * * *", time.Hour, 5))
+	w.rest()
+	uid := w.live.UID
+	w.spec(func(s *v1alpha1.AutoscalingPolicySpec) {
+		s.TargetRef.Name, s.Objectives[0].RequestRate.Metric = "api", "api_requests"
+	})
+	n := len(w.writes)
+	p := w.turn()
+	if p.Action == nil || !p.Action.Retargets || p.Action.ResourceVersion == "" {
+		t.Fatalf("%+v", p.Action)
+	}
+	w.rest()
+	if w.count(string(Apply), n) != 1 || w.live.UID != uid || w.live.Spec.ScaleTargetRef.Name != "api" || w.min() != 5 ||
+		w.live.Spec.Metrics[0].Pods.Metric.Name != "api_requests" {
+		t.Errorf("writes %v, %s, %+v", w.writes[n:], w.live.UID, w.live.Spec)
+	}
+	if !slices.Contains(w.events, EventRetargeted) {
+		t.Errorf("Events %v", w.events)
+	}
+}
