@@ -29,14 +29,15 @@ func (e *External) GetExternalMetric(ctx context.Context, namespace string, metr
 	began := e.Reader.Now()
 	ctx, cancel := context.WithTimeout(ctx, e.Reader.Patience)
 	defer cancel()
+	var entry catalog.Entry
 	known := false
 	e.Catalog.Wait(ctx, func() bool {
-		_, known = e.Catalog.External(info.Metric)
+		entry, known = e.Catalog.External(info.Metric)
 		return known
 	})
 	list, err := e.get(ctx, metric.Identifier{
 		API: metric.External, Metric: info.Metric, Namespace: namespace, MetricSelector: metricSelector.String(),
-	}, known)
+	}, entry, known)
 	e.Metrics.read(metric.External, info.Metric, known, err, e.Reader.Now().Sub(began))
 	if err != nil {
 		return nil, statusError(err)
@@ -44,9 +45,16 @@ func (e *External) GetExternalMetric(ctx context.Context, namespace string, metr
 	return list, nil
 }
 
-func (e *External) get(ctx context.Context, id metric.Identifier, known bool) (*external_metrics.ExternalMetricValueList, error) {
+func (e *External) get(ctx context.Context, id metric.Identifier, entry catalog.Entry, known bool) (*external_metrics.ExternalMetricValueList, error) {
 	if !known {
 		return nil, e.Catalog.Missing(catalog.Name{Metric: id.Metric})
+	}
+	// A rule that is not namespaced gives the same in every namespace, and what is
+	// written about prometheus-adapter asks for its metrics in "*".
+	if id.Namespace != allNamespaces || entry.Rule.Namespaced() {
+		if err := namespaceError(id.Namespace, "namespaces/NAMESPACE/"+id.Metric); err != nil {
+			return nil, err
+		}
 	}
 	data, err := e.Reader.Read(ctx, id, id.Namespace)
 	if err != nil {
