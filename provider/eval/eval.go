@@ -97,7 +97,11 @@ func (e *Evaluator) begin(ctx context.Context, ids []metric.Identifier, m mode) 
 	now := e.opts.Now()
 	wants, waiting := e.resolveKnown(ctx, ids, now)
 	for kind, ids := range waiting {
-		v.wg.Go(func() { e.answer(ctx, v, e.resolveWaiting(ctx, kind, ids, now), now, m) })
+		v.telling.Add(1)
+		v.wg.Go(func() {
+			defer v.telling.Done()
+			e.answer(ctx, v, e.resolveWaiting(ctx, kind, ids, now), now, m)
+		})
 	}
 	e.answer(ctx, v, wants, now, m)
 	return v
@@ -110,7 +114,12 @@ func (e *Evaluator) answer(ctx context.Context, v *evaluation, wants []plan.Want
 		e.opts.Store.Fail(id, now, err)
 	}
 	if !m.again { // only now, so that what is under way counts for what is admitted
+		e.dispatcher.dropReads(e.opts.Demand.Referenced)
+		before := len(wants)
 		wants = slices.DeleteFunc(wants, func(w plan.Want) bool { return e.dispatcher.has(w.ID, e.opts.Demand.Referenced(w.ID)) })
+		if len(wants) < before {
+			v.has(false)
+		}
 	}
 	p := plan.Make(wants, e.opts.Mapper)
 	for id, err := range p.Failed {

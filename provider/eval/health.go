@@ -13,19 +13,32 @@ type health struct {
 	answers int   // so far
 }
 
-// observe draws the conclusions from an evaluation of everything that began when the
+// observe draws the conclusions from a look at everything wanted that began when the
 // source had given so many answers: fewer queries than it takes to tell an outage by
 // their number tell it when nothing at all is answered.
-func (d *dispatcher) observe(r Result, answers int) {
+func (d *dispatcher) observe(o outcome, began health) {
 	d.mu.Lock()
-	defer d.mu.Unlock()
+	var gone []*job
 	switch {
-	case d.answers > answers:
-	case r.Unreachable > 0:
-		d.asked, d.away = true, r.Err
-	case r.Answered == 0 && d.queue.idle(): // nothing is wanted that has a query
+	case d.answers > began.answers:
+	case o.Unreachable > 0 && (o.proven || d.queue.proofs == 0):
+		gone = d.leave(o.Err)
+	case !o.asks: // nothing is wanted that has one
 		d.asked, d.away = false, nil
 	}
+	d.fill()
+	d.mu.Unlock()
+	for _, g := range gone {
+		g.done(&notSent{o.Err})
+	}
+}
+
+// look notes that everything wanted is about to be looked at.
+func (d *dispatcher) look() health {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.queue.look()
+	return d.health
 }
 
 func (d *dispatcher) state() health {
