@@ -58,9 +58,9 @@ type Options struct {
 type Evaluator struct {
 	opts       Options
 	dispatcher *dispatcher
-	// Unix nanoseconds: when Run last looked at what is wanted, and when a query ended
-	// last or there was none to wait for.
-	looked, worked atomic.Int64
+	// When Run last looked at what is wanted, and when a query ended last or there was
+	// none to wait for.
+	looked, worked atomic.Pointer[time.Time]
 
 	mu      sync.Mutex
 	pending map[metric.Identifier]bool    // to be evaluated soon
@@ -74,9 +74,10 @@ func New(o Options) *Evaluator {
 		opts: o, wake: make(chan struct{}, 1),
 		pending: map[metric.Identifier]bool{}, stuck: map[schema.GroupResource]bool{},
 	}
-	e.dispatcher = newDispatcher(o.Concurrency, e.query, func() { e.worked.Store(o.Now().UnixNano()) })
-	e.looked.Store(o.Now().UnixNano())
-	e.worked.Store(o.Now().UnixNano())
+	e.dispatcher = newDispatcher(o.Concurrency, e.query, func() { now := o.Now(); e.worked.Store(&now) })
+	now := o.Now()
+	e.looked.Store(&now)
+	e.worked.Store(&now)
 	return e
 }
 
@@ -134,11 +135,15 @@ func (e *Evaluator) query(ctx context.Context, q plan.Query) error {
 	if ctx.Err() != nil {
 		return &source.Error{Kind: source.Canceled, Text: "it was not asked", Err: ctx.Err()}
 	}
+	caller := ctx
 	ctx, cancel := context.WithTimeout(ctx, e.opts.Timeout)
 	defer cancel()
 	began := e.opts.Now()
 	answer, err := e.opts.Source.Query(ctx, q.PromQL)
 	e.opts.Metrics.query(q.Rule, err, e.opts.Now().Sub(began), len(answer.Warnings))
+	if err != nil && caller.Err() != nil { // the source had no time of its own
+		return &source.Error{Kind: source.Canceled, Text: "it was given up", Err: caller.Err()}
+	}
 	if err != nil {
 		typed := failure(q, err)
 		for _, id := range q.For {

@@ -188,3 +188,35 @@ func TestRecoveryBesideQueriesThatAlwaysHang(t *testing.T) {
 		})
 	}
 }
+
+// The deadline of who asked says nothing about a source that takes its time: as at a
+// start, whose first evaluation is waited for so long and no longer.
+func TestTheCallersDeadlineIsNoTimeout(t *testing.T) {
+	for name, runs := range map[string]bool{"alone": false, "while it runs": true} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := setupWith(t, manySlots)
+				f.source.set(slowly(func(string) time.Duration { return 4 * time.Second }))
+				ids := each(200, "ns", 0)
+				if runs {
+					f.run(t)
+				}
+				f.want(t, ids...)
+				ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+				defer cancel()
+				r := f.Evaluate(ctx, ids)
+				if r.Unreachable > 0 || r.Answered == 0 || r.Answered == 200 || f.Outage() != nil {
+					t.Errorf("result %+v, outage %v", r, f.Outage())
+				}
+				for _, id := range ids {
+					if got := f.reason(id); got != "ok" && got != "none" {
+						t.Errorf("%s: %s", id, got)
+					}
+				}
+				if away := f.watch(30*time.Second, func() {}); away > 0 {
+					t.Errorf("away for %s", away)
+				}
+			})
+		})
+	}
+}

@@ -67,7 +67,12 @@ func (e *Evaluator) Up() (up, known bool) {
 }
 
 // Beat is when Run last showed that it is alive: that everything wanted is looked at
-// each interval and that queries, where there are any, end.
+// each interval and that queries, where there are any, end. It keeps to the monotonic
+// clock if Options.Now does.
 func (e *Evaluator) Beat() time.Time {
-	return time.Unix(0, min(e.looked.Load(), e.worked.Load()))
+	looked, worked := *e.looked.Load(), *e.worked.Load()
+	if looked.Before(worked) {
+		return looked
+	}
+	return worked
 }

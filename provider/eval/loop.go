@@ -46,9 +46,9 @@ func (e *Evaluator) Run(ctx context.Context) {
 // look begins an evaluation of everything wanted.
 func (e *Evaluator) look(ctx context.Context, wg *sync.WaitGroup) {
 	now := e.opts.Now()
-	e.looked.Store(now.UnixNano())
+	e.looked.Store(&now)
 	if e.dispatcher.idle() {
-		e.worked.Store(now.UnixNano())
+		e.worked.Store(&now)
 	}
 	e.opts.Demand.Expire(now)
 	e.opts.Store.Retain(e.opts.Demand.Has)

@@ -92,6 +92,9 @@ func (e *Evaluator) run(ctx context.Context, v *evaluation, queries []plan.Query
 		return
 	}
 	e.dispatcher.add(e.jobs(ctx, v, queries, m))
+	if ctx.Err() != nil { // it may have ended before they were there to be cancelled
+		e.dispatcher.cancel()
+	}
 }
 
 // jobs makes the jobs of queries, for v.

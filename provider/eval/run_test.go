@@ -9,6 +9,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
 	"github.com/loadline/loadline/provider/eval"
 	"github.com/loadline/loadline/provider/metric"
 	"github.com/loadline/loadline/provider/source"
@@ -47,6 +50,37 @@ func TestOverloadedNamespacesTakeTurns(t *testing.T) {
 			})
 		})
 	}
+}
+
+// late has a list that is there when the wait for it ends, not before.
+type late struct{ objects }
+
+func (late) Names(ctx context.Context, _ schema.GroupResource, _ string, _ labels.Selector, _ string) ([]string, error) {
+	deadline, ok := ctx.Deadline()
+	<-ctx.Done()
+	if !ok || time.Now().Before(deadline) {
+		return nil, metric.Because(metric.ObjectsUnknown, ctx.Err(), "no list")
+	}
+	return []string{"p1"}, nil
+}
+
+// What is queued when nobody waits for it any more does not wait for a slot.
+func TestQueuedAfterItsContextEnded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := setupWith(t, func(o *eval.Options) { o.Concurrency = 1; o.Objects = late{}; o.Timeout = time.Minute })
+		f.source.set(hang)
+		done := make(chan struct{})
+		go func() { defer close(done); f.Evaluate(t.Context(), []metric.Identifier{queue(0)}) }()
+		synctest.Wait() // it has the slot for a minute
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		began := time.Now()
+		f.Evaluate(ctx, []metric.Identifier{pods("a", "")})
+		if took := time.Since(began); took != time.Second {
+			t.Errorf("ended after %s, its context after 1s", took)
+		}
+		<-done
+	})
 }
 
 // Two metrics share a query. That one of them was left unanswered before keeps nobody
