@@ -172,62 +172,77 @@ func keepsItsLimits(t *testing.T, random *rand.Rand) {
 	}
 }
 
-// What a look tells of the source where too few queries were lost for their number.
+// What a look tells of the source where too few queries were lost for their number, and
+// what becomes of a job that waits.
 func TestObserve(t *testing.T) {
 	away := errors.New("away")
+	lost := Result{Unreachable: 1, Err: away}
 	for name, tc := range map[string]struct {
 		before   health
 		answered bool // since the look began
+		proven   bool // something wanted is
 		outcome  outcome
 		want     health
 	}{
-		"nothing was answered":                {health{asked: true}, false, outcome{Result: Result{Unreachable: 1, Err: away}, asks: true, proven: true}, health{asked: true, away: away}},
-		"something was":                       {health{asked: true}, true, outcome{Result: Result{Unreachable: 1, Err: away}, asks: true, proven: true}, health{asked: true, answers: 1}},
-		"all that could tell was under way":   {health{asked: true, away: away}, false, outcome{asks: true}, health{asked: true, away: away}},
-		"nothing is wanted that has a query":  {health{asked: true, away: away}, false, outcome{}, health{}},
-		"only what never was answered before": {health{asked: true}, false, outcome{Result: Result{Unreachable: 9, Err: away}, asks: true}, health{asked: true, away: away}},
+		"nothing was answered":               {health{asked: true}, false, true, outcome{Result: lost, asks: true, proven: true}, health{asked: true, away: away}},
+		"something was":                      {health{asked: true}, true, true, outcome{Result: lost, asks: true, proven: true}, health{asked: true, answers: 1}},
+		"all that could tell was under way":  {health{asked: true, away: away}, false, true, outcome{asks: true}, health{asked: true, away: away}},
+		"only what cannot tell was sent":     {health{asked: true}, false, true, outcome{Result: lost, asks: true}, health{asked: true}},
+		"nothing is known that can":          {health{asked: true}, false, false, outcome{Result: lost, asks: true}, health{asked: true, away: away}},
+		"nothing is wanted that has a query": {health{asked: true, away: away}, false, false, outcome{}, health{}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			d := newDispatcher(8, nil, nil)
+			d := newDispatcher(1, func(context.Context, plan.Query) error { return nil }, func() {})
 			d.health = tc.before
+			if tc.proven {
+				d.queue.prove()
+			}
 			began := d.look()
 			if tc.answered {
 				d.answers++
 			}
+			var ended []error
+			d.queue.hpas.underWay[untried] = 1 // has the slot
+			d.add([]*job{{done: func(err error) { ended = append(ended, err) }}})
 			d.observe(tc.outcome, began)
 			if got := d.state(); got != tc.want {
 				t.Errorf("got %+v, want %+v", got, tc.want)
+			}
+			if dropped := tc.want.away != nil && tc.outcome.Unreachable > 0; dropped != (len(ended) == 1 && errors.As(ended[0], new(*notSent))) {
+				t.Errorf("what waited ended with %v", ended)
 			}
 		})
 	}
 }
 
-// As long as something wanted is proven, only that tells whether the source is away.
-func TestUnprovenLossesOnlyRaiseADoubt(t *testing.T) {
-	timeout := &source.Error{Kind: source.Timeout}
+// As long as something wanted is proven, only that tells whether the source is away, and
+// only if nothing was answered since it was sent. What else is lost raises a doubt, and
+// so does the first sign that the source is away.
+func TestWhichLossesTell(t *testing.T) {
 	d := newDispatcher(8, nil, nil)
 	d.queue.prove()
-	end := func(r record) {
-		j := &job{record: r}
-		d.queue.hpas.underWay[r]++
-		d.account(j, timeout)
+	end := func(n int, r record, heard int) (doubts int) {
+		for range n {
+			d.queue.hpas.underWay[r]++
+			d.account(&job{record: r, heard: heard}, timeout)
+		}
+		defer func() { d.doubt = make(chan struct{}, 1) }()
+		return len(d.doubt)
 	}
-	for range 20 {
-		end(suspect)
+	if n := end(20, suspect, 0); n > 0 || d.away != nil {
+		t.Errorf("after suspects: %d doubts, away %v", n, d.away)
 	}
-	if len(d.doubt) > 0 {
-		t.Error("a doubt because of suspects")
+	if n := end(d.queue.tries(), untried, 0); n != 1 || d.away != nil || d.queue.lost() > 0 {
+		t.Errorf("after untried ones: %d doubts, away %v, %d lost", n, d.away, d.queue.lost())
 	}
-	for range d.queue.tries() {
-		end(untried)
+	d.answers++
+	if n := end(20, proven, 0); n > 0 || d.away != nil || d.queue.lost() > 0 {
+		t.Errorf("after proven ones that were sent before an answer: %d doubts, away %v, %d lost", n, d.away, d.queue.lost())
 	}
-	if len(d.doubt) != 1 || d.away != nil || d.queue.lost() > 0 {
-		t.Errorf("after untried ones: %d doubts, away %v, %d lost", len(d.doubt), d.away, d.queue.lost())
+	if n := end(d.queue.most(), proven, 1); n != 1 || d.away == nil {
+		t.Errorf("after as many proven ones as it takes: %d doubts, away %v", n, d.away)
 	}
-	for range d.queue.most() {
-		end(proven)
-	}
-	if d.away == nil {
-		t.Error("not away after as many proven ones as it takes")
+	if n := end(20, untried, 1); n > 0 || d.away == nil {
+		t.Errorf("while it is away: %d doubts", n)
 	}
 }

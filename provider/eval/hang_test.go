@@ -189,6 +189,39 @@ func TestRecoveryBesideQueriesThatAlwaysHang(t *testing.T) {
 	}
 }
 
+// An outage is known within an interval and a deadline, however many other queries always
+// hang and are tried again.
+func TestOutageIsKnownBesideQueriesThatAlwaysHang(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := setupWith(t, manySlots)
+		f.source.set(queue19Hangs(5 * time.Millisecond))
+		f.want(t, append(each(60, "bad", 19), in("good", 0))...)
+		f.run(t)
+		time.Sleep(5 * time.Minute)
+		f.source.set(hang)
+		time.Sleep(interval + timeout)
+		synctest.Wait()
+		if f.Outage() == nil {
+			t.Error("no outage")
+		}
+	})
+}
+
+// A look that finds all its queries still under way says nothing about the source.
+func TestOutageLastsWhileItsQueriesAreUnderWay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := setupWith(t, func(o *eval.Options) { o.Interval = 2 * time.Second })
+		f.source.set(hang)
+		f.want(t, queue(0))
+		f.run(t)
+		time.Sleep(timeout + time.Second)
+		const d = 30 * time.Second
+		if away := f.watch(d, func() {}); away != d {
+			t.Errorf("away for %s of %s", away, d)
+		}
+	})
+}
+
 // The deadline of who asked says nothing about a source that takes its time: as at a
 // start, whose first evaluation is waited for so long and no longer.
 func TestTheCallersDeadlineIsNoTimeout(t *testing.T) {

@@ -13,9 +13,10 @@ type health struct {
 	answers int   // so far
 }
 
-// observe draws the conclusions from a look at everything wanted that began when the
-// source had given so many answers: fewer queries than it takes to tell an outage by
-// their number tell it when nothing at all is answered.
+// observe draws the conclusions from a look at everything wanted, given what was known
+// when it began: fewer queries than it takes to tell an outage by their number tell it
+// when all that are proven (or all, if nothing is) were lost and nothing else was
+// answered.
 func (d *dispatcher) observe(o outcome, began health) {
 	d.mu.Lock()
 	var gone []*job
@@ -49,7 +50,8 @@ func (d *dispatcher) state() health {
 
 // Outage returns why the source counts as away: no query got an answer, of as many in
 // a row as what is only read may have under way, or of the newest evaluation of
-// everything. Nil from the next answer on, and when it was not asked.
+// everything. As long as something wanted was answered the last time it was asked, only
+// such queries count. Nil from the next answer on, and when it was not asked.
 func (e *Evaluator) Outage() error { return e.dispatcher.state().away }
 
 // Up says whether the source answers, if only with a refusal: queries in the newest

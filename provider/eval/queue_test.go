@@ -73,11 +73,12 @@ func TestQueue(t *testing.T) {
 		},
 		"where nothing is proven, what is untried takes all": {4, "hpa/a/1! hpa/a/2! hpa/a/3! hpa/a/4!", false, "hpa/a/1! hpa/a/2! hpa/a/3! hpa/a/4!"},
 		"else it leaves a quarter":                           {4, "hpa/a/1! hpa/a/2! hpa/a/3! hpa/a/4! hpa/a/5", false, "hpa/a/1! hpa/a/2! hpa/a/3! hpa/a/5"},
-		"of what is only read, a quarter more": {
-			8, "read/a/1! read/a/2! read/a/3! read/a/4! read/a/5! read/a/6 hpa/a/1! hpa/a/2! hpa/a/3!", false,
-			"hpa/a/1! hpa/a/2! hpa/a/3! read/a/1! read/a/2! read/a/3! read/a/6",
+		"and together no more": {
+			8, "read/a/1! read/a/2! read/a/3! hpa/a/1! hpa/a/2! hpa/a/3! hpa/a/4! hpa/a/5", false,
+			"hpa/a/1! hpa/a/2! hpa/a/3! read/a/1! hpa/a/4! hpa/a/5 read/a/2!",
 		},
-		"every fourth turn is that of reads": {1, "hpa/a/1 hpa/a/2 hpa/a/3 hpa/a/4 read/a/1 read/a/2", true, "hpa/a/1 hpa/a/2 hpa/a/3 read/a/1 hpa/a/4 read/a/2"},
+		"of what is only read, a quarter less": {8, "read/a/1! read/a/2! read/a/3! read/a/4! read/a/5! read/a/6", false, "read/a/1! read/a/2! read/a/3! read/a/4! read/a/6"},
+		"every fourth turn is that of reads":   {1, "hpa/a/1 hpa/a/2 hpa/a/3 hpa/a/4 read/a/1 read/a/2", true, "hpa/a/1 hpa/a/2 hpa/a/3 read/a/1 hpa/a/4 read/a/2"},
 		"every eighth that of suspects": {
 			1, "hpa/a/1? hpa/a/1 hpa/a/2 hpa/a/3 hpa/a/4 hpa/a/5 hpa/a/6 hpa/a/7 hpa/a/8", true,
 			"hpa/a/1 hpa/a/2 hpa/a/3 hpa/a/4 hpa/a/5 hpa/a/6 hpa/a/7 hpa/a/1? hpa/a/8",
