@@ -158,11 +158,16 @@ func (d *dispatcher) drop(match func(*job) bool, err error) {
 	}
 }
 
-// dropReads ends what waits as only read, though it is for a metric that an HPA
-// references by now. It is queued anew as such, and would only take its turn twice.
-func (d *dispatcher) dropReads(referenced func(metric.Identifier) bool) {
-	d.drop(func(j *job) bool { return !j.flow.referenced && slices.ContainsFunc(j.query.For, referenced) },
-		&source.Error{Kind: source.Canceled, Text: "it is queued as what an HPA references"})
+// dropRead ends what waits for id as only read, where an HPA references it by now. It is
+// queued anew as such, and would only be sent twice.
+func (d *dispatcher) dropRead(id metric.Identifier) {
+	d.mu.Lock()
+	waits := d.underWay[wanted{id, false}] > 0
+	d.mu.Unlock()
+	if waits { // or has a slot, and ends by itself
+		d.drop(func(j *job) bool { return !j.flow.referenced && slices.Contains(j.query.For, id) },
+			&source.Error{Kind: source.Canceled, Text: "it is queued as what an HPA references"})
+	}
 }
 
 // expire ends what has waited since before t. Its objects may be others by now, so

@@ -115,7 +115,11 @@ func (e *Evaluator) answer(ctx context.Context, v *evaluation, wants []plan.Want
 		e.opts.Store.Fail(id, now, err)
 	}
 	if !m.again { // only now, so that what is under way counts for what is admitted
-		e.dispatcher.dropReads(e.opts.Demand.Referenced)
+		for _, w := range wants {
+			if e.opts.Demand.Referenced(w.ID) {
+				e.dispatcher.dropRead(w.ID)
+			}
+		}
 		before := len(wants)
 		wants = slices.DeleteFunc(wants, func(w plan.Want) bool { return e.dispatcher.has(w.ID, e.opts.Demand.Referenced(w.ID)) })
 		if len(wants) < before {
