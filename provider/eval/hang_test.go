@@ -69,8 +69,8 @@ func (f *fixture) watch(d time.Duration, look func()) (away time.Duration) {
 }
 
 // New metrics whose queries hang, however many and in however many namespaces, let
-// values that were there before grow no older than an interval and, with one slot, three
-// deadlines of those that come to their turn; and the source does not count as away because of them.
+// values that were there before grow no older than an interval, the pause before a look out
+// of doubt and, with one slot, three deadlines of those that come to their turn; and the source does not count as away because of them.
 func TestNewQueriesThatHangStopNoOthers(t *testing.T) {
 	for _, c := range []struct{ slots, namespaces, each int }{
 		{1, 1, 10}, {1, 10, 1}, {2, 1, 10}, {2, 2, 10}, {3, 3, 10}, {4, 30, 1}, {8, 1, 60}, {8, 8, 8}, {8, 60, 1}, {16, 60, 2},
@@ -98,7 +98,7 @@ func TestNewQueriesThatHangStopNoOthers(t *testing.T) {
 						age = max(age, time.Since(f.store.Get(id).Data.Evaluated))
 					}
 				})
-				limit := interval
+				limit := interval + 500*time.Millisecond
 				if c.slots == 1 {
 					limit += 3 * timeout
 				}
@@ -189,7 +189,7 @@ func TestRecoveryBesideQueriesThatAlwaysHang(t *testing.T) {
 	}
 }
 
-// An outage is known within an interval and a deadline, however many other queries always
+// An outage is known within an interval, a deadline and a second, however many other queries always
 // hang and are tried again.
 func TestOutageIsKnownBesideQueriesThatAlwaysHang(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -199,7 +199,7 @@ func TestOutageIsKnownBesideQueriesThatAlwaysHang(t *testing.T) {
 		f.run(t)
 		time.Sleep(5 * time.Minute)
 		f.source.set(hang)
-		time.Sleep(interval + timeout)
+		time.Sleep(interval + timeout + time.Second)
 		synctest.Wait()
 		if f.Outage() == nil {
 			t.Error("no outage")
