@@ -113,7 +113,7 @@ func (o *Options) AddFlags(fs *pflag.FlagSet) {
 
 	fs.DurationVar(&o.EvaluationInterval, "evaluation-interval", o.EvaluationInterval, "Time between two evaluations of what is wanted. HPAs read every 15s, so much less only costs.")
 	fs.DurationVar(&o.QueryTimeout, "query-timeout", o.QueryTimeout, "Deadline of one query to the source.")
-	fs.IntVar(&o.QueryConcurrency, "query-concurrency", o.QueryConcurrency, "Queries to the source at once, at most. What is only read has no more than three quarters of them.")
+	fs.IntVar(&o.QueryConcurrency, "query-concurrency", o.QueryConcurrency, "Queries to the source at once, at most. What is only read has no more than three quarters of them, nor has what was never answered, or not the last time, while other queries are. Of two or three slots they leave one.")
 	fs.DurationVar(&o.ValueMaxAge, "value-max-age", o.ValueMaxAge, "How old the last good evaluation may be when the source fails; then reads fail.")
 	fs.DurationVar(&o.ReadPatience, "read-patience", o.ReadPatience, "How long the first read of a metric waits for its first evaluation.")
 	fs.IntVar(&o.Demand.Total, "max-wanted", o.Demand.Total, "Distinct metrics (name, objects, selectors) evaluated at most. What HPAs reference comes first.")

@@ -3,6 +3,7 @@ package provider
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"slices"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -152,14 +153,15 @@ func (c *Custom) identify(ctx context.Context, info cmprovider.CustomMetricInfo,
 	case !found:
 		return id, c.Catalog.Missing(catalog.Name{Resource: id.Resource, Metric: id.Metric})
 	}
-	if entry.Namespaced && namespace == "" {
-		return id, metric.Errorf(metric.Invalid, "%s live in namespaces: ask for namespaces/NAMESPACE/%s", id.Resource, id.Resource)
-	}
 	if !entry.Namespaced {
 		id.Namespace = ""
 		return id, withinNamespace(id.Resource, namespace, name)
 	}
-	return id, nil
+	instead := fmt.Sprintf("namespaces/NAMESPACE/%s", id.Resource)
+	if namespace == "" {
+		return id, metric.Errorf(metric.Invalid, "%s live in namespaces: ask for %s", id.Resource, instead)
+	}
+	return id, namespaceError(namespace, instead)
 }
 
 // withinNamespace says which root-scoped objects may be asked for inside a
@@ -177,7 +179,7 @@ func withinNamespace(gr schema.GroupResource, namespace, name string) error {
 	case gr.Group == "" && gr.Resource == "namespaces" && name != namespace:
 		return metric.Errorf(metric.Invalid, "namespace %q cannot be asked for inside namespace %q: ask for namespaces/%s/metrics/METRIC", name, namespace, name)
 	}
-	return nil
+	return namespaceError(namespace, fmt.Sprintf("%s/%s", gr, name))
 }
 
 // authorized is the namespace for which the read of one object in namespace was

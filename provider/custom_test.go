@@ -48,6 +48,9 @@ func summary(items []custom_metrics.MetricValue, err error) []string {
 	return out
 }
 
+// noNamespace is the text for what is no name of a namespace.
+const noNamespace = `the name of a namespace has up to 63 lower-case letters, digits and inner hyphens, unlike "No_Such"`
+
 func TestBySelector(t *testing.T) {
 	three := &store.Data{Evaluated: start, PromQL: "q", Objects: map[string]store.Value{
 		"p1": value(1), "p2": value(0), "terminating": value(9), "p3": value(3),
@@ -100,6 +103,12 @@ func TestBySelector(t *testing.T) {
 		"a namespaced kind without a namespace": {
 			pods, "", "", podMetric("", ""), three, []string{"BadRequest: pods live in namespaces: ask for namespaces/NAMESPACE/pods"},
 		},
+		"all namespaces at once": {
+			pods, "*", "", podMetric("*", ""), three, []string{`BadRequest: no read is of all namespaces ("*"): ask for namespaces/NAMESPACE/pods`},
+		},
+		"a namespace that cannot exist": {
+			pods, "No_Such", "", podMetric("No_Such", ""), three, []string{"BadRequest: " + noNamespace},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := setup(t)
@@ -133,6 +142,12 @@ func TestByName(t *testing.T) {
 		"a Namespace object":            {spaces, "", "a", one(spaces, "", "a"), "/v1.Namespace/a=4"},
 		"its own Namespace object":      {spaces, "a", "a", one(spaces, "", "a"), "/v1.Namespace/a=4"},
 		"another tenant's Namespace":    {spaces, "a", "b", one(spaces, "", "b"), `BadRequest: namespace "b" cannot be asked for inside namespace "a": ask for namespaces/b/metrics/METRIC`},
+		"a pod of any namespace":        {pods, "*", "p1", one(pods, "*", "p1"), `BadRequest: no read is of all namespaces ("*"): ask for namespaces/NAMESPACE/pods`},
+		"a root-scoped one, of any":     {nodes, "*", "n1", one(nodes, "", "n1"), `BadRequest: no read is of all namespaces ("*"): ask for nodes/n1`},
+		"in what cannot exist":          {pods, "No_Such", "p1", one(pods, "No_Such", "p1"), "BadRequest: " + noNamespace},
+		"root-scoped, the same":         {nodes, "No_Such", "n1", one(nodes, "", "n1"), "BadRequest: " + noNamespace},
+		"a name that cannot exist":      {pods, "a", "No_Such", one(pods, "a", "No_Such"), `NotFound: there is no live pods "No_Such"`},
+		"a Namespace that cannot exist": {spaces, "", "No_Such", one(spaces, "", "No_Such"), `NotFound: there is no live namespaces "No_Such"`},
 		"a pod that is not live":        {pods, "a", "gone", one(pods, "a", "gone"), `NotFound: there is no live pods "gone"`},
 		"the pod of another namespace":  {pods, "b", "p2", one(pods, "b", "p2"), `NotFound: there is no live pods "p2"`},
 		"a kind that the cluster lacks": {schema.GroupResource{Resource: "gizmos"}, "a", "x", one(pods, "a", "x"), `NotFound: the API server knows no resource "gizmos": no matches for /, Resource=gizmos`},

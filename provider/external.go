@@ -57,13 +57,21 @@ func (e *External) get(ctx context.Context, id metric.Identifier) (list *externa
 			return list, metric.QueryPrefix + "*", err
 		}
 	}
+	var entry catalog.Entry
 	known := false
 	e.Catalog.Wait(ctx, func() bool {
-		_, known = e.Catalog.External(id.Metric)
+		entry, known = e.Catalog.External(id.Metric)
 		return known
 	})
 	if !known {
 		return nil, "", e.Catalog.Missing(catalog.Name{Metric: id.Metric})
+	}
+	// A rule that is not namespaced gives the same in every namespace, and what is
+	// written about prometheus-adapter asks for its metrics in "*".
+	if id.Namespace != allNamespaces || entry.Rule.Namespaced() {
+		if err := namespaceError(id.Namespace, "namespaces/NAMESPACE/"+id.Metric); err != nil {
+			return nil, id.Metric, err
+		}
 	}
 	list, err = e.read(ctx, id, "")
 	return list, id.Metric, err

@@ -78,8 +78,33 @@ func TestExternal(t *testing.T) {
 			}
 		})
 	}
+	for name, tc := range map[string]struct{ namespace, metric, want string }{
+		"the rule sees all namespaces":          {"*", "depth", ""},
+		"the rule sees one":                     {"*", "lag", `no read is of all namespaces ("*"): ask for namespaces/NAMESPACE/lag`},
+		"one that cannot exist":                 {"No_Such", "lag", noNamespace},
+		"one that cannot exist, of all it sees": {"No_Such", "depth", noNamespace},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := setup(t)
+			id := metric.Identifier{API: metric.External, Metric: tc.metric, Namespace: tc.namespace}
+			f.store.Succeed(id, &store.Data{Evaluated: start, Series: []store.Value{value(1)}})
+			_, err := f.external.GetExternalMetric(t.Context(), tc.namespace, everyName, cmprovider.ExternalMetricInfo{Metric: tc.metric})
+			if tc.want == "" {
+				if err != nil {
+					t.Error(err)
+				}
+				return
+			}
+			if !apierrors.IsBadRequest(err) || err.Error() != tc.want {
+				t.Errorf("got  %v\nwant %s", err, tc.want)
+			}
+			if f.demand.Has(id) {
+				t.Error("what cannot be answered takes room in the demand")
+			}
+		})
+	}
 	t.Run("discovery", func(t *testing.T) {
-		if diff := cmp.Diff([]cmprovider.ExternalMetricInfo{{Metric: "depth"}}, setup(t).external.ListAllExternalMetrics()); diff != "" {
+		if diff := cmp.Diff([]cmprovider.ExternalMetricInfo{{Metric: "depth"}, {Metric: "lag"}}, setup(t).external.ListAllExternalMetrics()); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
 	})

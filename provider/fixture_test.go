@@ -48,6 +48,9 @@ externalRules:
 - seriesQuery: 'depth'
   resources: {namespaced: false}
   metricsQuery: 'sum(depth{<<.LabelMatchers>>})'
+- seriesQuery: 'lag'
+  resources: {overrides: {namespace: {resource: namespace}}}
+  metricsQuery: 'sum(lag{<<.LabelMatchers>>})'
 `
 
 // cluster is a real REST mapper with scopes.
@@ -74,8 +77,11 @@ func (c cluster) Namespaced(gr schema.GroupResource) (bool, error) {
 type discoverer struct{}
 
 func (discoverer) Series(_ context.Context, selectors []string, _ time.Duration) ([]source.Series, error) {
-	if selectors[0] == "depth" {
-		return []source.Series{{Name: "depth"}}, nil
+	switch s := selectors[0]; s {
+	case "depth":
+		return []source.Series{{Name: s}}, nil
+	case "lag":
+		return []source.Series{{Name: s, Labels: []string{"namespace"}}}, nil
 	}
 	return []source.Series{{Name: "requests", Labels: []string{"deployment", "namespace", "node", "pod"}}}, nil
 }

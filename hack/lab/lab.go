@@ -53,10 +53,11 @@ type Lab struct {
 	Node    *node.Node
 	Client  kubernetes.Interface
 
-	opts     Options
-	isolated bool // in a network namespace of hack/netns
-	stopNode context.CancelFunc
-	nodeDone chan error
+	opts       Options
+	isolated   bool // in a network namespace of hack/netns
+	stopNode   context.CancelFunc
+	nodeDone   chan error
+	nodeFailed chan error
 }
 
 // Start starts the control plane and the node. The parts that run on them are
@@ -75,7 +76,7 @@ func Start(ctx context.Context, o Options) (*Lab, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &Lab{Cluster: c, opts: o, isolated: isolated, nodeDone: make(chan error, 1)}
+	l := &Lab{Cluster: c, opts: o, isolated: isolated, nodeDone: make(chan error, 1), nodeFailed: make(chan error, 1)}
 	config := c.RESTConfig()
 	config.QPS, config.Burst = 200, 400
 	if l.Client, err = kubernetes.NewForConfig(config); err != nil {
@@ -106,10 +107,23 @@ func (l *Lab) startNode(ctx context.Context, config *rest.Config, tools build.To
 	ctx, l.stopNode = context.WithCancel(ctx)
 	go func() {
 		defer nodeLog.Close()
-		l.nodeDone <- l.Node.Run(ctx)
+		l.nodeDone <- tellEnd(ctx, l.Node.Run, nodeLog.Name(), l.nodeFailed)
 	}()
 	return nil
 }
+
+// tellEnd runs the node and tells failed of an end that ctx did not ask for.
+func tellEnd(ctx context.Context, run func(context.Context) error, log string, failed chan<- error) error {
+	err := run(ctx)
+	if ctx.Err() == nil {
+		failed <- fmt.Errorf("the node ended: %v, see %s", err, log)
+	}
+	return err
+}
+
+// NodeFailed delivers the end of the node that nobody asked for, as
+// Cluster.Failed does that of a server.
+func (l *Lab) NodeFailed() <-chan error { return l.nodeFailed }
 
 // Stop stops everything that Start started.
 func (l *Lab) Stop() error {

@@ -103,7 +103,7 @@ func (n *Node) Run(ctx context.Context) error {
 	}
 	if err == nil {
 		n.opts.Log.Info("process node is ready", "name", n.opts.Name, "pods", n.opts.PodCIDR)
-		<-ctx.Done()
+		n.stayReady(ctx)
 	}
 	cancel()
 	n.mu.Lock()

@@ -107,6 +107,32 @@ func (n *Node) report(ctx context.Context, ready bool) error {
 	}
 }
 
+// stayReady returns when ctx ends. Until then it undoes that the node was taken for
+// dead, as after a machine was suspended: a lease alone does not bring it back.
+func (n *Node) stayReady(ctx context.Context) {
+	for sleep(ctx, leaseInterval) == nil {
+		if err := n.restore(ctx); err != nil && ctx.Err() == nil {
+			n.opts.Log.Warn("node cannot be kept ready", "err", err)
+		}
+	}
+}
+
+// restore reports the node ready where it counts as not ready.
+func (n *Node) restore(ctx context.Context) error {
+	within, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	have, err := n.client.CoreV1().Nodes().Get(within, n.opts.Name, metav1.GetOptions{})
+	if err != nil {
+		return err
+	}
+	for _, c := range have.Status.Conditions {
+		if c.Type == corev1.NodeReady && c.Status == corev1.ConditionTrue {
+			return nil
+		}
+	}
+	return n.report(ctx, true)
+}
+
 // heartbeat renews the node's lease until ctx ends. Without it the node
 // lifecycle controller would take the node for dead after 40 s.
 func (n *Node) heartbeat(ctx context.Context) {

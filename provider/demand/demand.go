@@ -67,7 +67,8 @@ func (r *Registry) Read(id metric.Identifier, now time.Time) error {
 // for namespace; empty is a request without one.
 //
 // Beyond a limit it returns an *metric.Error with reason LimitReached that names
-// the flag; nothing is recorded then.
+// the flag, and with reason Invalid for an id of more than 8 KiB; nothing is recorded
+// then.
 func (r *Registry) ReadThrough(id metric.Identifier, namespace string, now time.Time) error {
 	r.mu.RLock()
 	w := r.wants[id]
@@ -109,7 +110,7 @@ func (r *Registry) Reference(key string, ids []metric.Identifier) (added []metri
 		}
 		_, known := r.wants[id]
 		w, e := r.get(id, namespace)
-		if e != nil && r.makeRoom(namespace) {
+		if metric.ReasonOf(e) == metric.LimitReached && r.makeRoom(namespace) {
 			w, e = r.get(id, namespace)
 		}
 		if e != nil {
@@ -200,6 +201,8 @@ func (r *Registry) get(id metric.Identifier, namespace string) (*want, error) {
 		return w, nil
 	}
 	switch {
+	case length(id) > maxLength:
+		return nil, metric.Errorf(metric.Invalid, "the selectors and names of one metric may have %d bytes together, these have %d: use fewer values", maxLength, length(id))
 	case len(r.wants) >= r.limits.Total:
 		return nil, metric.Errorf(metric.LimitReached, "%d distinct metrics are wanted already, the limit of --max-wanted: use fewer distinct selectors, or raise it", r.limits.Total)
 	case r.perNamespace[namespace] >= r.limits.PerNamespace:
@@ -209,6 +212,14 @@ func (r *Registry) get(id metric.Identifier, namespace string) (*want, error) {
 	r.wants[id] = w
 	r.perNamespace[namespace]++
 	return w, nil
+}
+
+// maxLength bounds an identifier, in bytes. A selector of an HPA has some hundred; a
+// request can carry a megabyte, and what is wanted is kept in several places.
+const maxLength = 8 << 10
+
+func length(id metric.Identifier) int {
+	return len(id.Metric) + len(id.Namespace) + len(id.Resource.Group) + len(id.Resource.Resource) + len(id.Name) + len(id.Selector) + len(id.MetricSelector)
 }
 
 func place(namespace string) string {

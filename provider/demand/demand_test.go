@@ -198,3 +198,22 @@ func TestRootScopedCountsForWhoAsked(t *testing.T) {
 		t.Errorf("added %v beyond the limit", added)
 	}
 }
+
+// A selector as long as a request can carry is refused, and no other demand gives way.
+func TestLongIdentifiersAreRefused(t *testing.T) {
+	r := demand.New(demand.Limits{Total: 1, PerNamespace: 1, Idle: time.Minute})
+	mustRead(t, r, id("a", "read"), t0)
+	long := id("a", "x")
+	long.MetricSelector = "k in (" + strings.Repeat("v", 8<<10) + ")"
+	if err := r.Read(long, t0); metric.ReasonOf(err) != metric.Invalid {
+		t.Errorf("a read: %v", err)
+	}
+	if added, err := r.Reference("a/hpa", []metric.Identifier{long}); metric.ReasonOf(err) != metric.Invalid || len(added) > 0 {
+		t.Errorf("a reference: %v, added %v", err, added)
+	}
+	if diff := cmp.Diff([]string{"a/read"}, names(r)); diff != "" {
+		t.Error(diff)
+	}
+	long.MetricSelector = "k in (" + strings.Repeat("v", 4<<10) + ")"
+	mustReference(t, r, "a/hpa", long)
+}

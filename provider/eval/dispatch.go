@@ -2,6 +2,7 @@ package eval
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -15,12 +16,13 @@ import (
 type dispatcher struct {
 	send  func(context.Context, plan.Query) error
 	ended func() // after each query
-	// doubt gets a value when the source looks away and no HPA's query says so.
+	// doubt gets a value when the source looks away, so that what is proven is asked.
 	doubt chan struct{}
 
 	mu       sync.Mutex
 	queue    queue
 	underWay map[wanted]int // queries that wait or have a slot
+	silent   int            // untried queries left unanswered, since an answer or a doubt
 	health
 }
 
@@ -57,6 +59,7 @@ func (d *dispatcher) cancel() {
 // fill sends what there are slots for.
 func (d *dispatcher) fill() {
 	for j := d.queue.take(); j != nil; j = d.queue.take() {
+		j.heard = d.answers
 		go d.work(j)
 	}
 }
@@ -78,29 +81,53 @@ func (d *dispatcher) work(j *job) {
 // account draws the conclusions from the end of j. It returns the jobs that are not
 // sent because of it.
 //
-// That a query is not answered which was not answered the last time either says
-// nothing new about a source that answers others.
+// A source that answered others meanwhile is not away. Nor does it say much that a
+// query is left unanswered which never was answered, or not the last time: as long as
+// something wanted is proven, only that can tell.
 func (d *dispatcher) account(j *job, err error) (gone []*job) {
-	lost := source.Unanswered(err) && (d.away != nil || !j.suspect)
+	unanswered := source.Unanswered(err)
+	silent := unanswered && j.heard == d.answers
+	lost := silent && (d.away != nil || d.queue.proofs == 0 || j.record == proven)
 	d.queue.end(j, lost)
 	switch {
 	case lost && d.queue.lost() >= d.queue.most():
-		if d.away == nil && d.queue.hpas.lost == 0 {
-			select {
-			case d.doubt <- struct{}{}:
-			default:
-			}
+		gone = d.leave(err)
+	case unanswered:
+		d.queue.tried(j, false)
+		if silent && !lost && j.record == untried {
+			d.silent++
 		}
-		d.asked, d.away = true, err
-		d.queue.found() // the next evaluation tries as many again
-		gone = d.take(func(*job) bool { return true })
-	case source.Unanswered(err), source.KindOf(err) == source.Canceled: // the latter by us
+		if d.silent >= d.queue.tries() {
+			d.suspectSource()
+		}
+	case source.KindOf(err) == source.Canceled: // by us
 	default:
-		d.asked, d.away = true, nil
-		d.answers++
+		d.queue.tried(j, true)
 		d.queue.found()
+		d.asked, d.away, d.silent = true, nil, 0
+		d.answers++
 	}
 	return gone
+}
+
+// leave notes that the source is away. It returns what waits, which is not sent: the
+// next look at what is wanted tries as many again.
+func (d *dispatcher) leave(err error) (gone []*job) {
+	if d.away == nil {
+		d.suspectSource()
+	}
+	d.asked, d.away = true, err
+	d.queue.found()
+	return d.take(func(*job) bool { return true })
+}
+
+// suspectSource asks for a look at what is wanted.
+func (d *dispatcher) suspectSource() {
+	d.silent = 0
+	select {
+	case d.doubt <- struct{}{}:
+	default:
+	}
 }
 
 // take takes waiting jobs out of the queue.
@@ -128,6 +155,18 @@ func (d *dispatcher) drop(match func(*job) bool, err error) {
 	d.mu.Unlock()
 	for _, j := range jobs {
 		j.done(err)
+	}
+}
+
+// dropRead ends what waits for id as only read, where an HPA references it by now. It is
+// queued anew as such, and would only be sent twice.
+func (d *dispatcher) dropRead(id metric.Identifier) {
+	d.mu.Lock()
+	waits := d.underWay[wanted{id, false}] > 0
+	d.mu.Unlock()
+	if waits { // or has a slot, and ends by itself
+		d.drop(func(j *job) bool { return !j.flow.referenced && slices.Contains(j.query.For, id) },
+			&source.Error{Kind: source.Canceled, Text: "it is queued as what an HPA references"})
 	}
 }
 

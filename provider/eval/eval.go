@@ -59,9 +59,9 @@ type Options struct {
 type Evaluator struct {
 	opts       Options
 	dispatcher *dispatcher
-	// Unix nanoseconds: when Run last looked at what is wanted, and when a query ended
-	// last or there was none to wait for.
-	looked, worked atomic.Int64
+	// When Run last looked at what is wanted, and when a query ended last or there was
+	// none to wait for.
+	looked, worked atomic.Pointer[time.Time]
 
 	mu      sync.Mutex
 	pending map[metric.Identifier]bool    // to be evaluated soon
@@ -75,9 +75,10 @@ func New(o Options) *Evaluator {
 		opts: o, wake: make(chan struct{}, 1),
 		pending: map[metric.Identifier]bool{}, stuck: map[schema.GroupResource]bool{},
 	}
-	e.dispatcher = newDispatcher(o.Concurrency, e.query, func() { e.worked.Store(o.Now().UnixNano()) })
-	e.looked.Store(o.Now().UnixNano())
-	e.worked.Store(o.Now().UnixNano())
+	e.dispatcher = newDispatcher(o.Concurrency, e.query, func() { now := o.Now(); e.worked.Store(&now) })
+	now := o.Now()
+	e.looked.Store(&now)
+	e.worked.Store(&now)
 	return e
 }
 
@@ -98,7 +99,11 @@ func (e *Evaluator) begin(ctx context.Context, ids []metric.Identifier, m mode) 
 	now := e.opts.Now()
 	wants, waiting := e.resolveKnown(ctx, ids, now)
 	for kind, ids := range waiting {
-		v.wg.Go(func() { e.answer(ctx, v, e.resolveWaiting(ctx, kind, ids, now), now, m) })
+		v.telling.Add(1)
+		v.wg.Go(func() {
+			defer v.telling.Done()
+			e.answer(ctx, v, e.resolveWaiting(ctx, kind, ids, now), now, m)
+		})
 	}
 	e.answer(ctx, v, wants, now, m)
 	return v
@@ -111,7 +116,16 @@ func (e *Evaluator) answer(ctx context.Context, v *evaluation, wants []plan.Want
 		e.opts.Store.Fail(id, now, err)
 	}
 	if !m.again { // only now, so that what is under way counts for what is admitted
+		for _, w := range wants {
+			if e.opts.Demand.Referenced(w.ID) {
+				e.dispatcher.dropRead(w.ID)
+			}
+		}
+		before := len(wants)
 		wants = slices.DeleteFunc(wants, func(w plan.Want) bool { return e.dispatcher.has(w.ID, e.opts.Demand.Referenced(w.ID)) })
+		if len(wants) < before {
+			v.has(false)
+		}
 	}
 	p := plan.Make(wants, e.opts.Mapper)
 	for id, err := range p.Failed {
@@ -126,11 +140,15 @@ func (e *Evaluator) query(ctx context.Context, q plan.Query) error {
 	if ctx.Err() != nil {
 		return &source.Error{Kind: source.Canceled, Text: "it was not asked", Err: ctx.Err()}
 	}
+	caller := ctx
 	ctx, cancel := context.WithTimeout(ctx, e.opts.Timeout)
 	defer cancel()
 	began := e.opts.Now()
 	answer, err := e.ask(ctx, q)
 	e.opts.Metrics.query(q.Rule, err, e.opts.Now().Sub(began), len(answer.Warnings))
+	if err != nil && caller.Err() != nil { // the source had no time of its own
+		return &source.Error{Kind: source.Canceled, Text: "it was given up", Err: caller.Err()}
+	}
 	if err != nil {
 		typed := failure(q, err)
 		for _, id := range q.For {

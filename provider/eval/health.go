@@ -13,19 +13,33 @@ type health struct {
 	answers int   // so far
 }
 
-// observe draws the conclusions from an evaluation of everything that began when the
-// source had given so many answers: fewer queries than it takes to tell an outage by
-// their number tell it when nothing at all is answered.
-func (d *dispatcher) observe(r Result, answers int) {
+// observe draws the conclusions from a look at everything wanted, given what was known
+// when it began: fewer queries than it takes to tell an outage by their number tell it
+// when all that are proven (or all, if nothing is) were lost and nothing else was
+// answered.
+func (d *dispatcher) observe(o outcome, began health) {
 	d.mu.Lock()
-	defer d.mu.Unlock()
+	var gone []*job
 	switch {
-	case d.answers > answers:
-	case r.Unreachable > 0:
-		d.asked, d.away = true, r.Err
-	case r.Answered == 0 && d.queue.idle(): // nothing is wanted that has a query
+	case d.answers > began.answers:
+	case o.Unreachable > 0 && (o.proven || d.queue.proofs == 0):
+		gone = d.leave(o.Err)
+	case !o.asks: // nothing is wanted that has one
 		d.asked, d.away = false, nil
 	}
+	d.fill()
+	d.mu.Unlock()
+	for _, g := range gone {
+		g.done(&notSent{o.Err})
+	}
+}
+
+// look notes that everything wanted is about to be looked at.
+func (d *dispatcher) look() health {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.queue.look()
+	return d.health
 }
 
 func (d *dispatcher) state() health {
@@ -36,7 +50,8 @@ func (d *dispatcher) state() health {
 
 // Outage returns why the source counts as away: no query got an answer, of as many in
 // a row as what is only read may have under way, or of the newest evaluation of
-// everything. Nil from the next answer on, and when it was not asked.
+// everything. As long as something wanted was answered the last time it was asked, only
+// such queries count. Nil from the next answer on, and when it was not asked.
 func (e *Evaluator) Outage() error { return e.dispatcher.state().away }
 
 // Up says whether the source answers, if only with a refusal: queries in the newest
@@ -54,7 +69,12 @@ func (e *Evaluator) Up() (up, known bool) {
 }
 
 // Beat is when Run last showed that it is alive: that everything wanted is looked at
-// each interval and that queries, where there are any, end.
+// each interval and that queries, where there are any, end. It keeps to the monotonic
+// clock if Options.Now does.
 func (e *Evaluator) Beat() time.Time {
-	return time.Unix(0, min(e.looked.Load(), e.worked.Load()))
+	looked, worked := *e.looked.Load(), *e.worked.Load()
+	if looked.Before(worked) {
+		return looked
+	}
+	return worked
 }

@@ -3,6 +3,7 @@ package eval_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -60,5 +61,14 @@ func TestUp(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// A step of the wall clock must not look like silence.
+func TestBeatKeepsTheMonotonicClock(t *testing.T) {
+	began := time.Now()
+	beat := eval.New(eval.Options{Concurrency: 1, Now: time.Now}).Beat()
+	if !strings.Contains(beat.String(), " m=") || beat.Before(began) {
+		t.Errorf("%s has no reading of the monotonic clock", beat)
 	}
 }

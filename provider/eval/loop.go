@@ -35,7 +35,7 @@ func (e *Evaluator) Run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
-		case <-e.dispatcher.doubt: // what HPAs reference tells whether it is away
+		case <-e.dispatcher.doubt: // what is proven tells whether it is away
 			if !pause(ctx, doubtPause) {
 				return
 			}
@@ -46,16 +46,19 @@ func (e *Evaluator) Run(ctx context.Context) {
 // look begins an evaluation of everything wanted.
 func (e *Evaluator) look(ctx context.Context, wg *sync.WaitGroup) {
 	now := e.opts.Now()
-	e.looked.Store(now.UnixNano())
+	e.looked.Store(&now)
 	if e.dispatcher.idle() {
-		e.worked.Store(now.UnixNano())
+		e.worked.Store(&now)
 	}
 	e.opts.Demand.Expire(now)
 	e.opts.Store.Retain(e.opts.Demand.Has)
 	e.dispatcher.expire(now.Add(-maxWait))
-	answers := e.dispatcher.state().answers
+	began := e.dispatcher.look()
 	v := e.begin(ctx, e.opts.Demand.Wanted(), mode{})
-	wg.Go(func() { e.dispatcher.observe(v.wait(), answers) })
+	wg.Go(func() {
+		e.dispatcher.observe(v.told(), began)
+		v.wait()
+	})
 }
 
 // Soon evaluates ids without waiting for the next interval, unless that is under

@@ -11,13 +11,20 @@ import (
 )
 
 // jobOf reads a job from a word such as "hpa/a/slow?": its lane (hpa, read, or first for
-// a read that waits), its namespace and its name; ? marks a suspect.
+// a read that waits), its namespace and its name. ? marks a suspect and
+// ! what is untried; else it is proven.
 func jobOf(word string) *job {
-	parts := strings.Split(word, "/")
-	j := &job{query: plan.Query{Rule: word}, suspect: strings.HasSuffix(word, "?")}
+	parts := strings.Split(strings.TrimRight(word, "?!"), "/")
+	j := &job{query: plan.Query{Rule: word}, record: proven}
+	switch word[len(word)-1] {
+	case '?':
+		j.record = suspect
+	case '!':
+		j.record = untried
+	}
 	j.flow = flow{referenced: parts[0] == "hpa", first: parts[0] == "first", namespace: parts[1]}
 	if age, found := strings.CutPrefix(parts[2], "-"); found { // sent this long ago
-		d, err := time.ParseDuration(strings.TrimSuffix(age, "?"))
+		d, err := time.ParseDuration(age)
 		if err != nil {
 			panic(err)
 		}
@@ -51,20 +58,33 @@ func TestQueue(t *testing.T) {
 		"of 8 slots, reads leave 2": {8, "read/a/1 read/a/2 read/a/3 read/a/4 read/a/5 read/a/6 read/a/7", false, "read/a/1 read/a/2 read/a/3 read/a/4 read/a/5 read/a/6"},
 		"what HPAs reference finds them": {
 			8, "read/a/1 read/a/2 read/a/3 read/a/4 read/a/5 read/a/6 read/a/7 hpa/a/1 hpa/a/2 hpa/a/3", false,
-			"read/a/1 read/a/2 hpa/a/1 hpa/a/2 hpa/a/3 read/a/3 read/a/4 read/a/5",
+			"hpa/a/1 hpa/a/2 hpa/a/3 read/a/1 read/a/2 read/a/3 read/a/4 read/a/5",
 		},
 		"and leaves 2 to reads": {
 			8, "hpa/a/1 hpa/a/2 hpa/a/3 hpa/a/4 hpa/a/5 hpa/a/6 hpa/a/7 hpa/a/8 read/a/1 read/a/2 read/a/3", false,
-			"read/a/1 read/a/2 hpa/a/1 hpa/a/2 hpa/a/3 hpa/a/4 hpa/a/5 hpa/a/6",
+			"hpa/a/1 hpa/a/2 hpa/a/3 read/a/1 hpa/a/4 hpa/a/5 hpa/a/6 read/a/2",
 		},
 		"or takes all where nothing is read": {2, "hpa/a/1 hpa/a/2 hpa/a/3", false, "hpa/a/1 hpa/a/2"},
 		"of 2 slots, reads leave 1":          {2, "read/a/1 read/a/2", false, "read/a/1"},
 		"one slot is for all":                {1, "read/a/1 hpa/a/1", true, "hpa/a/1 read/a/1"},
-		"suspects take a quarter, and half where nothing else waits": {
+		"suspects go last, and have half of the slots": {
 			8, "hpa/a/1? hpa/a/2? hpa/a/3? hpa/a/4? hpa/a/5? hpa/a/6 hpa/a/7", false,
-			"hpa/a/1? hpa/a/2? hpa/a/6 hpa/a/7 hpa/a/3? hpa/a/4?",
+			"hpa/a/6 hpa/a/7 hpa/a/1? hpa/a/2? hpa/a/3? hpa/a/4?",
 		},
-		"of few slots, suspects take the last": {3, "hpa/a/1? hpa/a/2? hpa/a/3 hpa/a/4", true, "hpa/a/3 hpa/a/4 hpa/a/1? hpa/a/2?"},
+		"where nothing is proven, what is untried takes all": {4, "hpa/a/1! hpa/a/2! hpa/a/3! hpa/a/4!", false, "hpa/a/1! hpa/a/2! hpa/a/3! hpa/a/4!"},
+		"else it leaves a quarter":                           {4, "hpa/a/1! hpa/a/2! hpa/a/3! hpa/a/4! hpa/a/5", false, "hpa/a/1! hpa/a/2! hpa/a/3! hpa/a/5"},
+		"and together no more": {
+			8, "read/a/1! read/a/2! read/a/3! hpa/a/1! hpa/a/2! hpa/a/3! hpa/a/4! hpa/a/5", false,
+			"hpa/a/1! hpa/a/2! hpa/a/3! read/a/1! hpa/a/4! hpa/a/5 read/a/2!",
+		},
+		"of what is only read, a quarter less": {8, "read/a/1! read/a/2! read/a/3! read/a/4! read/a/5! read/a/6", false, "read/a/1! read/a/2! read/a/3! read/a/4! read/a/6"},
+		"every fourth turn is that of reads":   {1, "hpa/a/1 hpa/a/2 hpa/a/3 hpa/a/4 read/a/1 read/a/2", true, "hpa/a/1 hpa/a/2 hpa/a/3 read/a/1 hpa/a/4 read/a/2"},
+		"every eighth that of suspects": {
+			1, "hpa/a/1? hpa/a/1 hpa/a/2 hpa/a/3 hpa/a/4 hpa/a/5 hpa/a/6 hpa/a/7 hpa/a/8", true,
+			"hpa/a/1 hpa/a/2 hpa/a/3 hpa/a/4 hpa/a/5 hpa/a/6 hpa/a/7 hpa/a/1? hpa/a/8",
+		},
+		"the two kinds of demand take turns for suspects": {1, "hpa/a/1? hpa/a/2? read/a/1? read/a/2?", true, "hpa/a/1? read/a/1? hpa/a/2? read/a/2?"},
+		"of few slots, suspects take the last":            {3, "hpa/a/1? hpa/a/2? hpa/a/3 hpa/a/4", true, "hpa/a/3 hpa/a/4 hpa/a/1? hpa/a/2?"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			q := queue{slots: tc.slots}
@@ -82,6 +102,89 @@ func TestQueue(t *testing.T) {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// After an untried query was left unanswered, others go behind proven ones but for every
+// fourth turn, until one is answered.
+func TestUntriedQueriesThatHangGoBehind(t *testing.T) {
+	q := queue{slots: 1}
+	for _, word := range strings.Fields("hpa/a/1! hpa/a/2! hpa/a/3! hpa/a/4! hpa/a/1 hpa/b/2 hpa/b/3 hpa/b/4 hpa/b/5 hpa/b/6") {
+		q.add(jobOf(word))
+	}
+	var got []string
+	for j := q.take(); j != nil; j = q.take() {
+		got = append(got, j.query.Rule)
+		q.tried(j, len(got) > 1)
+		q.end(j, false)
+	}
+	want := "hpa/a/1! hpa/b/2 hpa/a/1 hpa/b/3 hpa/a/2! hpa/b/4 hpa/a/3! hpa/b/5 hpa/a/4! hpa/b/6"
+	if diff := cmp.Diff(want, strings.Join(got, " ")); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// Whatever else waits all the time, each is taken now and then, at any number of slots.
+func TestNoneStarves(t *testing.T) {
+	for _, slots := range []int{1, 2, 3, 4, 5, 8, 16} {
+		for _, words := range []string{
+			"hpa/a/1 read/a/1", "hpa/a/1 hpa/b/1!", "hpa/a/1 hpa/b/1?", "read/a/1 read/b/1?", "hpa/a/1! read/a/1!",
+			"hpa/a/1 hpa/b/1? read/a/1?", "hpa/a/1? read/a/1 read/a/1?", "hpa/a/1? read/a/1! read/a/1?",
+			"hpa/a/1 hpa/b/1! hpa/c/1? read/a/1 read/b/1! read/c/1?",
+		} {
+			taken := alwaysWaiting(slots, strings.Fields(words))
+			for _, word := range strings.Fields(words) {
+				if taken[word] < 10 {
+					t.Errorf("%d slots, %s: %s was taken %d times of 1000", slots, words, word, taken[word])
+				}
+			}
+		}
+	}
+}
+
+// alwaysWaiting ends what is under way longest a thousand times, while there is enough of
+// each word. Untried queries are left unanswered.
+func alwaysWaiting(slots int, words []string) map[string]int {
+	q := queue{slots: slots}
+	for _, word := range words {
+		for range 2 * slots {
+			q.add(jobOf(word))
+		}
+	}
+	taken := map[string]int{}
+	var underWay []*job
+	for range 1000 {
+		for j := q.take(); j != nil; j = q.take() {
+			underWay = append(underWay, j)
+			taken[j.query.Rule]++
+			q.add(jobOf(j.query.Rule))
+		}
+		q.tried(underWay[0], underWay[0].record != untried)
+		q.end(underWay[0], false)
+		underWay = underWay[1:]
+	}
+	return taken
+}
+
+// Flows keep their place when what they wait with is removed and added anew.
+func TestTurnsSurviveRemoval(t *testing.T) {
+	var turns turns
+	all := func(*job) bool { return true }
+	var got []string
+	for now := range 9 {
+		for _, word := range strings.Fields("hpa/a/1 hpa/b/1 hpa/c/1") {
+			turns.add(jobOf(word))
+		}
+		got = append(got, turns.take(now+1, all).query.Rule)
+		turns.remove(all)
+	}
+	want := strings.TrimSpace(strings.Repeat("hpa/a/1 hpa/b/1 hpa/c/1 ", 3))
+	if diff := cmp.Diff(want, strings.Join(got, " ")); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	turns.remove(all) // nothing waits any more
+	if len(turns.last) > 0 {
+		t.Errorf("still remembered: %v", turns.last)
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"slices"
 	"sync"
-	"time"
 
 	"github.com/loadline/loadline/provider/metric"
 	"github.com/loadline/loadline/provider/plan"
@@ -19,22 +18,52 @@ type Result struct {
 	Err         error // of one that it did not answer
 }
 
+// outcome is what an evaluation tells of the source.
+type outcome struct {
+	Result
+	asks   bool // there are queries, if only such as were under way already
+	proven bool // one of them is proven
+}
+
 // evaluation is one that goes on.
 type evaluation struct {
-	wg   sync.WaitGroup // queries and lists that are waited for
-	stop func() bool    // watching the context
+	wg      sync.WaitGroup // queries and lists that are waited for
+	telling sync.WaitGroup // of these, the lists, and the queries that are proven
+	stop    func() bool    // watching the context
 
 	mu     sync.Mutex
-	result Result
+	result outcome
 }
 
 // wait returns when all has ended.
 func (v *evaluation) wait() Result {
 	v.wg.Wait()
 	v.stop()
+	return v.soFar().Result
+}
+
+// told returns when what is proven has ended or, if nothing is, all.
+func (v *evaluation) told() outcome {
+	v.telling.Wait()
+	if o := v.soFar(); o.proven {
+		return o
+	}
+	v.wg.Wait()
+	return v.soFar()
+}
+
+func (v *evaluation) soFar() outcome {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	return v.result
+}
+
+// has notes that there are queries, and whether one of them is proven.
+func (v *evaluation) has(proven bool) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.result.asks = true
+	v.result.proven = v.result.proven || proven
 }
 
 func (v *evaluation) count(err error) {
@@ -56,27 +85,50 @@ func (v *evaluation) count(err error) {
 func (e *Evaluator) run(ctx context.Context, v *evaluation, queries []plan.Query, m mode) {
 	if away := e.Outage(); away != nil && m.first {
 		for _, q := range queries {
-			e.skip(q, &notSent{away})
+			each, _ := e.histories(q)
+			e.skip(q, each, &notSent{away})
 			v.count(&notSent{away})
 		}
 		return
 	}
+	e.dispatcher.add(e.jobs(ctx, v, queries, m))
+	if ctx.Err() != nil { // it may have ended before they were there to be cancelled
+		e.dispatcher.cancel()
+	}
+}
+
+// jobs makes the jobs of queries, for v.
+func (e *Evaluator) jobs(ctx context.Context, v *evaluation, queries []plan.Query, m mode) []*job {
 	now := e.opts.Now()
+	each, all := make([][]history, len(queries)), make([]history, len(queries))
+	for i, q := range queries {
+		each[i], all[i] = e.histories(q)
+	}
+	if e.Outage() != nil {
+		trust(all)
+	}
 	jobs := make([]*job, len(queries))
 	for i, q := range queries {
+		telling := all[i].record == proven
 		v.wg.Add(1)
-		w := e.waiting(q)
+		if telling {
+			v.telling.Add(1)
+		}
+		v.has(telling)
 		jobs[i] = &job{
-			ctx: ctx, query: q, flow: e.flow(q, m), queued: now, since: w.since, suspect: w.unanswered,
+			ctx: ctx, query: q, flow: e.flow(q, m), record: all[i].record, queued: now, since: all[i].since,
 			done: func(err error) {
 				defer v.wg.Done()
-				e.skip(q, err)
+				if telling {
+					defer v.telling.Done()
+				}
+				e.skip(q, each[i], err)
 				v.count(err)
 			},
 		}
 	}
 	slices.SortStableFunc(jobs, func(a, b *job) int { return a.since.Compare(b.since) }) // quick to add
-	e.dispatcher.add(jobs)
+	return jobs
 }
 
 // flow is that of the first metric of q that an HPA references, if there is one.
@@ -87,20 +139,6 @@ func (e *Evaluator) flow(q plan.Query, m mode) flow {
 		}
 	}
 	return flow{namespace: q.For[0].Namespace, first: m.first}
-}
-
-// wait is how a query fared the last time.
-type wait struct {
-	since      time.Time // zero if it was never sent
-	unanswered bool
-}
-
-func (e *Evaluator) waiting(q plan.Query) wait {
-	s := e.opts.Store.Get(q.For[0])
-	if s == nil {
-		return wait{}
-	}
-	return wait{since: s.Attempted, unanswered: source.Unanswered(s.Err) && !errors.As(s.Err, new(*notSent))}
 }
 
 // notSent is why a query was not even sent.
@@ -119,21 +157,21 @@ func (*overloaded) Error() string {
 	return "not sent within " + maxWait.String() + ", because too many or too slow queries are before it: make them quicker, or raise --query-concurrency"
 }
 
-// skip records that q was not sent, where err says so. That is no attempt: what is
-// known of an unanswered query stays known, and where only slots are lacking, so does
-// the last value, whose age says enough.
-func (e *Evaluator) skip(q plan.Query, err error) {
-	w := e.waiting(q)
+// skip records that q was not sent, where err says so, with the histories from when it
+// was queued. That is no attempt: what is known of an unanswered query stays known, as
+// does what came since, and where only slots are lacking, so does the last value, whose
+// age says enough.
+func (e *Evaluator) skip(q plan.Query, before []history, err error) {
 	busy := errors.As(err, new(*overloaded))
-	if !busy && !errors.As(err, new(*notSent)) || w.unanswered {
+	if !busy && !errors.As(err, new(*notSent)) {
 		return
 	}
 	typed := failure(q, err)
-	for _, id := range q.For {
-		if s := e.opts.Store.Get(id); busy && s != nil && s.Data != nil {
+	for i, id := range q.For {
+		if s := e.opts.Store.Get(id); before[i].record == suspect || busy && s != nil && s.Data != nil {
 			continue
 		}
-		e.opts.Store.Fail(id, w.since, typed)
+		e.opts.Store.Fail(id, before[i].since, typed)
 	}
 }
 

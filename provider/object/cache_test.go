@@ -148,7 +148,7 @@ func TestForbiddenKindFailsAloneAndComesBack(t *testing.T) {
 		return true, nil, apierrors.NewForbidden(services, "", errors.New("rbac"))
 	})
 	_, err := f.names(t.Context(), services, "")
-	want := `the adapter may not list services: add a ClusterRole labelled loadline.dev/aggregate-to-adapter=true with apiGroups [""], resources ["services"], verbs [list, watch]`
+	want := `the adapter may not list services and watch them: add a ClusterRole labelled loadline.dev/aggregate-to-adapter=true with apiGroups [""], resources ["services"], verbs [list, watch]`
 	if metric.ReasonOf(err) != metric.Forbidden || err.Error() != want {
 		t.Errorf("got  %v\nwant %s", err, want)
 	}

@@ -50,13 +50,21 @@ func (x *index) names(ns string, sel labels.Selector, key string) []string {
 	if ok {
 		return names
 	}
+	return x.match(ns, sel, key)
+}
 
+// match computes what names did not remember.
+func (x *index) match(ns string, sel labels.Selector, key string) []string {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if n = x.namespaces[ns]; n == nil {
+	n := x.namespaces[ns]
+	if n == nil {
 		return nil
 	}
-	names = []string{}
+	if names, ok := n.matches[key]; ok { // by another who asked at the same time
+		return names
+	}
+	names := []string{}
 	for name, set := range n.labels {
 		if sel.Matches(set) {
 			names = append(names, name)

@@ -116,6 +116,23 @@ func TestIndexRemembersBoundedly(t *testing.T) {
 	}
 }
 
+// Two who ask the same at the same time both find nothing remembered: it is counted
+// once all the same, or the count would grow until nothing is remembered any more.
+func TestIndexCountsWhatItRemembersOnce(t *testing.T) {
+	x := newIndex()
+	if err := x.Add(object("a", "p1")); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if got := x.match("a", labels.Everything(), ""); !cmp.Equal(got, []string{"p1"}) {
+			t.Errorf("got %v", got)
+		}
+	}
+	if x.remembered != 1 {
+		t.Errorf("counts %d names, remembers 1", x.remembered)
+	}
+}
+
 // The names in all results together are bounded, and what changes frees them.
 func TestIndexRemembersBoundedlyManyNames(t *testing.T) {
 	const objects, most = 50, 1000

@@ -25,9 +25,10 @@ type kind struct {
 	tried chan struct{} // closed after the first list, complete or failed
 	once  sync.Once
 
-	mu     sync.Mutex
-	listed time.Time // when there was a complete list last; zero without one
-	err    error     // why the newest list or watch failed; nil while it works
+	mu      sync.Mutex
+	listed  time.Time // when there was a complete list last; zero without one, or after one that RBAC forbids
+	err     error     // why the newest list or watch failed; nil while it works
+	refused error     // that RBAC forbade the newest watch; nil once one was let in
 }
 
 // watch keeps k's index current until ctx ends. After a watch that was good for
@@ -35,7 +36,7 @@ type kind struct {
 // in the answers; what fails again and again is tried after growing pauses.
 func (k *kind) watch(ctx context.Context, client metadata.Interface, gvr schema.GroupVersionResource, retry time.Duration) {
 	log := klog.FromContext(ctx)
-	reflector := cache.NewReflectorWithOptions(listWatch(client, gvr), &metav1.PartialObjectMetadata{}, &syncingStore{index: k.index, done: k.succeed},
+	reflector := cache.NewReflectorWithOptions(listWatch(client, gvr, k.answered), &metav1.PartialObjectMetadata{}, &syncingStore{index: k.index, done: k.succeed},
 		cache.ReflectorOptions{Name: gvr.String(), Backoff: newBackoff(retry)})
 	backoff, said := newBackoff(retry), ""
 	for {
@@ -72,7 +73,8 @@ func newBackoff(longest time.Duration) *wait.Backoff {
 	return &wait.Backoff{Duration: min(longest, 200*time.Millisecond), Factor: 2, Jitter: 0.5, Steps: 32, Cap: longest}
 }
 
-func listWatch(client metadata.Interface, gvr schema.GroupVersionResource) cache.ListerWatcher {
+// listWatch lists and watches gvr, and tells answered how each watch was answered.
+func listWatch(client metadata.Interface, gvr schema.GroupVersionResource, answered func(schema.GroupResource, error)) cache.ListerWatcher {
 	narrow := func(o *metav1.ListOptions) {
 		// Metadata carries no phase, so the API server filters: a pod that
 		// leaves Running leaves the watch as if it were deleted.
@@ -87,7 +89,9 @@ func listWatch(client metadata.Interface, gvr schema.GroupVersionResource) cache
 		},
 		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
 			narrow(&o)
-			return client.Resource(gvr).Watch(ctx, o)
+			w, err := client.Resource(gvr).Watch(ctx, o)
+			answered(gvr.GroupResource(), err)
+			return w, err
 		},
 	}, client)
 }
@@ -121,28 +125,47 @@ func (k *kind) worked(began time.Time, d time.Duration) bool {
 	return !k.listed.Before(began) && time.Since(k.listed) > d
 }
 
+// fail notes why there is no list or watch. One that RBAC forbids will not come back
+// by itself, so it ends what is known; other reasons pass and leave it.
 func (k *kind) fail(err error) {
 	k.mu.Lock()
 	k.err = err
+	if metric.ReasonOf(err) == metric.Forbidden {
+		k.listed = time.Time{}
+	}
 	k.mu.Unlock()
 	k.once.Do(func() { close(k.tried) })
 }
 
-// unusable is why the index must not be used. A list that fails for a passing
-// reason leaves the objects known last; one that RBAC forbids will not come back
-// by itself.
+// answered notes whether RBAC lets us watch. Without that right a list alone, which
+// succeeds again and again in between, would make the kind usable for moments.
+func (k *kind) answered(gr schema.GroupResource, err error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	switch {
+	case err == nil:
+		k.refused = nil
+	case apierrors.IsForbidden(err):
+		k.refused = listError(gr, err)
+	}
+}
+
+// unusable is why the index must not be used; nil if it may.
 func (k *kind) unusable() error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if !k.listed.IsZero() && metric.ReasonOf(k.err) != metric.Forbidden {
-		return nil
+	switch {
+	case k.refused != nil:
+		return k.refused
+	case k.listed.IsZero():
+		return k.err
 	}
-	return k.err
+	return nil
 }
 
 func listError(gr schema.GroupResource, err error) error {
 	if apierrors.IsForbidden(err) {
-		return metric.Errorf(metric.Forbidden, "the adapter may not list %s: add a ClusterRole labelled loadline.dev/aggregate-to-adapter=true with apiGroups [%q], resources [%q], verbs [list, watch]", gr, gr.Group, gr.Resource)
+		return metric.Errorf(metric.Forbidden, "the adapter may not list %s and watch them: add a ClusterRole labelled loadline.dev/aggregate-to-adapter=true with apiGroups [%q], resources [%q], verbs [list, watch]", gr, gr.Group, gr.Resource)
 	}
 	return metric.Because(metric.ObjectsUnknown, err, "cannot list %s", gr)
 }

@@ -113,7 +113,7 @@ func statusCommand() *cobra.Command {
 				return err
 			}
 			if !busy {
-				return errors.New("no cluster is up")
+				return notUp(dir)
 			}
 			s, ok, err := dir.read()
 			if err != nil {
@@ -126,4 +126,13 @@ func statusCommand() *cobra.Command {
 			return nil
 		},
 	}
+}
+
+// notUp tells that no cluster is up, and where to read why if nobody asked for its
+// end: `down` removes the log.
+func notUp(dir runDir) error {
+	if _, err := os.Stat(dir.log()); err != nil {
+		return errors.New("no cluster is up")
+	}
+	return fmt.Errorf("no cluster is up; how the last one ended is at the end of %s", dir.log())
 }

@@ -110,7 +110,7 @@ func TestUpAndDown(t *testing.T) {
 			must(t, exec.Command("sh", "-c", lines+"\n"+tc.commands), tc.want)
 			must(t, command("down"), "the cluster is down")
 			if left := processesOf(t, filepath.Join(filepath.Dir(command().Path), "run")); len(left) > 0 {
-				t.Errorf("left behind: %q", left)
+				t.Errorf("left behind: %v", left)
 			}
 			if out, err := command("status").CombinedOutput(); err == nil {
 				t.Errorf("status after down: %s", out)
@@ -143,7 +143,7 @@ func TestUpAfterACrash(t *testing.T) {
 		}
 		select {
 		case <-deadline:
-			t.Fatalf("outlived the background process: %q", left)
+			t.Fatalf("outlived the background process: %v", left)
 		case <-tick.C:
 		}
 	}
@@ -153,24 +153,87 @@ func TestUpAfterACrash(t *testing.T) {
 	must(t, command("up", "--kwok=false"), "export KUBECONFIG=")
 	must(t, command("down"), "the cluster is down")
 	if left := processesOf(t, dir.cluster()); len(left) > 0 {
-		t.Errorf("left behind: %q", left)
+		t.Errorf("left behind: %v", left)
 	}
 }
 
-func processesOf(t *testing.T, dir string) []string {
+// TestUpSaysWhatEnded: when Prometheus is killed, `up`'s log names it and the node
+// starts it again; when the process of the node is killed, all ends, the log names
+// it, and `status` says where the log is.
+func TestUpSaysWhatEnded(t *testing.T) {
+	command := commandUnderTest(t)
+	must(t, command("up", "--kwok=false"), "export KUBECONFIG=")
+	t.Cleanup(func() { _ = command("down").Run() })
+	dir := runDir(filepath.Join(filepath.Dir(command().Path), "run"))
+	s, ok, err := dir.read()
+	if err != nil || !ok {
+		t.Fatal(ok, err)
+	}
+	pids := processesOf(t, filepath.Join(dir.cluster(), "node"))
+	if len(pids) != 1 {
+		t.Fatalf("the node runs %v, want Prometheus alone", pids)
+	}
+	for pid := range pids {
+		kill(t, pid)
+	}
+	logged(t, dir, "container prometheus of pod monitoring/prometheus-")
+	must(t, exec.Command(s.Kubectl, "--kubeconfig="+s.Kubeconfig, "-n", "monitoring", "rollout", "status", "deployment/prometheus", "--timeout=30s"), "successfully rolled out")
+	must(t, command("status"), "export KUBECONFIG=")
+
+	kill(t, s.Inside)
+	logged(t, dir, "the process that runs the node and starts the servers was killed by signal 9")
+	if err := awaitFree(t.Context(), dir, 20*time.Second); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := command("status").CombinedOutput(); err == nil || !strings.Contains(string(out), dir.log()) {
+		t.Errorf("status after it: %v, %s", err, out)
+	}
+}
+
+func kill(t *testing.T, pid int) {
+	t.Helper()
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// logged waits until the log of `up` holds text.
+func logged(t *testing.T, dir runDir, text string) {
+	t.Helper()
+	deadline, tick := time.After(20*time.Second), time.NewTicker(20*time.Millisecond)
+	defer tick.Stop()
+	for {
+		data, err := os.ReadFile(dir.log())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(string(data), text) {
+			return
+		}
+		select {
+		case <-deadline:
+			t.Fatalf("not logged within 20 s: %q; the log is\n%s", text, data)
+		case <-tick.C:
+		}
+	}
+}
+
+// processesOf returns the command lines that contain dir, by process.
+func processesOf(t *testing.T, dir string) map[int]string {
 	t.Helper()
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
 		t.Fatal(err)
 	}
-	var found []string
+	found := map[int]string{}
 	for _, e := range entries {
-		if _, err := strconv.Atoi(e.Name()); err != nil {
+		pid, err := strconv.Atoi(e.Name())
+		if err != nil {
 			continue
 		}
 		line, err := os.ReadFile(filepath.Join("/proc", e.Name(), "cmdline"))
 		if err == nil && strings.Contains(string(line), dir) {
-			found = append(found, strings.ReplaceAll(string(line), "\x00", " "))
+			found[pid] = strings.ReplaceAll(string(line), "\x00", " ")
 		}
 	}
 	return found

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strconv"
+	"sync"
 
 	"github.com/spf13/cobra"
 
@@ -60,10 +62,20 @@ func serveOutside(ctx context.Context, dir runDir, flags *clusterFlags) (err err
 	}
 	err = isolated(ctx, append([]string{self, "serve"}, flags.args()...), flags.host)
 	if err != nil {
+		sayKilled(err, os.Stderr)
 		// The logs are what tells why; the next `up` removes them.
 		return errors.Join(err, os.RemoveAll(dir.path("state.json")))
 	}
 	return dir.clear()
+}
+
+// sayKilled names the process inside if a signal ended it, for then it said nothing
+// itself.
+func sayKilled(err error, out io.Writer) {
+	var exit *netns.ExitError
+	if errors.As(err, &exit) && exit.Code > 128 {
+		fmt.Fprintf(out, "cluster: the process that runs the node and starts the servers was killed by signal %d\n", exit.Code-128)
+	}
 }
 
 func serveInside(ctx context.Context, dir runDir, flags *clusterFlags) error {
@@ -83,11 +95,13 @@ func serveInside(ctx context.Context, dir runDir, flags *clusterFlags) error {
 	if err != nil {
 		return err
 	}
-	if err := startParts(ctx, l, flags.system); err != nil {
+	running, done := untilFailed(ctx, l.Cluster.Failed(), l.NodeFailed())
+	defer done()
+	if err := startParts(running, l, flags.system); err != nil {
 		if ctx.Err() == nil {
 			l.DumpLogs(os.Stderr)
 		}
-		return errors.Join(err, l.Stop())
+		return errors.Join(failure(running), err, l.Stop())
 	}
 	c := l.Cluster
 	if err := dir.ready(state{
@@ -102,12 +116,33 @@ func serveInside(ctx context.Context, dir runDir, flags *clusterFlags) error {
 	}); err != nil {
 		return errors.Join(err, l.Stop())
 	}
-	select {
-	case <-ctx.Done():
-		return l.Stop()
-	case err := <-c.Failed():
-		return errors.Join(err, l.Stop())
+	sayEnds(running, l.Client, os.Stderr)
+	return errors.Join(failure(running), l.Stop())
+}
+
+// untilFailed returns a context that ends with the first error of parts, which is
+// its cause.
+func untilFailed(ctx context.Context, parts ...<-chan error) (running context.Context, done func()) {
+	running, cancel := context.WithCancelCause(ctx)
+	var wg sync.WaitGroup
+	for _, part := range parts {
+		wg.Go(func() {
+			select {
+			case err := <-part:
+				cancel(err)
+			case <-running.Done():
+			}
+		})
 	}
+	return running, func() { cancel(nil); wg.Wait() }
+}
+
+// failure is the part's end that ended running; nil if that was asked for.
+func failure(running context.Context) error {
+	if err := context.Cause(running); !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return nil
 }
 
 // startParts starts what runs in pods: Prometheus always, and with system the

@@ -1,0 +1,166 @@
+package object_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	clientmetadata "k8s.io/client-go/metadata"
+	"k8s.io/client-go/rest"
+
+	"github.com/loadline/loadline/provider/metric"
+	"github.com/loadline/loadline/provider/object"
+)
+
+// rbac is a transport that answers as an API server with one service in namespace
+// a does, to a client that may do what it allows.
+type rbac struct {
+	streams bool // sends lists as watches, as API servers do since 1.32
+
+	mu      sync.Mutex
+	refused map[string]error // by verb
+	watches []*io.PipeWriter
+}
+
+const (
+	latency = 20 * time.Millisecond
+	retry   = 5 * time.Second
+)
+
+// set changes the answers by verb, and has the watches that were allowed before
+// begin anew with a list.
+func (r *rbac) set(refused map[string]error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.refused = refused
+	for _, w := range r.watches {
+		fmt.Fprintf(w, "{\"type\":\"ERROR\",\"object\":%s}\n", encode(expired()))
+		w.Close()
+	}
+	r.watches = nil
+}
+
+func (r *rbac) RoundTrip(req *http.Request) (*http.Response, error) {
+	time.Sleep(latency) // no longer than that, so that it heeds no context
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	verb, query := "list", req.URL.Query()
+	if query.Get("watch") != "" {
+		verb = "watch"
+	}
+	err := r.refused[verb]
+	if err == nil && query.Get("sendInitialEvents") != "" && !r.streams {
+		err = apierrors.NewInvalid(schema.GroupKind{Kind: "ListOptions"}, "", nil)
+	}
+	if status := apierrors.APIStatus(nil); errors.As(err, &status) {
+		s := status.Status()
+		return answer(req, int(s.Code), io.NopCloser(bytes.NewReader(encode(s)))), nil
+	}
+	service := metav1.PartialObjectMetadata{
+		TypeMeta:   metav1.TypeMeta{APIVersion: "meta.k8s.io/v1", Kind: "PartialObjectMetadata"},
+		ObjectMeta: metav1.ObjectMeta{Namespace: "a", Name: "s", ResourceVersion: "7"},
+	}
+	if verb == "list" {
+		return answer(req, http.StatusOK, io.NopCloser(bytes.NewReader(encode(metav1.PartialObjectMetadataList{
+			TypeMeta: metav1.TypeMeta{APIVersion: "meta.k8s.io/v1", Kind: "PartialObjectMetadataList"},
+			ListMeta: metav1.ListMeta{ResourceVersion: "7"}, Items: []metav1.PartialObjectMetadata{service},
+		})))), nil
+	}
+	body, w := io.Pipe()
+	r.watches = append(r.watches, w)
+	context.AfterFunc(req.Context(), func() { w.CloseWithError(req.Context().Err()) })
+	if query.Get("sendInitialEvents") != "" {
+		end := service
+		end.Annotations = map[string]string{metav1.InitialEventsAnnotationKey: "true"}
+		go fmt.Fprintf(w, "{\"type\":\"ADDED\",\"object\":%s}\n{\"type\":\"BOOKMARK\",\"object\":%s}\n", encode(service), encode(end))
+	}
+	return answer(req, http.StatusOK, body), nil
+}
+
+func encode(o any) []byte {
+	data, err := json.Marshal(o)
+	if err != nil {
+		panic(err)
+	}
+	return data
+}
+
+func answer(req *http.Request, code int, body io.ReadCloser) *http.Response {
+	return &http.Response{StatusCode: code, Header: http.Header{"Content-Type": {"application/json"}}, Body: body, Request: req}
+}
+
+// A kind of which RBAC forbids the list or the watch is an error that names the
+// rule to add, all the time: no list in between and no failure after it makes
+// objects of it an answer. With the rights it is usable within the longest pause.
+func TestRefusedKindIsAnErrorAllTheTime(t *testing.T) {
+	forbidden := apierrors.NewForbidden(services, "", errors.New("rbac"))
+	broken := apierrors.NewInternalError(errors.New("etcd"))
+	for name, refused := range map[string]map[string]error{
+		"the list":  {"list": forbidden},
+		"the watch": {"watch": forbidden},
+		"both":      {"list": forbidden, "watch": forbidden},
+	} {
+		for _, streams := range []bool{true, false} {
+			if name == "the list" && streams {
+				continue // a server that streams lists needs no right to list
+			}
+			t.Run(fmt.Sprintf("%s, streams %t", name, streams), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					server := &rbac{streams: streams}
+					cache := cacheOf(t, server)
+					expect := func(phase string, want metric.Reason) {
+						t.Helper()
+						for range 3000 { // 30 s: several pauses
+							live, err := cache.Has(t.Context(), services, "a", "s")
+							if got := metric.ReasonOf(err); got != want || live != (want == "") {
+								t.Fatalf("%s: live %t, reason %q, want %q: %v", phase, live, got, want, err)
+							}
+							time.Sleep(10 * time.Millisecond)
+						}
+					}
+					server.set(refused)
+					expect("from the start", metric.Forbidden)
+					server.set(nil)
+					time.Sleep(retry*3/2 + 10*latency)
+					expect("granted", "")
+					server.set(refused)
+					time.Sleep(10 * latency)
+					expect("taken away", metric.Forbidden)
+					server.set(map[string]error{"list": broken, "watch": broken})
+					time.Sleep(retry*3/2 + 10*latency)
+					if live, err := cache.Has(t.Context(), services, "a", "s"); err == nil {
+						t.Errorf("a failure after the refusal: live %t", live)
+					}
+					server.set(nil)
+					time.Sleep(retry*3/2 + 10*latency)
+					expect("granted again", "")
+				})
+			})
+		}
+	}
+}
+
+// cacheOf returns a cache of what server has, whose watches have ended when the
+// test ends.
+func cacheOf(t *testing.T, server http.RoundTripper) *object.Cache {
+	t.Helper()
+	client, err := clientmetadata.NewForConfigAndClient(&rest.Config{Host: "http://api.test", QPS: -1}, &http.Client{Transport: server})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cache := object.NewCache(ctx, client, newCluster(), retry)
+	t.Cleanup(func() { cancel(); cache.Wait() })
+	return cache
+}
