@@ -68,8 +68,8 @@ func (d *decision) applied() finding {
 			"the target was set to 0, which switches its HPA off: kubectl scale %s %s --replicas=1 switches it on. Loadline writes no replicas", strings.ToLower(t.Kind), t.Name)}
 	}
 	f := finding{reason: Applied, state: StateEnforced, good: true, message: "the HPA is what the policy says"}
-	if _, problems := hpa.Build(d.Policy, nil, d.Capabilities); len(problems) > 0 {
-		f.message += ". But " + listed(problems, hpa.Warning)
+	if doubts := listed(d.problems, hpa.Warning); doubts != "" {
+		f.message += ". But " + doubts
 	}
 	return f
 }
@@ -108,8 +108,16 @@ func (d *decision) metricsAvailable(s *v1alpha1.AutoscalingPolicyStatus) metav1.
 		return c
 	}
 	h := floor.Judge(d.Live)
-	if old := meta.FindStatusCondition(d.stored.Conditions, v1alpha1.MetricsAvailable); h.Blank && old != nil {
+	old := meta.FindStatusCondition(d.stored.Conditions, v1alpha1.MetricsAvailable)
+	if h.Blank && old != nil && (h.State != floor.Bad || old.Status == metav1.ConditionFalse) {
 		return *old
+	}
+	if h.State == floor.Good && old != nil && old.Status == metav1.ConditionFalse {
+		// Metrics that come and go with each sync are not worth a write each time.
+		if settled := old.LastTransitionTime.Add(d.Settings.ValuesEvery); d.now.Before(settled) && !old.LastTransitionTime.After(d.now) {
+			d.wake(settled)
+			return *old
+		}
 	}
 	c.Message = clip(h.Text)
 	switch {

@@ -1,6 +1,7 @@
 package decide
 
 import (
+	"slices"
 	"time"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
@@ -52,9 +53,11 @@ type decision struct {
 	Snapshot
 	now    time.Time // in whole seconds, as times are stored
 	stored *v1alpha1.AutoscalingPolicyStatus
-	// schedules are compiled; wrong says what of them is not, and about queries.
+	// schedules are compiled; plain is the HPA without floors, nil if the policy is
+	// wrong; problems are of both.
 	schedules []floor.Schedule
-	wrong     []hpa.Problem
+	plain     *autoscalingv2.HorizontalPodAutoscaler
+	problems  []hpa.Problem
 
 	adopt bool // Live is another's, and is to become ours
 	// floors as they are now; not evaluated in every mode.
@@ -72,7 +75,9 @@ type decision struct {
 
 func begin(s Snapshot) *decision {
 	d := &decision{Snapshot: s, now: s.Now.UTC().Truncate(time.Second), stored: &s.Policy.Status}
-	d.schedules, d.wrong = floor.Compile(s.Policy.Spec.Schedules)
+	d.plain, d.problems = hpa.Build(s.Policy, nil, s.Capabilities)
+	schedules, problems := floor.Compile(s.Policy.Spec.Schedules)
+	d.schedules, d.problems = schedules, append(d.problems, problems...)
 	return d
 }
 
@@ -105,8 +110,7 @@ func (d *decision) enforce() {
 
 // build makes the HPA with the floors in force. That the policy is valid is known.
 func (d *decision) build() {
-	plain, _ := hpa.Build(d.Policy, nil, d.Capabilities)
-	d.evaluate(d.Policy.Spec.Replicas, plain.Spec.Behavior.ScaleDown)
+	d.evaluate(d.Policy.Spec.Replicas, d.plain.Spec.Behavior.ScaleDown)
 	d.want, _ = hpa.Build(d.Policy, d.floors.Held(), d.Capabilities)
 	d.carrySaved()
 }
@@ -141,6 +145,9 @@ func (d *decision) liveBounds() v1alpha1.Replicas {
 // pause freezes the HPA at its size. The floors stay as they are in the status: they
 // are what explains its minimum when it goes on.
 func (d *decision) pause() {
+	if f := d.rival(); f != nil {
+		d.conflict = f // to be reported; the HPA is frozen all the same
+	}
 	d.ready = finding{reason: Paused, state: StatePaused, message: "no metric changes the size; kubectl scale does, within the bounds. Set mode to Enforce to go on"}
 	if d.Live == nil {
 		d.ready.message = "there is no HPA, and none is made. Set mode to Enforce to go on"
@@ -178,9 +185,9 @@ func (d *decision) write(why string) {
 		return
 	}
 	mine, foreign := hpa.Differences(d.want, d.Live)
-	d.rewritten = d.foreignTo(mine)
+	d.rewritten = d.foreignTo(slices.Concat(mine, foreign))
 	switch {
-	case d.fighting(mine):
+	case d.fighting(len(mine)+len(foreign) > 0):
 	case len(mine) > 0:
 		d.action = &Action{
 			Kind: Apply, HPA: d.want, ResourceVersion: d.Live.ResourceVersion, Force: true, Paths: mine, Why: why,

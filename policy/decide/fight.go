@@ -25,19 +25,22 @@ const (
 	maxFields = 10
 )
 
+// asWanted are the reasons of Ready with which the HPA was what the policy says, or
+// would have been but for a fight.
+var asWanted = []string{Applied, AtZero, NotFound, TargetUnreadable, Fight}
+
 const minPath = "spec.minReplicas"
 
 // foreignTo returns which of the fields that are not as we want them others have
-// changed: all, where the policy is the same as when we wrote them last; the minimum,
+// changed or added: all, where the policy is the same as when we wrote them last; the minimum,
 // which we move ourselves, only where it is not the one that we wrote.
-func (d *decision) foreignTo(mine []string) []string {
+func (d *decision) foreignTo(paths []string) []string {
 	ready := meta.FindStatusCondition(d.stored.Conditions, v1alpha1.Ready)
 	was := d.stored.HPA
-	if was == nil || ready == nil || was.UID != d.Live.UID || d.stored.ObservedGeneration != d.Policy.Generation ||
-		ready.Reason != Applied && ready.Reason != Fight {
+	if was == nil || ready == nil || was.UID != d.Live.UID || d.stored.ObservedGeneration != d.Policy.Generation || !slices.Contains(asWanted, ready.Reason) {
 		return nil
 	}
-	return slices.DeleteFunc(slices.Clone(mine), func(path string) bool {
+	return slices.DeleteFunc(paths, func(path string) bool {
 		// A write of ours whose end we did not live to see would otherwise count.
 		return strings.HasPrefix(path, "metadata.") ||
 			path == minPath && was.Min != nil && *was.Min == ptr.Deref(d.Live.Spec.MinReplicas, 1)
@@ -53,25 +56,26 @@ func (d *decision) rewrites() (times []metav1.Time, fields []string) {
 	if n := len(times); n > 0 && (d.now.Sub(times[n-1].Time) >= forget || times[n-1].After(d.now.Add(forget))) {
 		times, fields = nil, nil
 	}
-	if d.raisedByHand() {
-		d.rewritten = append(d.rewritten, minPath)
-	} else if d.action == nil || d.action.Kind != Apply {
-		d.rewritten = nil
+	var changed []string
+	switch {
+	case d.raisedByHand():
+		changed = []string{minPath}
+	case d.action != nil && (d.action.Kind == Apply || d.action.Kind == RemoveFields):
+		changed = d.rewritten
 	}
-	if len(d.rewritten) == 0 {
+	if len(changed) == 0 {
 		return times, fields
 	}
-	again := slices.ContainsFunc(d.rewritten, func(f string) bool { return slices.Contains(fields, f) })
-	if !again {
+	if !slices.ContainsFunc(changed, func(f string) bool { return slices.Contains(fields, f) }) {
 		times = nil
 	}
 	times = append(times, metav1.NewTime(d.now))
-	return times[max(0, len(times)-maxRewrites):], d.rewritten[:min(len(d.rewritten), maxFields)]
+	return times[max(0, len(times)-maxRewrites):], changed[:min(len(changed), maxFields)]
 }
 
 // fighting says whether the HPA is left alone, and sees to the condition while a fight
 // may still go on.
-func (d *decision) fighting(mine []string) bool {
+func (d *decision) fighting(differs bool) bool {
 	was := d.stored.HPA
 	if was == nil || len(was.Rewrites) < maxRewrites {
 		return false
@@ -85,7 +89,7 @@ func (d *decision) fighting(mine []string) bool {
 		"somebody else keeps writing %s of the HPA: find who with kubectl get hpa %s --show-managed-fields -o yaml, and stop it there; the policy says it all. Loadline tries again at %s",
 		strings.Join(was.Rewritten, ", "), d.Live.Name, metav1.NewTime(until.UTC()).Format("15:04 MST"))}
 	d.conflict = &f
-	if len(mine) == 0 {
+	if !differs {
 		return false
 	}
 	d.ready = f

@@ -35,7 +35,7 @@ func TestHistories(t *testing.T) {
 	}
 	for seed := range n {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
-			h := &history{world: newWorld(t, fallback(2*time.Minute, 6)), random: rand.New(rand.NewPCG(seed, 3))}
+			h := &history{world: newWorld(t, fallback(2*time.Minute, 6), withCPU), random: rand.New(rand.NewPCG(seed, 3))}
 			h.wrote = h.check
 			t.Cleanup(func() {
 				if t.Failed() {
@@ -75,7 +75,7 @@ func (h *history) happen() {
 		h.note("the clock jumps by %s", d)
 		h.now, h.lowered = h.now.Add(d), time.Time{}
 	case 6, 7:
-		h.metrics = []state{good, good, allBad, someBad, clamped, unseen, atZero, noTarget}[r.IntN(8)]
+		h.metrics = []state{good, good, good, allBad, someBad, oneGood, clamped, clamped, unseen, atZero, noTarget}[r.IntN(11)]
 		h.note("metrics are %s", h.metrics)
 	case 8:
 		h.owner()
@@ -124,8 +124,8 @@ func (h *history) owner() {
 		case 4:
 			s.Fallback = nil
 			if r.IntN(2) == 0 {
-				fallback(time.Duration(30+r.IntN(600))*time.Second, int32(1+r.IntN(20)))(&v1alpha1.AutoscalingPolicy{})
-				s.Fallback = &v1alpha1.Fallback{After: metav1.Duration{Duration: time.Minute}, Min: int32(1 + r.IntN(20))}
+				after := time.Duration(30+r.IntN(600)) * time.Second
+				s.Fallback = &v1alpha1.Fallback{After: metav1.Duration{Duration: after}, Min: int32(1 + r.IntN(20))}
 			}
 		case 5:
 			s.Mode = []v1alpha1.Mode{v1alpha1.Enforce, v1alpha1.Enforce, v1alpha1.Paused, v1alpha1.DryRun}[r.IntN(4)]
@@ -139,10 +139,10 @@ func (h *history) owner() {
 // check sees each write of ours to an HPA that was there.
 func (h *history) check(before, after *autoscalingv2.HorizontalPodAutoscaler) {
 	h.t.Helper()
-	was, is, max := *before.Spec.MinReplicas, *after.Spec.MinReplicas, after.Spec.MaxReplicas
-	h.note("min %d → %d, max %d", was, is, max)
-	if is > max || h.policy.Spec.Mode == v1alpha1.DryRun {
-		h.t.Errorf("%s: min %d, max %d, mode %s", h.now, is, max, h.policy.Spec.Mode)
+	was, is, most := *before.Spec.MinReplicas, *after.Spec.MinReplicas, after.Spec.MaxReplicas
+	h.note("min %d → %d, max %d", was, is, most)
+	if is > most || h.policy.Spec.Mode == v1alpha1.DryRun {
+		h.t.Errorf("%s: min %d, max %d, mode %s", h.now, is, most, h.policy.Spec.Mode)
 	}
 	if h.policy.Spec.Mode != v1alpha1.Enforce {
 		if is != was {
@@ -154,16 +154,16 @@ func (h *history) check(before, after *autoscalingv2.HorizontalPodAutoscaler) {
 	all, _ := floor.Compile(h.policy.Spec.Schedules)
 	for _, s := range all {
 		if s.Active(h.now) {
-			least = maxOf(least, s.Min)
+			least = max(least, s.Min)
 		}
 	}
-	if is < minOf(least, max) {
+	if is < min(least, most) {
 		h.t.Errorf("%s: min %d is below %d, of the owner and the schedules", h.now, is, least)
 	}
-	if is >= was || was <= writtenMin(before, 0) || max < was && is == max {
+	if is >= was || was <= writtenMin(before, 0) || most < was && is == most {
 		return // not a floor that is lowered
 	}
-	next, every := hpa.Step(minOf(was, max), after.Spec.Behavior.ScaleDown)
+	next, every := hpa.Step(min(was, most), after.Spec.Behavior.ScaleDown)
 	if is < next {
 		h.t.Errorf("%s: min %d → %d, more than the step to %d", h.now, was, is, next)
 	}
@@ -191,6 +191,3 @@ func (h *history) end() {
 	}
 	h.t.Errorf("it never comes to rest: min %d of %d, %+v", h.min(), h.policy.Spec.Replicas.Min, h.policy.Status)
 }
-
-func maxOf(a, b int32) int32 { return max(a, b) }
-func minOf(a, b int32) int32 { return min(a, b) }

@@ -64,14 +64,17 @@ func fallback(after time.Duration, min int32) func(*v1alpha1.AutoscalingPolicy) 
 	}
 }
 
+// withCPU adds an objective, so that one of two metrics can be missing.
+func withCPU(p *v1alpha1.AutoscalingPolicy) {
+	p.Spec.Objectives = append(p.Spec.Objectives, v1alpha1.Objective{CPU: &v1alpha1.Resource{Utilization: ptr.To(int32(60))}})
+}
+
 // Metrics that are gone raise the minimum after a while; when they are back it is held
 // for a window of scaling in, and then goes down in steps.
 func TestFallback(t *testing.T) {
-	for _, missing := range []state{allBad, someBad} {
+	for _, missing := range []state{allBad, someBad, oneGood} {
 		t.Run(string(missing), func(t *testing.T) {
-			w := newWorld(t, fallback(2*time.Minute, 8), func(p *v1alpha1.AutoscalingPolicy) {
-				p.Spec.Objectives = append(p.Spec.Objectives, v1alpha1.Objective{CPU: &v1alpha1.Resource{Utilization: ptr.To(int32(60))}})
-			})
+			w := newWorld(t, fallback(2*time.Minute, 8), withCPU)
 			w.pass(20 * time.Minute)
 			w.metrics = missing
 			w.pass(119 * time.Second)

@@ -136,19 +136,19 @@ func (d *decision) changes(s *v1alpha1.AutoscalingPolicyStatus) (changed, values
 	return true, valuesOnly
 }
 
-// lasting is a status without what may be a minute old: values, words, and whether the
-// pace limits just now.
+// lasting is a status without what may be a minute old: values, words, whether a bound
+// or the pace limits just now, and a first good read in doubt.
 func lasting(s *v1alpha1.AutoscalingPolicyStatus) *v1alpha1.AutoscalingPolicyStatus {
 	s = s.DeepCopy()
 	s.Replicas, s.Metric, s.ValuesAt, s.Plan = nil, "", nil, nil
+	if s.Fallback != nil {
+		s.Fallback.Good = nil
+	}
 	for i := range s.Conditions {
 		c := &s.Conditions[i]
 		c.Message = ""
 		if c.Type == v1alpha1.ScalingLimited {
-			c.LastTransitionTime = metav1.Time{}
-			if c.Reason == RateLimited {
-				c.Status, c.Reason = metav1.ConditionFalse, NotLimited
-			}
+			*c = metav1.Condition{Type: c.Type, ObservedGeneration: c.ObservedGeneration}
 		}
 	}
 	return s

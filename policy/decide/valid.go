@@ -2,6 +2,7 @@ package decide
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
@@ -11,16 +12,14 @@ import (
 
 // invalid says what is wrong with the policy; nil if nothing is.
 func (d *decision) invalid() *finding {
-	_, problems := hpa.Build(d.Policy, nil, d.Capabilities)
 	reason := InvalidSpec
 	if d.Policy.Spec.Replicas.Min == 0 && !d.Capabilities.ScaleToZero {
 		reason = ScaleToZeroUnsupported
 	}
-	problems = append(problems, d.wrong...)
-	if !hpa.Failed(problems) {
+	if !hpa.Failed(d.problems) {
 		reason = QueryRefused
 	}
-	problems = append(problems, d.queries()...)
+	problems := slices.Concat(d.problems, d.queries())
 	if !hpa.Failed(problems) {
 		return nil
 	}

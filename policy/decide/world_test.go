@@ -54,6 +54,7 @@ const (
 	good     state = "good"
 	allBad   state = "all bad"
 	someBad  state = "some bad"
+	oneGood  state = "one good that asks for less"
 	clamped  state = "clamped"
 	atZero   state = "a person's zero"
 	noTarget state = "no target"
@@ -274,9 +275,11 @@ func (w *world) sync() {
 	case allBad:
 		set(autoscalingv2.ScalingActive, corev1.ConditionFalse, "FailedGetPodsMetric", "no metrics returned")
 		h.Status.CurrentMetrics = statuses(h.Spec.Metrics, 0)
+	case oneGood:
+		set(autoscalingv2.ScalingActive, corev1.ConditionFalse, "FailedGetResourceMetric", "no metrics returned")
+		h.Status.CurrentMetrics = statuses(h.Spec.Metrics, 1)
 	case clamped:
-		set(autoscalingv2.ScalingActive, corev1.ConditionTrue, "ValidMetricFound", "")
-		h.Status.CurrentMetrics = nil
+		h.Status.CurrentMetrics = nil // and ScalingActive stays
 	case atZero:
 		set(autoscalingv2.ScalingActive, corev1.ConditionFalse, "ScalingDisabled", "scaling is disabled since the replica count of the target is zero")
 		h.Status.CurrentReplicas = 0

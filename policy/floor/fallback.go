@@ -97,7 +97,9 @@ func (e *evaluation) advance(s *v1alpha1.FallbackState) *v1alpha1.FallbackState 
 	}
 	if bad {
 		s.Good = nil
-		s.Metrics = e.health.Missing[:min(len(e.health.Missing), maxNamed)]
+		if !e.health.Blank || len(s.Metrics) == 0 {
+			s.Metrics = e.health.Missing[:min(len(e.health.Missing), maxNamed)]
+		}
 	}
 	switch {
 	case s.Phase == v1alpha1.Suspect && e.reached(s.Since.Add(after)):

@@ -28,12 +28,12 @@ type Health struct {
 	Missing []string
 	// None: not one can be read.
 	None bool
-	// Since is since when none can be, by the HPA's own account; zero if it gives none.
+	// Since is since when, by the HPA's own account; zero if it gives none.
 	Since time.Time
 	// Text is why: the HPA's words where it has some.
 	Text string
-	// Blank: the last sync told nothing about metrics, neither good nor bad. The next
-	// one may; what was known before still is the best there is.
+	// Blank: the last sync told nothing about metrics. The next one may; what was known
+	// before still is the best there is, and State is from that, where the HPA has it.
 	Blank bool
 	// Disabled: the target was set to 0, which switches its HPA off.
 	Disabled bool
@@ -44,10 +44,11 @@ type Health struct {
 // Judge says how the metrics of an HPA are, from its conditions and its currentMetrics.
 //
 // An entry that could not be read is not missing from currentMetrics: it is there
-// without a type. With several metrics ScalingActive is true as long as one can be
-// read. A sync that moves the size into its bounds reads none and leaves the list empty
-// (reconcileAutoscaler in horizontal.go). An old status alone is nothing bad: where the
-// HPA controller stands still, it would not act on a floor either.
+// without a type. Where one of several can be read, ScalingActive is true or false by
+// what that one asks for, so it alone does not tell. A sync that moves the size into its
+// bounds reads no metric, leaves the list empty and the condition as it was
+// (reconcileAutoscaler in horizontal.go; seen on 1.37.2). An old status alone is nothing
+// bad: where the HPA controller stands still, it would not act on a floor either.
 func Judge(live *autoscalingv2.HorizontalPodAutoscaler) Health {
 	if live == nil {
 		return Health{State: Unknown, Text: "there is no HPA yet", Blank: true}
@@ -58,43 +59,43 @@ func Judge(live *autoscalingv2.HorizontalPodAutoscaler) Health {
 	}
 	active := Condition(live, autoscalingv2.ScalingActive)
 	able := Condition(live, autoscalingv2.AbleToScale)
+	failed := active != nil && active.Status == corev1.ConditionFalse
+	h.Disabled = failed && active.Reason == "ScalingDisabled"
 	seen := live.Status.ObservedGeneration
 	switch {
 	case able == nil && active == nil, seen != nil && *seen < live.Generation:
 		h.Text, h.Blank = "the HPA controller has not looked at the HPA yet", true
-		// A target at 0 is so whatever the generation.
-		h.Disabled = active != nil && active.Reason == "ScalingDisabled"
-		return h
 	case able != nil && able.Status == corev1.ConditionFalse && able.Reason == "FailedGetScale":
 		h.Text = able.Message
-		return h
 	case active == nil:
 		h.Text, h.Blank = "the HPA has not read its metrics yet", true
-		return h
-	case active.Status == corev1.ConditionFalse && active.Reason == "ScalingDisabled":
-		h.Text, h.Disabled = active.Message, true
-		return h
-	case active.Status == corev1.ConditionFalse && !aboutMetrics(active.Reason):
+	case failed && !aboutMetrics(active.Reason):
 		h.Text = active.Message
-		return h
+	default:
+		h.read(live, active, failed)
 	}
-	h.Missing = missing(live)
-	h.None = len(h.Missing) == len(live.Spec.Metrics)
+	return h
+}
+
+// read judges what a sync read.
+func (h *Health) read(live *autoscalingv2.HorizontalPodAutoscaler, active *autoscalingv2.HorizontalPodAutoscalerCondition, failed bool) {
+	lost := missing(live)
+	none := len(lost) == len(live.Spec.Metrics)
 	switch {
-	case active.Status == corev1.ConditionFalse:
-		h.State, h.Text, h.Since, h.None = Bad, active.Message, active.LastTransitionTime.Time, true
-		if len(h.Missing) == 0 {
-			h.Missing = names(live.Spec.Metrics)
-		}
-	case h.None:
-		h.Missing, h.None = nil, false
+	case failed && len(lost) == 0: // read, and good for nothing
+		lost, none = names(live.Spec.Metrics), true
+		fallthrough
+	case failed:
+		h.State, h.Missing, h.None = Bad, lost, none
+		h.Text, h.Since = active.Message, active.LastTransitionTime.Time
+		h.Blank = len(live.Status.CurrentMetrics) == 0
+	case none:
 		h.Text, h.Blank = "the HPA's last sync read no metric", true
-	case len(h.Missing) > 0:
-		h.State, h.Text = Bad, "the HPA could not read "+strings.Join(h.Missing, ", ")
+	case len(lost) > 0:
+		h.State, h.Missing, h.Text = Bad, lost, "the HPA could not read "+strings.Join(lost, ", ")
 	default:
 		h.State = Good
 	}
-	return h
 }
 
 // Condition returns a condition of an HPA, nil if it has none of the type.
