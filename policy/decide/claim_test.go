@@ -22,6 +22,7 @@ func TestRivals(t *testing.T) {
 		rival Rival
 		// made: our HPA is on the target already; elsewhere: it is on another one.
 		made, elsewhere, adopted bool
+		mode                     v1alpha1.Mode
 		action                   Kind
 		conflict                 string
 		ready                    string
@@ -35,6 +36,8 @@ func TestRivals(t *testing.T) {
 		"an older policy wants it, ours is there":     {rival: Rival{Policy: "x", Created: older}, made: made, conflict: "False NoConflict", ready: "True Applied"},
 		"both HPAs are there, ours is older":          {rival: Rival{Policy: "x", HPA: "x", Created: younger}, made: made, conflict: "True TwoPolicies", ready: "True Applied"},
 		"both HPAs are there, ours is younger":        {rival: Rival{Policy: "x", HPA: "x", Created: older}, made: made, action: DeleteLoser, conflict: "True TwoPolicies", ready: "False TwoPolicies"},
+		"both are there, ours is younger, DryRun":     {rival: Rival{Policy: "x", HPA: "x", Created: older}, made: made, mode: v1alpha1.DryRun, conflict: "True TwoPolicies", ready: "False TwoPolicies"},
+		"both are there, ours is younger, Paused":     {rival: Rival{Policy: "x", HPA: "x", Created: older}, made: made, mode: v1alpha1.Paused, action: Apply, conflict: "True TwoPolicies", ready: "False Paused"},
 		"both are there, ours was adopted":            {rival: Rival{Policy: "x", HPA: "x", Created: older}, made: made, adopted: true, conflict: "True TwoPolicies", ready: "False TwoPolicies"},
 		"as old, a smaller UID":                       {rival: Rival{Policy: "x", HPA: "x", Created: metav1.NewTime(at.Add(-24 * time.Hour)), PolicyUID: "a"}, made: made, action: DeleteLoser, conflict: "True TwoPolicies", ready: "False TwoPolicies"},
 		"a foreign HPA first":                         {rival: Rival{HPA: "theirs"}, conflict: "True ForeignHPA", ready: "False ForeignHPA"},
@@ -50,6 +53,9 @@ func TestRivals(t *testing.T) {
 			}
 			if tc.adopted {
 				w.edit(func(h *autoscalingv2.HorizontalPodAutoscaler) { h.Annotations[SavedAnnotation] = "{}" })
+			}
+			if tc.mode != "" {
+				w.spec(func(s *v1alpha1.AutoscalingPolicySpec) { s.Mode = tc.mode })
 			}
 			w.rivals = []Rival{tc.rival}
 			p := w.turn()

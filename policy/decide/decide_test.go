@@ -49,3 +49,15 @@ func TestApplyThenRest(t *testing.T) {
 		t.Errorf("at rest: %+v", rest)
 	}
 }
+
+// A decision about a policy at rest is made at each sync of each HPA.
+func BenchmarkDecide(b *testing.B) {
+	w := newWorld(&testing.T{}, scheduled("0 7 * * 1-5", time.Hour, 5), fallback(time.Minute, 5), withCPU)
+	w.policy.Spec.Schedules[0].TimeZone = "Europe/Berlin"
+	w.rest()
+	s := w.snapshot()
+	b.ReportAllocs()
+	for b.Loop() {
+		Decide(s)
+	}
+}

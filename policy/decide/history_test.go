@@ -3,10 +3,12 @@ package decide
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 
@@ -22,6 +24,8 @@ type history struct {
 	log    []string
 	// lowered is when a floor was lowered last; zero after a jump of the clock.
 	lowered time.Time
+	// objectives are those without a mistake.
+	objectives []v1alpha1.Objective
 }
 
 // Whatever happens, in whatever order: no write of ours sets a minimum below that of
@@ -36,7 +40,7 @@ func TestHistories(t *testing.T) {
 	for seed := range n {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			h := &history{world: newWorld(t, fallback(2*time.Minute, 6), withCPU), random: rand.New(rand.NewPCG(seed, 3))}
-			h.wrote = h.check
+			h.wrote, h.objectives = h.check, h.policy.Spec.Objectives
 			t.Cleanup(func() {
 				if t.Failed() {
 					for _, l := range h.log {
@@ -105,7 +109,7 @@ func (h *history) happen() {
 func (h *history) owner() {
 	r := h.random
 	h.spec(func(s *v1alpha1.AutoscalingPolicySpec) {
-		switch r.IntN(7) {
+		switch r.IntN(9) {
 		case 0:
 			s.Replicas.Min = int32(1 + r.IntN(int(s.Replicas.Max)))
 		case 1:
@@ -131,6 +135,15 @@ func (h *history) owner() {
 			s.Mode = []v1alpha1.Mode{v1alpha1.Enforce, v1alpha1.Enforce, v1alpha1.Paused, v1alpha1.DryRun}[r.IntN(4)]
 		case 6:
 			s.TargetRef.Name = []string{"web", "api", "web"}[r.IntN(3)]
+		case 7:
+			for i := range s.Schedules {
+				s.Schedules[i].Start = "61 * * * *"
+			}
+		case 8:
+			s.Objectives = h.objectives
+			if r.IntN(2) == 0 {
+				s.Objectives = append(slices.Clone(s.Objectives), v1alpha1.Objective{Query: &v1alpha1.Query{Name: "q", Expr: "bad", PerPod: ptr.To(resource.MustParse("1"))}})
+			}
 		}
 		h.note("the owner: min %d max %d, %d schedules, fallback %v, %s %s", s.Replicas.Min, s.Replicas.Max, len(s.Schedules), s.Fallback, s.Profile, s.Mode)
 	})
@@ -150,7 +163,11 @@ func (h *history) check(before, after *autoscalingv2.HorizontalPodAutoscaler) {
 		}
 		return
 	}
-	least := h.policy.Spec.Replicas.Min
+	// Of a policy with a mistake the last good minimum counts.
+	least := writtenMin(after, 0)
+	if ready := h.condition(v1alpha1.Ready); ready == "True Applied" && h.policy.Status.ObservedGeneration == h.policy.Generation && least != h.policy.Spec.Replicas.Min {
+		h.t.Errorf("%s: the owner's minimum is %d, not %d", h.now, h.policy.Spec.Replicas.Min, least)
+	}
 	all, _ := floor.Compile(h.policy.Spec.Schedules)
 	for _, s := range all {
 		if s.Active(h.now) {
@@ -178,7 +195,9 @@ func (h *history) end() {
 	h.t.Helper()
 	h.fail, h.metrics = nil, good
 	h.note("the end")
-	h.spec(func(s *v1alpha1.AutoscalingPolicySpec) { s.Mode, s.Schedules = v1alpha1.Enforce, nil })
+	h.spec(func(s *v1alpha1.AutoscalingPolicySpec) {
+		s.Mode, s.Schedules = v1alpha1.Enforce, nil
+	})
 	for range 400 {
 		p := h.rest()
 		if p.Next == 0 {

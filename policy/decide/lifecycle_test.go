@@ -1,12 +1,12 @@
 package decide
 
 import (
+	"strings"
 	"testing"
 	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 
 	"github.com/loadline/loadline/policy/api/v1alpha1"
@@ -80,6 +80,9 @@ func TestFallback(t *testing.T) {
 			w.pass(119 * time.Second)
 			if w.min() != 2 || w.policy.Status.Fallback.Phase != v1alpha1.Suspect {
 				t.Fatalf("min %d, %+v", w.min(), w.policy.Status.Fallback)
+			}
+			if says := w.message(v1alpha1.MetricsAvailable); !strings.Contains(says, "cannot read") || !strings.Contains(says, "fallback holds 8 pods from 2026-03-04 05:28 UTC on") {
+				t.Errorf("says %q", says)
 			}
 			w.pass(time.Second)
 			if w.min() != 8 || w.condition(v1alpha1.Held) != "True Fallback" {
@@ -202,5 +205,37 @@ func TestForeignEdits(t *testing.T) {
 	w.pass(20 * time.Minute)
 	if got := w.condition(v1alpha1.Conflict); got != "False NoConflict" {
 		t.Errorf("%s long after the fight", got)
+	}
+}
+
+// A metric that comes and goes with each sync costs no write each time.
+func TestFlappingMetric(t *testing.T) {
+	w := newWorld(t, fallback(time.Hour, 8))
+	w.pass(10 * time.Minute)
+	n := len(w.writes)
+	for i := range 80 {
+		w.metrics = []state{good, allBad}[i%2]
+		w.rest()
+		w.now = w.now.Add(15 * time.Second)
+	}
+	if got := len(w.writes) - n; got > 45 {
+		t.Errorf("%d writes in 20 minutes", got)
+	}
+}
+
+// In an outage nothing wakes a target that its HPA has scaled to 0, and the policy says so.
+func TestFallbackAtZero(t *testing.T) {
+	w := newWorld(t, fallback(time.Minute, 3), func(p *v1alpha1.AutoscalingPolicy) {
+		p.Spec.Replicas.Min = 0
+		p.Spec.Objectives = []v1alpha1.Objective{{Queue: &v1alpha1.Queue{Name: "q", PerPod: *p.Spec.Objectives[0].RequestRate.PerPod.ToDec()}}}
+	})
+	w.rest()
+	w.size, w.metrics = 0, allBad
+	w.edit(func(h *autoscalingv2.HorizontalPodAutoscaler) {
+		h.Status.Conditions = append(h.Status.Conditions, autoscalingv2.HorizontalPodAutoscalerCondition{Type: autoscalingv2.ScaledToZero, Status: "True"})
+	})
+	w.pass(5 * time.Minute)
+	if says := w.message(v1alpha1.MetricsAvailable); w.min() != 3 || !strings.Contains(says, "No minimum wakes a target from 0") {
+		t.Errorf("min %d, %q", w.min(), says)
 	}
 }

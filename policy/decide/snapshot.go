@@ -17,7 +17,8 @@ type Snapshot struct {
 	Settings Settings
 	// Policy as it was read; nil if there is none of this name any more.
 	Policy *v1alpha1.AutoscalingPolicy
-	// Live is the HPA of the policy's name; nil if there is none. managedFields are
+	// Live is the HPA of the policy's name; nil if there is none. It must show the last
+	// write of ours: an older one would look like somebody's edit. managedFields are
 	// needed only if NeedsFields says so.
 	Live         *autoscalingv2.HorizontalPodAutoscaler
 	Target       Target

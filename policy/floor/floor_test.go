@@ -97,7 +97,7 @@ func TestFallbackMachine(t *testing.T) {
 		"bad again while recovering":   {{0, Bad, suspect, 2}, {2 * m, Bad, engaged, 8}, {1 * m, Good, recovering, 8}, {4 * m, Bad, engaged, 8}, {1 * m, Good, recovering, 8}, {5 * m, Good, none, 8}},
 		"nothing known for an hour":    {{0, Bad, suspect, 2}, {2 * m, Bad, engaged, 8}, {59 * m, Unknown, engaged, 8}, {1 * m, Unknown, none, 8}, {time.Hour, Unknown, none, 4}},
 		"the clock is put back":        {{0, Bad, suspect, 2}, {-5 * time.Hour, Bad, suspect, 2}, {2 * m, Bad, engaged, 8}, {-5 * time.Hour, Good, recovering, 8}, {5 * m, Good, none, 8}},
-		"the clock is put forward":     {{0, Bad, suspect, 2}, {5 * time.Hour, Bad, engaged, 8}, {0, Good, recovering, 8}, {24 * time.Hour, Good, none, 4}, {24 * time.Hour, Good, none, 2}},
+		"the clock is put forward":     {{0, Bad, suspect, 2}, {5 * time.Hour, Bad, engaged, 8}, {0, Good, recovering, 8}, {24 * time.Hour, Good, none, 8}, {24 * time.Hour, Good, none, 4}, {24 * time.Hour, Good, none, 2}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newBench(t)

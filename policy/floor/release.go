@@ -85,15 +85,16 @@ func (e *evaluation) release(floors []v1alpha1.Floor) *v1alpha1.Release {
 		return nil // the HPA is not to scale in at all, with or without a floor
 	}
 	r.LastStep = e.past(r.LastStep)
-	r.NotBefore = nil
 	if min(e.liveMin(), e.Max) > r.Value {
 		return &r // the HPA has not followed the last step yet
 	}
 	from := r.LastStep.Add(every)
 	switch e.health.State {
 	case Bad:
+		r.NotBefore = nil
 		return &r // until the HPA reads them again, which wakes us
 	case Good:
+		r.NotBefore = nil
 		if calm := e.goodSince().Add(window(e.Down)); calm.After(e.now) {
 			r.NotBefore = ptr.To(metav1.NewTime(calm))
 			if calm.After(from) {
@@ -148,11 +149,15 @@ func (e *evaluation) appliedMin() int32 {
 	return ptr.Deref(e.Status.HPA.Min, 0)
 }
 
-// goodSince is since when the metrics are good, by the condition that says so.
+// goodSince is since when the metrics are good, by the condition that says so. That may
+// come a little late; then it is since we began to wait.
 func (e *evaluation) goodSince() time.Time {
 	c := meta.FindStatusCondition(e.Status.Conditions, v1alpha1.MetricsAvailable)
-	if c == nil || c.Status != metav1.ConditionTrue {
-		return e.now
+	switch r := e.Status.Release; {
+	case c != nil && c.Status == metav1.ConditionTrue:
+		return e.past(c.LastTransitionTime).Time
+	case r != nil && r.NotBefore != nil:
+		return e.past(metav1.NewTime(r.NotBefore.Add(-window(e.Down)))).Time
 	}
-	return e.past(c.LastTransitionTime).Time
+	return e.now
 }
