@@ -150,19 +150,24 @@ func TestAdoption(t *testing.T) {
 func TestRelease(t *testing.T) {
 	for name, tc := range map[string]struct {
 		// left: the policy is gone; otherwise it is paused.
-		left, adopted, asked bool
-		annotation           string
-		policy               v1alpha1.DeletionPolicy
-		metrics              state
-		min                  int32
-		gone                 bool // it is let go
+		left, adopted bool
+		edit          func(*v1alpha1.AutoscalingPolicy)
+		annotation    string
+		policy        v1alpha1.DeletionPolicy
+		metrics       state
+		min           int32
+		gone          bool // it is let go
 	}{
-		"Orphan":                          {left: true, policy: v1alpha1.Orphan, metrics: good, min: 2, gone: true},
-		"Orphan, metrics are bad":         {left: true, policy: v1alpha1.Orphan, metrics: allBad, min: 5, gone: true},
-		"Delete":                          {left: true, policy: v1alpha1.Delete, metrics: good, min: 5},
-		"Delete, asked for":               {left: true, policy: v1alpha1.Delete, annotation: ReleaseKeep, metrics: good, min: 2, gone: true},
-		"paused":                          {policy: v1alpha1.Delete, metrics: good, min: 5},
-		"paused, asked for":               {policy: v1alpha1.Delete, annotation: ReleaseKeep, metrics: good, min: 2, gone: true},
+		"Orphan":                  {left: true, policy: v1alpha1.Orphan, metrics: good, min: 2, gone: true},
+		"Orphan, metrics are bad": {left: true, policy: v1alpha1.Orphan, metrics: allBad, min: 5, gone: true},
+		"Delete":                  {left: true, policy: v1alpha1.Delete, metrics: good, min: 5},
+		"Delete, asked for":       {left: true, policy: v1alpha1.Delete, annotation: ReleaseKeep, metrics: good, min: 2, gone: true},
+		"paused":                  {policy: v1alpha1.Delete, metrics: good, min: 5},
+		"paused, asked for":       {policy: v1alpha1.Delete, annotation: ReleaseKeep, metrics: good, min: 2, gone: true},
+		"paused, asked for, in a fallback": {
+			policy: v1alpha1.Delete, annotation: ReleaseKeep, metrics: good, min: 5, gone: true,
+			edit: func(p *v1alpha1.AutoscalingPolicy) { p.Status.Conditions[3].Reason = HeldByFallback },
+		},
 		"paused, restored":                {policy: v1alpha1.Delete, annotation: ReleaseRestore, adopted: true, metrics: good, min: 3, gone: true},
 		"paused, restored, never saved":   {policy: v1alpha1.Delete, annotation: ReleaseRestore, metrics: good, min: 2, gone: true},
 		"Orphan, restored":                {left: true, policy: v1alpha1.Orphan, annotation: ReleaseRestore, adopted: true, metrics: good, min: 3, gone: true},
@@ -187,6 +192,9 @@ func TestRelease(t *testing.T) {
 				w.edit(func(h *autoscalingv2.HorizontalPodAutoscaler) { h.Annotations[ReleaseAnnotation] = tc.annotation })
 			}
 			s := w.snapshot()
+			if tc.edit != nil {
+				tc.edit(s.Policy)
+			}
 			if tc.left {
 				s.Policy = nil
 			}

@@ -41,7 +41,11 @@ func release(s Snapshot) Plan {
 		why = err.Error() + ": " + why
 	}
 	if s.Policy != nil && how == ReleaseKeep {
-		thaw(free, s.Policy, s.Capabilities)
+		free.Spec.Behavior = hpa.Behavior(&s.Policy.Spec, s.Capabilities) // the present one is frozen
+		if held := reasonOf(&s.Policy.Status, v1alpha1.Held); held == HeldByFallback || held == HeldByUnknown {
+			free.Spec.MinReplicas = s.Live.DeepCopy().Spec.MinReplicas
+			why = stays(s.Live, "nobody can say yet whether its pods are needed")
+		}
 	}
 	return Plan{
 		Action: &Action{Kind: Disown, HPA: free, ResourceVersion: s.Live.ResourceVersion, Why: why},
@@ -87,19 +91,20 @@ func unhold(free *autoscalingv2.HorizontalPodAutoscaler) string {
 	case own >= min:
 		return fmt.Sprintf("it keeps its spec, with min %d", min)
 	case h.State != floor.Good && !h.Disabled:
-		return fmt.Sprintf("it keeps its spec, and min %d, as its metrics cannot be read now. When they can: kubectl patch hpa %s -p '{\"spec\":{\"minReplicas\":%d}}'", min, free.Name, own)
+		return stays(free, "its metrics cannot be read now")
 	}
 	free.Spec.MinReplicas = &own
 	return fmt.Sprintf("it keeps its spec, with min %d without the floors", own)
 }
 
-func frozen(r *autoscalingv2.HPAScalingRules) bool {
-	return r != nil && ptr.Deref(r.SelectPolicy, autoscalingv2.MaxChangePolicySelect) == autoscalingv2.DisabledPolicySelect
+// stays says why an HPA's minimum stays, and how to lower it.
+func stays(h *autoscalingv2.HorizontalPodAutoscaler, why string) string {
+	min := ptr.Deref(h.Spec.MinReplicas, 1)
+	return fmt.Sprintf("it keeps its spec, and min %d, as %s. Later: kubectl patch hpa %s -p '{\"spec\":{\"minReplicas\":%d}}'", min, why, h.Name, writtenMin(h, min))
 }
 
-// thaw gives a paused policy's HPA the behavior that the policy asks for.
-func thaw(free *autoscalingv2.HorizontalPodAutoscaler, p *v1alpha1.AutoscalingPolicy, c hpa.Capabilities) {
-	free.Spec.Behavior = hpa.Behavior(&p.Spec, c)
+func frozen(r *autoscalingv2.HPAScalingRules) bool {
+	return r != nil && ptr.Deref(r.SelectPolicy, autoscalingv2.MaxChangePolicySelect) == autoscalingv2.DisabledPolicySelect
 }
 
 // strip takes labels, annotations and owner references of ours away.

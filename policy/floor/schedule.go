@@ -76,7 +76,7 @@ func (e *evaluation) schedule(s Schedule) *v1alpha1.Floor {
 		Since:   metav1.NewTime(until.Add(-s.Duration.Duration).UTC()),
 		Expires: metav1.NewTime(until.UTC()),
 	}
-	if was != nil {
+	if was != nil && was.Expires.After(f.Since.Time) { // it has not ended in between
 		f.Since = e.past(was.Since)
 	}
 	return &f
