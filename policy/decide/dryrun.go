@@ -7,6 +7,7 @@ import (
 
 	"k8s.io/utils/ptr"
 
+	"github.com/loadline/loadline/policy/floor"
 	"github.com/loadline/loadline/policy/hpa"
 )
 
@@ -44,8 +45,12 @@ func (d *decision) differences() []string {
 	min := ptr.Deref(d.want.Spec.MinReplicas, 1)
 	bounds := fmt.Sprintf("min %d (%s), max %d", min, d.whyMin(), d.want.Spec.MaxReplicas)
 	if d.Live == nil {
-		return []string{fmt.Sprintf("create the HPA %s for the %s %s: %s, %d metrics", d.want.Name,
-			d.want.Spec.ScaleTargetRef.Kind, d.want.Spec.ScaleTargetRef.Name, bounds, len(d.want.Spec.Metrics))}
+		var by []string
+		for _, m := range d.want.Spec.Metrics {
+			by = append(by, floor.Name(m))
+		}
+		return []string{fmt.Sprintf("create the HPA %s for the %s %s: %s, by %s", d.want.Name,
+			d.want.Spec.ScaleTargetRef.Kind, d.want.Spec.ScaleTargetRef.Name, bounds, strings.Join(by, ", "))}
 	}
 	mine, foreign := hpa.Differences(d.want, d.Live)
 	var lines []string

@@ -143,7 +143,7 @@ func TestPaused(t *testing.T) {
 func TestDryRun(t *testing.T) {
 	w := newWorld(t, scheduled("0 5 * * *", time.Hour, 8), func(p *v1alpha1.AutoscalingPolicy) { p.Spec.Mode = v1alpha1.DryRun })
 	w.rest()
-	want := "create the HPA web for the Deployment web: min 8 (until 2026-03-04 06:00 UTC by schedule s), max 10, 1 metrics"
+	want := "create the HPA web for the Deployment web: min 8 (until 2026-03-04 06:00 UTC by schedule s), max 10, by http_requests_per_second"
 	if got := w.policy.Status.Plan; w.live != nil || len(got) != 1 || got[0] != want || w.count(string(DryRun), 0) != 1 {
 		t.Fatalf("%q, writes %v", got, w.writes)
 	}
