@@ -33,7 +33,7 @@ type history struct {
 // than a step, or two steps within a period; and when nothing happens any more, all
 // comes to rest at the owner's minimum.
 func TestHistories(t *testing.T) {
-	n := uint64(400)
+	n := uint64(120)
 	if testing.Short() {
 		n = 40
 	}
@@ -180,7 +180,7 @@ func (h *history) check(before, after *autoscalingv2.HorizontalPodAutoscaler) {
 	if is >= was || was <= writtenMin(before, 0) || most < was && is == most {
 		return // not a floor that is lowered
 	}
-	next, every := hpa.Step(min(was, most), after.Spec.Behavior.ScaleDown)
+	next, every := hpa.Step(min(was, most), behaviorOf(after))
 	if is < next {
 		h.t.Errorf("%s: min %d → %d, more than the step to %d", h.now, was, is, next)
 	}
@@ -196,7 +196,7 @@ func (h *history) end() {
 	h.fail, h.metrics = nil, good
 	h.note("the end")
 	h.spec(func(s *v1alpha1.AutoscalingPolicySpec) {
-		s.Mode, s.Schedules = v1alpha1.Enforce, nil
+		s.Mode, s.Schedules, s.Objectives = v1alpha1.Enforce, nil, h.objectives
 	})
 	for range 400 {
 		p := h.rest()

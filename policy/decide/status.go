@@ -183,10 +183,16 @@ func (d *decision) raisedByHand() bool {
 	return was == nil || was.Value < d.floors.Release.Value
 }
 
-// behaviorOf returns the scaleDown rules of an HPA, nil if it has none.
+// behaviorOf returns the scaleDown rules of an HPA, nil if it has none. Of a frozen one
+// they are those that it goes on with: what a floor held is not to go all at once then.
 func behaviorOf(h *autoscalingv2.HorizontalPodAutoscaler) *autoscalingv2.HPAScalingRules {
 	if h.Spec.Behavior == nil {
 		return nil
 	}
-	return h.Spec.Behavior.ScaleDown
+	down := h.Spec.Behavior.ScaleDown
+	if frozen(down) {
+		down = down.DeepCopy()
+		down.SelectPolicy = nil
+	}
+	return down
 }

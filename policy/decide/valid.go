@@ -26,6 +26,9 @@ func (d *decision) invalid() *finding {
 	message := errorsOf(problems)
 	if d.Live != nil {
 		message += ". The HPA stays as it was"
+		if b := d.Live.Spec.Behavior; b != nil && frozen(b.ScaleUp) && frozen(b.ScaleDown) {
+			message += ", frozen"
+		}
 	}
 	return &finding{reason: reason, state: StateInvalid, message: message}
 }
