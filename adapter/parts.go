@@ -109,9 +109,7 @@ func build(ctx context.Context, o *Options, rules *rule.Set, config *rest.Config
 // follow makes what serves the queries of policies. They need the API of external
 // metrics, which is there if a rule gives some.
 func (p *parts) follow(o *Options, rules *rule.Set, config *rest.Config) error {
-	p.queries = query.New(o.Queries, func(ids []metric.Identifier) {
-		p.evaluator.Soon(slices.DeleteFunc(ids, func(id metric.Identifier) bool { return !p.demand.Has(id) })...)
-	})
+	p.queries = query.New(o.Queries, p.evaluateSoon)
 	if !o.Queries.Enabled || len(rules.External) == 0 {
 		return nil
 	}
@@ -121,6 +119,11 @@ func (p *parts) follow(o *Options, rules *rule.Set, config *rest.Config) error {
 	}
 	p.policies = query.NewWatcher(policies, p.queries)
 	return nil
+}
+
+// evaluateSoon evaluates those of ids that somebody wants.
+func (p *parts) evaluateSoon(ids []metric.Identifier) {
+	p.evaluator.Soon(slices.DeleteFunc(ids, func(id metric.Identifier) bool { return !p.demand.Has(id) })...)
 }
 
 // start runs the parts as tasks until ctx ends.

@@ -195,9 +195,9 @@ func (t *Table) compile(namespace, policy string, q named) entry {
 	if len(problems) == 0 {
 		return entry{expr: q.expr, renderer: &renderer{compiled}}
 	}
-	texts := make([]string, len(problems))
-	for i, p := range problems {
-		texts[i] = p.Error()
+	var texts []string
+	for _, p := range problems {
+		texts = append(texts, p.Error())
 	}
 	return entry{expr: q.expr, err: metric.Errorf(metric.RuleFailed, "the query %q of the AutoscalingPolicy %q is refused: %s", q.name, policy, strings.Join(texts, "; "))}
 }

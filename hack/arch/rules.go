@@ -57,6 +57,14 @@ func Loadline() Rules {
 				Why: "we ask a Prometheus and are none; its server brings hundreds of packages",
 			},
 			{
+				From: []string{"policy/schedule", "policy/query"}, Not: []string{"k8s.io/client-go", "k8s.io/apiserver", "sigs.k8s.io/controller-runtime"},
+				Why: "it decides purely, from values, for servers and the command-line tool alike",
+			},
+			{
+				From: []string{"adapter", "cmd/loadline-adapter"}, Not: []string{"sigs.k8s.io/controller-runtime"},
+				Why: "it follows one kind with client-go, and has no manager",
+			},
+			{
 				From: []string{"cmd/kubectl-loadline", "policy/cli", "policy/manifest"},
 				Not: []string{
 					"k8s.io/apiserver", "sigs.k8s.io/controller-runtime", "k8s.io/client-go/kubernetes/typed", "k8s.io/client-go/informers",

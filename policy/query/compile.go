@@ -68,6 +68,15 @@ func (s Settings) Compile(namespace, expr string) (Compiled, []Problem) {
 	return Compiled{PromQL: printed, Instant: w.instant, Range: w.ranged, Window: w.window}, nil
 }
 
+// Check says what is wrong with expr in a namespace; nil if Compile takes it.
+func (s Settings) Check(namespace, expr string) (texts []string) {
+	_, found := s.Compile(namespace, expr)
+	for _, p := range found {
+		texts = append(texts, p.Error())
+	}
+	return texts
+}
+
 // enforced returns what each selector is confined by.
 func (s Settings) enforced(namespace string, p *problems) ([]*labels.Matcher, bool) {
 	if !s.Enabled {

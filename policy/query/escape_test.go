@@ -314,4 +314,11 @@ func TestManyProblems(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
+	texts := Defaults().Check("shop", `a offset -1m + b[5m:]`)
+	if diff := cmp.Diff([]string{"the query cannot be read, 1:16: parse error: binary expression must contain only scalar and instant vector types: write an expression of PromQL without experimental parts"}, texts); diff != "" {
+		t.Error(diff)
+	}
+	if texts := Defaults().Check("shop", "sum(a)"); texts != nil {
+		t.Error(texts)
+	}
 }

@@ -45,7 +45,7 @@ const mostLength = 2048 // as the policy's schema has it
 
 // AddFlags registers a flag for each setting, with its present value as the default.
 func (s *Settings) AddFlags(fs *pflag.FlagSet) {
-	fs.BoolVar(&s.Enabled, "queries", s.Enabled, "Serve the PromQL queries of AutoscalingPolicies.")
+	fs.BoolVar(&s.Enabled, "queries", s.Enabled, "Serve the PromQL queries of AutoscalingPolicies, as external metrics: the configuration of rules must have externalRules, or there is no such API.")
 	fs.StringVar(&s.NamespaceLabel, "query-namespace-label", s.NamespaceLabel, "Label of the source's series that carries the namespace. Policies' queries read only series with their own namespace in it, so nobody but the scrape's configuration may set it: honor_labels lets a pod do so.")
 	fs.Var(&matchersFlag{to: &s.Matchers}, "query-matcher", "Matcher such as cluster=\"eu-1\" that is put on every selector of policies' queries. Can be given several times.")
 	fs.IntVar(&s.MaxLength, "query-max-length", s.MaxLength, "Bytes of a policy's query at most.")
