@@ -38,7 +38,7 @@ func (p *problems) add(remedy, format string, args ...any) {
 
 // clip keeps what a user wrote short in a message.
 func clip(s string) string {
-	const most = 80
+	const most = 160
 	if r := []rune(s); len(r) > most {
 		return string(r[:most]) + "…"
 	}
