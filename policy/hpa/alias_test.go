@@ -11,11 +11,12 @@ import (
 	"github.com/loadline/loadline/policy/hpa"
 )
 
-// rich returns a policy with every kind of pointer, list and map in it.
-func rich(t *testing.T) *v1alpha1.AutoscalingPolicy {
+// rich returns a policy with every kind of pointer, list and map in it, and nothing that
+// is as Kubernetes would have it by default.
+func rich(t testing.TB) *v1alpha1.AutoscalingPolicy {
 	const selector = `selector: {matchLabels: {a: b}, matchExpressions: [{key: c, operator: In, values: [d]}]}`
 	return policy(spec(t, `{
-		replicas: {min: 1, max: 100},
+		replicas: {min: 3, max: 100},
 		objectives: [
 		  {requestRate: {perPod: 50, `+selector+`}},
 		  {queue: {perPod: 100, `+selector+`}},
@@ -25,8 +26,8 @@ func rich(t *testing.T) *v1alpha1.AutoscalingPolicy {
 		  {external: {metric: m, value: 7, `+selector+`}},
 		  {query: {name: q, expr: up, perPod: 7}}],
 		behavior: {
-		  scaleUp: {stabilizationWindowSeconds: 1, selectPolicy: Max, tolerance: "0.1", policies: [{type: Pods, value: 1, periodSeconds: 60}]},
-		  scaleDown: {stabilizationWindowSeconds: 300, selectPolicy: Max, tolerance: "0.1", policies: [{type: Pods, value: 1, periodSeconds: 60}]}},
+		  scaleUp: {stabilizationWindowSeconds: 1, selectPolicy: Min, tolerance: "0.1", policies: [{type: Pods, value: 1, periodSeconds: 60}]},
+		  scaleDown: {stabilizationWindowSeconds: 300, selectPolicy: Min, tolerance: "0.1", policies: [{type: Pods, value: 1, periodSeconds: 60}]}},
 		schedules: [{name: a, start: "0 7 * * *", duration: 3h, min: 4}], fallback: {after: 2m, min: 4}}`))
 }
 

@@ -42,7 +42,7 @@ func Build(p *v1alpha1.AutoscalingPolicy, floors []v1alpha1.Floor, c Capabilitie
 	min, _ := EffectiveMin(p.Spec.Replicas.Min, p.Spec.Replicas.Max, floors)
 	return &autoscalingv2.HorizontalPodAutoscaler{
 		TypeMeta:   metav1.TypeMeta{APIVersion: autoscalingv2.SchemeGroupVersion.String(), Kind: "HorizontalPodAutoscaler"},
-		ObjectMeta: metadata(p),
+		ObjectMeta: Metadata(p),
 		Spec: autoscalingv2.HorizontalPodAutoscalerSpec{
 			ScaleTargetRef: reference(p.Spec.TargetRef.APIVersion, p.Spec.TargetRef.Kind, p.Spec.TargetRef.Name),
 			MinReplicas:    &min,
@@ -53,7 +53,9 @@ func Build(p *v1alpha1.AutoscalingPolicy, floors []v1alpha1.Floor, c Capabilitie
 	}, found
 }
 
-func metadata(p *v1alpha1.AutoscalingPolicy) metav1.ObjectMeta {
+// Metadata returns the metadata of the HPA of p, for one whose spec is not Build's: of a
+// policy that is paused or that no longer makes sense, the HPA keeps the spec it has.
+func Metadata(p *v1alpha1.AutoscalingPolicy) metav1.ObjectMeta {
 	meta := metav1.ObjectMeta{
 		Name:        p.Name,
 		Namespace:   p.Namespace,

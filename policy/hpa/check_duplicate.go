@@ -14,24 +14,21 @@ import (
 // duplicates refuses two objectives that read one metric: the HPA would follow the
 // stricter of the two, and its status could not be told apart.
 func (p *problems) duplicates(at *field.Path, policy *v1alpha1.AutoscalingPolicy) {
-	type first struct {
-		index int
-		of    string
-	}
-	metrics, queries, rates := map[string]first{}, map[string]int{}, []int(nil)
+	rate, queries, metrics := -1, map[string]int{}, map[string]int{}
 	for i := range policy.Spec.Objectives {
 		o := &policy.Spec.Objectives[i]
 		set := kindsOf(o)
 		if len(set) != 1 {
 			continue
 		}
-		switch {
-		case o.RequestRate != nil:
-			if rates = append(rates, i); len(rates) > 1 {
-				p.refusef(at, "a second metric of the pods is an objective custom", "objectives %d and %d are both requestRate", rates[0], i)
+		if o.RequestRate != nil {
+			if rate >= 0 {
+				p.refusef(at, "a second metric of the pods is an objective custom", "objectives %d and %d are both requestRate", rate, i)
 				continue
 			}
-		case o.Query != nil:
+			rate = i
+		}
+		if o.Query != nil {
 			if j, twice := queries[o.Query.Name]; twice {
 				p.refusef(at, "rename one", "objectives %d and %d are both queries of the name %s", j, i, o.Query.Name)
 				continue
@@ -40,15 +37,15 @@ func (p *problems) duplicates(at *field.Path, policy *v1alpha1.AutoscalingPolicy
 		}
 		m, _ := metricOf(policy.Name, o)
 		key := identity(&m)
-		if strings.Contains(key, unreadable) {
-			continue
-		}
-		if before, twice := metrics[key]; twice {
+		j, twice := metrics[key]
+		switch {
+		case strings.Contains(key, unreadable): // said already
+		case twice:
 			p.refusef(at.Index(i).Child(set[0]), "keep the one with the lower target, since of two the HPA takes what asks for more pods",
-				"objectives %d (%s) and %d (%s) read the same metric", before.index, before.of, i, set[0])
-			continue
+				"objectives %d (%s) and %d (%s) read the same metric", j, kindsOf(&policy.Spec.Objectives[j])[0], i, set[0])
+		default:
+			metrics[key] = i
 		}
-		metrics[key] = first{i, set[0]}
 	}
 }
 

@@ -25,6 +25,7 @@ import (
 // What the server fills in (defaults.go) counts as equal to what is left out, and 0.5
 // to 500m. In metadata only what want has counts, and an owner of the kind
 // AutoscalingPolicy that it does not have: labels and annotations of others are theirs.
+// A field of a later Kubernetes, which these types do not have, is not seen.
 func Differences(want, live *autoscalingv2.HorizontalPodAutoscaler) (ours, foreign []string) {
 	d := &difference{}
 	w, l := fields(&want.Spec), fields(&live.Spec)

@@ -44,7 +44,7 @@ func policy(edit ...func(*v1alpha1.AutoscalingPolicy)) *v1alpha1.AutoscalingPoli
 }
 
 // spec returns an edit that reads fields of the spec in place of what is there.
-func spec(t *testing.T, text string) func(*v1alpha1.AutoscalingPolicy) {
+func spec(t testing.TB, text string) func(*v1alpha1.AutoscalingPolicy) {
 	t.Helper()
 	return func(p *v1alpha1.AutoscalingPolicy) {
 		var fields map[string]any
