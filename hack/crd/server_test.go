@@ -57,6 +57,12 @@ func (s *server) create(object map[string]any) field.ErrorList {
 	defaulting.Default(object, s.structural)
 	errs := validation.ValidateCustomResource(nil, object, s.schema)
 	errs = append(errs, listtype.ValidateListSetsAndMaps(nil, s.structural, object)...)
+	for _, err := range errs {
+		switch err.Type {
+		case field.ErrorTypeNotSupported, field.ErrorTypeRequired, field.ErrorTypeTooLong, field.ErrorTypeTooMany, field.ErrorTypeTypeInvalid:
+			return errs // the rules are not asked
+		}
+	}
 	of, _ := s.rules.Validate(context.Background(), nil, s.structural, object, nil, celconfig.RuntimeCELCostBudget)
 	return append(errs, of...)
 }

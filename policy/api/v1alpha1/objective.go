@@ -44,7 +44,7 @@ type Objective struct {
 type RequestRate struct {
 	// PerPod is how many requests a second one pod is meant to serve.
 	//
-	// +kubebuilder:validation:XValidation:rule="sign(quantity(string(self))) > 0",message="is no target: give a number above 0"
+	// +kubebuilder:validation:XValidation:rule="type(self) == int ? self > 0 : (size(self) < 9 || !self.matches('[eE]')) && sign(quantity(self)) > 0",message="is no target: give a number above 0"
 	PerPod resource.Quantity `json:"perPod"`
 	// Metric is its name; http_requests_per_second if it is left out.
 	//
@@ -70,7 +70,7 @@ type Queue struct {
 	Name string `json:"name,omitempty"`
 	// PerPod is how many waiting items one pod is meant to have before it.
 	//
-	// +kubebuilder:validation:XValidation:rule="sign(quantity(string(self))) > 0",message="is no target: give a number above 0"
+	// +kubebuilder:validation:XValidation:rule="type(self) == int ? self > 0 : (size(self) < 9 || !self.matches('[eE]')) && sign(quantity(self)) > 0",message="is no target: give a number above 0"
 	PerPod resource.Quantity `json:"perPod"`
 	// Metric is its name; reminder_queue_depth if it is left out.
 	//
@@ -97,7 +97,7 @@ type Resource struct {
 	// PerPod is how much one pod is meant to use, for example 500m or 256Mi.
 	//
 	// +optional
-	// +kubebuilder:validation:XValidation:rule="sign(quantity(string(self))) > 0",message="is no target: give a number above 0"
+	// +kubebuilder:validation:XValidation:rule="type(self) == int ? self > 0 : (size(self) < 9 || !self.matches('[eE]')) && sign(quantity(self)) > 0",message="is no target: give a number above 0"
 	PerPod *resource.Quantity `json:"perPod,omitempty"`
 	// Container is the one container of each pod that counts; all if it is left out.
 	//
@@ -129,13 +129,13 @@ type Custom struct {
 	// the metric divided by the number of pods.
 	//
 	// +optional
-	// +kubebuilder:validation:XValidation:rule="sign(quantity(string(self))) > 0",message="is no target: give a number above 0"
+	// +kubebuilder:validation:XValidation:rule="type(self) == int ? self > 0 : (size(self) < 9 || !self.matches('[eE]')) && sign(quantity(self)) > 0",message="is no target: give a number above 0"
 	PerPod *resource.Quantity `json:"perPod,omitempty"`
 	// Value is the target for the metric as it is. Use it for what falls when pods are
 	// added, such as a latency; for what does not, perPod.
 	//
 	// +optional
-	// +kubebuilder:validation:XValidation:rule="sign(quantity(string(self))) > 0",message="is no target: give a number above 0"
+	// +kubebuilder:validation:XValidation:rule="type(self) == int ? self > 0 : (size(self) < 9 || !self.matches('[eE]')) && sign(quantity(self)) > 0",message="is no target: give a number above 0"
 	Value *resource.Quantity `json:"value,omitempty"`
 }
 
@@ -176,13 +176,13 @@ type External struct {
 	// PerPod is the target for the metric divided by the number of pods.
 	//
 	// +optional
-	// +kubebuilder:validation:XValidation:rule="sign(quantity(string(self))) > 0",message="is no target: give a number above 0"
+	// +kubebuilder:validation:XValidation:rule="type(self) == int ? self > 0 : (size(self) < 9 || !self.matches('[eE]')) && sign(quantity(self)) > 0",message="is no target: give a number above 0"
 	PerPod *resource.Quantity `json:"perPod,omitempty"`
 	// Value is the target for the metric as it is. Use it for what falls when pods are
 	// added, such as a latency; for what does not, perPod.
 	//
 	// +optional
-	// +kubebuilder:validation:XValidation:rule="sign(quantity(string(self))) > 0",message="is no target: give a number above 0"
+	// +kubebuilder:validation:XValidation:rule="type(self) == int ? self > 0 : (size(self) < 9 || !self.matches('[eE]')) && sign(quantity(self)) > 0",message="is no target: give a number above 0"
 	Value *resource.Quantity `json:"value,omitempty"`
 }
 
@@ -206,12 +206,12 @@ type Query struct {
 	// PerPod is the target for the result divided by the number of pods.
 	//
 	// +optional
-	// +kubebuilder:validation:XValidation:rule="sign(quantity(string(self))) > 0",message="is no target: give a number above 0"
+	// +kubebuilder:validation:XValidation:rule="type(self) == int ? self > 0 : (size(self) < 9 || !self.matches('[eE]')) && sign(quantity(self)) > 0",message="is no target: give a number above 0"
 	PerPod *resource.Quantity `json:"perPod,omitempty"`
 	// Value is the target for the result as it is. Use it for what falls when pods are
 	// added, such as a latency; for what does not, perPod.
 	//
 	// +optional
-	// +kubebuilder:validation:XValidation:rule="sign(quantity(string(self))) > 0",message="is no target: give a number above 0"
+	// +kubebuilder:validation:XValidation:rule="type(self) == int ? self > 0 : (size(self) < 9 || !self.matches('[eE]')) && sign(quantity(self)) > 0",message="is no target: give a number above 0"
 	Value *resource.Quantity `json:"value,omitempty"`
 }

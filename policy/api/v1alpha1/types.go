@@ -74,6 +74,8 @@ type AutoscalingPolicySpec struct {
 	// Behavior is the HPA's own behavior, taken as it is, instead of a profile.
 	//
 	// +optional
+	// +kubebuilder:validation:XValidation:rule="!has(self.scaleUp) || !has(self.scaleUp.tolerance) || type(self.scaleUp.tolerance) == int || size(self.scaleUp.tolerance) < 8",fieldPath=".scaleUp.tolerance",message="is too long for a tolerance: give one such as 0.05"
+	// +kubebuilder:validation:XValidation:rule="!has(self.scaleDown) || !has(self.scaleDown.tolerance) || type(self.scaleDown.tolerance) == int || size(self.scaleDown.tolerance) < 8",fieldPath=".scaleDown.tolerance",message="is too long for a tolerance: give one such as 0.05"
 	Behavior *autoscalingv2.HorizontalPodAutoscalerBehavior `json:"behavior,omitempty"`
 
 	// Schedules raise the minimum at times that are known in advance.
