@@ -33,7 +33,7 @@ func Loadline() Rules {
 			{"policy/floor", []string{"policy/api/v1alpha1", "policy/hpa", "policy/schedule"}},
 			{"policy/convert", []string{"policy/api/v1alpha1", "policy/hpa"}},
 			{"policy/schedule", nil},
-			{"policy/controller", []string{"policy/api/v1alpha1", "policy/decide", "policy/hpa"}},
+			{"policy/controller", []string{"policy/api/v1alpha1", "policy/decide", "policy/hpa", "policy/query"}},
 			{"cmd/loadline-policy", []string{"policy/controller"}},
 			{"policy/query", nil},
 			{"deploy/crd", nil},

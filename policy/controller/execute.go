@@ -57,11 +57,28 @@ func (r *reconciler) turn(ctx context.Context, key types.NamespacedName) (time.D
 			return 0, err
 		}
 	}
-	r.send(s.Policy, plan.Events)
+	r.send(s, plan.Events)
 	if refusal != nil && plan.Next == 0 {
 		return 0, fmt.Errorf("%w: %s", errRefused, refusal.Message)
 	}
-	return plan.Next, nil
+	return r.lookAgain(s, plan.Next), nil
+}
+
+// lookAgain is when to look again, where what the decision waits for is not watched:
+// kinds come with a CRD, and features with a new API server.
+func (r *reconciler) lookAgain(s decide.Snapshot, next time.Duration) time.Duration {
+	at := time.Duration(0)
+	switch {
+	case s.Policy == nil:
+	case s.Capabilities.Probed.IsZero(), s.Target.State == decide.TargetKindUnknown, s.Target.State == decide.TargetNotScalable:
+		at = retryAfter
+	case s.Policy.Spec.Replicas.Min == 0 && !s.Capabilities.ScaleToZero:
+		at = r.opts.DiscoveryInterval
+	}
+	if at == 0 || next > 0 && next < at {
+		return next
+	}
+	return at
 }
 
 // errRefused is the API server's no to a write.
@@ -200,15 +217,20 @@ func (r *reconciler) writeStatus(ctx context.Context, p *v1alpha1.AutoscalingPol
 	return nil
 }
 
-// send sends Events. They come after the status that records their reason, so that
-// none is sent again by whoever takes over.
-func (r *reconciler) send(p *v1alpha1.AutoscalingPolicy, events []decide.Event) {
+// send sends Events about the policy or, where it is gone, about its HPA. They come
+// after the status that records their reason, so that none is sent again by whoever
+// takes over.
+func (r *reconciler) send(s decide.Snapshot, events []decide.Event) {
+	var about client.Object = s.Policy
+	if s.Policy == nil {
+		about = s.Live
+	}
 	for _, e := range events {
 		kind := corev1.EventTypeNormal
 		if e.Warning {
 			kind = corev1.EventTypeWarning
 		}
-		r.events.Eventf(p, nil, kind, e.Reason, "Autoscale", "%s", e.Message)
+		r.events.Eventf(about, nil, kind, e.Reason, "Autoscale", "%s", e.Message)
 	}
 }
 

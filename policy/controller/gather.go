@@ -63,8 +63,19 @@ func (r *reconciler) gather(ctx context.Context, key types.NamespacedName) (deci
 
 func (r *reconciler) settings() decide.Settings {
 	s := decide.Defaults()
-	s.UnknownHold, s.Sync = r.opts.UnknownHold, r.opts.HPASync
+	s.UnknownHold, s.Sync, s.CheckQuery = r.opts.UnknownHold, r.opts.HPASync, r.checkQuery
 	return s
+}
+
+// checkQuery says what the adapter is going to find wrong with a query. It is the
+// adapter that confines queries; here it is only said sooner.
+func (r *reconciler) checkQuery(namespace, expr string) []string {
+	_, problems := r.opts.Queries.Compile(namespace, expr)
+	var out []string
+	for _, p := range problems {
+		out = append(out, p.Error())
+	}
+	return out
 }
 
 // policiesAt are the policies that name a target.
@@ -93,7 +104,7 @@ func (r *reconciler) rivals(ctx context.Context, p *v1alpha1.AutoscalingPolicy) 
 	}
 	for _, other := range policies {
 		if other.Name != p.Name && other.DeletionTimestamp == nil {
-			found[other.Name] = add(decide.Rival{Policy: other.Name, PolicyUID: other.UID, Created: other.CreationTimestamp})
+			found[other.Name] = add(rivalOf(&other))
 		}
 	}
 	for _, h := range hpas.Items {
@@ -137,7 +148,13 @@ func (r *reconciler) ownerOf(ctx context.Context, h *autoscalingv2.HorizontalPod
 	if err != nil {
 		return nil, fmt.Errorf("read the policy of the HPA %s: %w", h.Name, err)
 	}
-	return &decide.Rival{Policy: owner.Name, PolicyUID: owner.UID, Created: owner.CreationTimestamp}, nil
+	rival := rivalOf(owner)
+	return &rival, nil
+}
+
+func rivalOf(p *v1alpha1.AutoscalingPolicy) decide.Rival {
+	idle := p.Spec.Mode == v1alpha1.DryRun || p.Spec.Mode == v1alpha1.Paused
+	return decide.Rival{Policy: p.Name, PolicyUID: p.UID, Created: p.CreationTimestamp, Idle: idle}
 }
 
 // target looks up what the policy scales. The scale itself is read only where the HPA

@@ -4,16 +4,19 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/loadline/loadline/policy/api/v1alpha1"
@@ -141,5 +144,67 @@ func TestTarget(t *testing.T) {
 				t.Error(diff)
 			}
 		})
+	}
+}
+
+// What a decision waits for and nobody watches is looked at again.
+func TestLookAgain(t *testing.T) {
+	probed := hpa.Capabilities{Probed: at}
+	zero := newPolicy(func(p *v1alpha1.AutoscalingPolicy) { p.Spec.Replicas.Min = 0 })
+	tests := map[string]struct {
+		s    decide.Snapshot
+		next time.Duration
+		want time.Duration
+	}{
+		"nothing to wait for":     {decide.Snapshot{Policy: newPolicy(), Capabilities: probed}, 0, 0},
+		"a time":                  {decide.Snapshot{Policy: newPolicy(), Capabilities: probed}, time.Hour, time.Hour},
+		"a kind":                  {decide.Snapshot{Policy: newPolicy(), Capabilities: probed, Target: decide.Target{State: decide.TargetKindUnknown}}, 0, retryAfter},
+		"a kind, or a later time": {decide.Snapshot{Policy: newPolicy(), Capabilities: probed, Target: decide.Target{State: decide.TargetKindUnknown}}, time.Hour, retryAfter},
+		"a kind, or a time":       {decide.Snapshot{Policy: newPolicy(), Capabilities: probed, Target: decide.Target{State: decide.TargetNotScalable}}, time.Second, time.Second},
+		"features":                {decide.Snapshot{Policy: newPolicy()}, 0, retryAfter},
+		"scale to zero":           {decide.Snapshot{Policy: zero, Capabilities: probed}, 0, 10 * time.Minute},
+		"no policy":               {decide.Snapshot{}, 0, 0},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			if got := newWorld(t).lookAgain(tt.s, tt.next); got != tt.want {
+				t.Errorf("%s, want %s", got, tt.want)
+			}
+		})
+	}
+}
+
+// A query that the adapter is going to refuse is said in the policy's status at once.
+func TestQueryIsChecked(t *testing.T) {
+	w := newWorld(t, newPolicy(func(p *v1alpha1.AutoscalingPolicy) {
+		p.Spec.Objectives = []v1alpha1.Objective{{Query: &v1alpha1.Query{Name: "all", Expr: "sum(up @ 0)", PerPod: ptr.To(resource.MustParse("1"))}}}
+	}))
+	if _, err := w.turn(t.Context(), web); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.policy(t).Status; got.State != decide.StateInvalid || got.Conditions[0].Reason != decide.QueryRefused || !strings.Contains(got.Conditions[0].Message, "spec.objectives[0].query.expr") {
+		t.Errorf("%+v", got)
+	}
+	if diff := cmp.Diff([]string{"status"}, w.made()); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// An HPA that a policy with deletionPolicy Orphan leaves is let go, and the Event is
+// about the HPA.
+func TestOrphan(t *testing.T) {
+	w := newWorld(t, newPolicy(func(p *v1alpha1.AutoscalingPolicy) { p.Spec.DeletionPolicy = v1alpha1.Orphan }))
+	w.settle(t)
+	w.events.all = nil
+	if err := w.client.Delete(t.Context(), w.policy(t)); err != nil {
+		t.Fatal(err)
+	}
+	w.settle(t)
+	h := w.hpa(t, "web")
+	if len(h.Labels)+len(h.Annotations)+len(h.OwnerReferences) > 0 || *h.Spec.MinReplicas != 2 {
+		t.Errorf("%+v", h)
+	}
+	if len(w.events.all) != 1 || !strings.HasPrefix(w.events.all[0], "Normal Released the HPA web") {
+		t.Errorf("Events %q", w.events.all)
 	}
 }

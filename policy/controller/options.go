@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/spf13/pflag"
+
+	"github.com/loadline/loadline/policy/query"
 )
 
 // Options are what flags set, and what a test injects. See NewOptions.
@@ -26,6 +28,9 @@ type Options struct {
 	UnknownHold       time.Duration
 	HPASync           time.Duration // the HPA controller's period
 	DiscoveryInterval time.Duration
+
+	// Queries are the adapter's settings, whose flags have the same names there.
+	Queries query.Settings
 
 	MetricsBindAddress string
 	HealthBindAddress  string
@@ -54,6 +59,8 @@ func NewOptions() *Options {
 		HPASync:           15 * time.Second,
 		DiscoveryInterval: 10 * time.Minute,
 
+		Queries: query.Defaults(),
+
 		MetricsBindAddress: ":8080",
 		HealthBindAddress:  ":8081",
 		MetricsMaxPolicies: 1000,
@@ -80,6 +87,8 @@ func (o *Options) AddFlags(fs *pflag.FlagSet) {
 	fs.DurationVar(&o.HPASync, "hpa-sync-period", o.HPASync, "The period of the cluster's HPA controller (--horizontal-pod-autoscaler-sync-period of kube-controller-manager), by which is judged how long a change takes.")
 	fs.DurationVar(&o.DiscoveryInterval, "discovery-interval", o.DiscoveryInterval, "Time between two looks at which kinds can be scaled and which fields of an HPA the API server takes. An unknown kind triggers one sooner.")
 
+	o.Queries.AddFlags(fs)
+
 	fs.StringVar(&o.MetricsBindAddress, "metrics-bind-address", o.MetricsBindAddress, "Address of the plain HTTP port that serves /metrics. Off if empty.")
 	fs.StringVar(&o.HealthBindAddress, "health-probe-bind-address", o.HealthBindAddress, "Address of the plain HTTP port that serves /healthz and /readyz. Off if empty.")
 	fs.IntVar(&o.MetricsMaxPolicies, "metrics-max-policies", o.MetricsMaxPolicies, "Policies that have target and current value in /metrics, at most, the oldest first. 0 is none.")
@@ -87,7 +96,7 @@ func (o *Options) AddFlags(fs *pflag.FlagSet) {
 
 // Validate returns everything that is wrong at once.
 func (o *Options) Validate() error {
-	var errs []error
+	errs := []error{o.Queries.Validate()}
 	for _, d := range []struct {
 		flag     string
 		value    time.Duration

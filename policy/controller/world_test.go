@@ -69,7 +69,7 @@ func newWorld(t *testing.T, objects ...client.Object) *world {
 		metrics: newMetrics(10, make(chan struct{})), opts: o,
 		// What the cluster serves in apps is not known: nothing is read of targets.
 		kinds:    &kinds{fixed(kindTable{failed: map[string]bool{"apps": true}})},
-		features: &features{fixed(hpa.Capabilities{Tolerance: true, ContainerResource: true})},
+		features: &features{fixed(hpa.Capabilities{Tolerance: true, ContainerResource: true, Probed: at})},
 	}
 	return w
 }

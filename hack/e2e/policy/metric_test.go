@@ -1,0 +1,145 @@
+//go:build e2e
+
+package policy
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"path"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/client-go/util/cert"
+	"k8s.io/metrics/pkg/apis/external_metrics/v1beta1"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/loadline/loadline/hack/lab"
+)
+
+// metricAPI stands in for an adapter, where a test is about what becomes of a policy
+// and not of its metric: external.metrics.k8s.io with one value for all metrics of all
+// namespaces, which can go missing.
+type metricAPI struct {
+	value atomic.Int64
+	away  atomic.Bool
+}
+
+// metricAddress is local, and beyond the addresses that the node gives to pods.
+const metricAddress = "10.244.200.1"
+
+const metricService = "metrics-of-a-test"
+
+// startMetricAPI serves one for the test's time, in the place of what was there.
+func startMetricAPI(t *testing.T) *metricAPI {
+	t.Helper()
+	m := &metricAPI{}
+	certificate, key, err := cert.GenerateSelfSignedCertKey(metricAddress, []net.IP{net.ParseIP(metricAddress)}, nil)
+	must(t, err)
+	pair, err := tls.X509KeyPair(certificate, key)
+	must(t, err)
+	listener, err := tls.Listen("tcp", net.JoinHostPort(metricAddress, "0"), &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12})
+	must(t, err)
+	server := &http.Server{Handler: m, ReadHeaderTimeout: 5 * time.Second}
+	done := make(chan error, 1)
+	go func() { done <- server.Serve(listener) }()
+	t.Cleanup(func() { server.Close(); <-done })
+
+	port := int32(listener.Addr().(*net.TCPAddr).Port)
+	service := &corev1.Service{
+		ObjectMeta: metav1.ObjectMeta{Namespace: lab.AdapterNamespace, Name: metricService},
+		Spec:       corev1.ServiceSpec{Ports: []corev1.ServicePort{{Name: "https", Port: 443}}},
+	}
+	slice := &discoveryv1.EndpointSlice{
+		ObjectMeta:  metav1.ObjectMeta{Namespace: lab.AdapterNamespace, Name: metricService, Labels: map[string]string{discoveryv1.LabelServiceName: metricService}},
+		AddressType: discoveryv1.AddressTypeIPv4,
+		Endpoints:   []discoveryv1.Endpoint{{Addresses: []string{metricAddress}, Conditions: discoveryv1.EndpointConditions{Ready: ptr.To(true)}}},
+		Ports:       []discoveryv1.EndpointPort{{Name: ptr.To("https"), Port: ptr.To(port), Protocol: ptr.To(corev1.ProtocolTCP)}},
+	}
+	replaced(t, apiService(metricService))
+	for _, o := range []client.Object{service, slice} {
+		must(t, kube.Create(t.Context(), o))
+		t.Cleanup(func() { must(t, kube.Delete(context.Background(), o)) })
+	}
+	until(t, "the API of external metrics", 30*time.Second, func(ctx context.Context) (bool, string) {
+		if _, err := system.Raw(ctx, "/apis/external.metrics.k8s.io/v1beta1/namespaces/default/load"); err != nil {
+			return false, err.Error()
+		}
+		return true, ""
+	})
+	return m
+}
+
+// apiService has a Service of the adapter's namespace serve external metrics.
+func apiService(service string) *unstructured.Unstructured {
+	return &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "apiregistration.k8s.io/v1", "kind": "APIService", "metadata": map[string]any{"name": "v1beta1.external.metrics.k8s.io"},
+		"spec": map[string]any{
+			"group": "external.metrics.k8s.io", "version": "v1beta1", "groupPriorityMinimum": int64(100), "versionPriority": int64(100),
+			"insecureSkipTLSVerify": true, "service": map[string]any{"namespace": lab.AdapterNamespace, "name": service, "port": int64(443)},
+		},
+	}}
+}
+
+// replaced stores an object in the place of the one of its name, which comes back
+// after the test.
+func replaced(t *testing.T, o *unstructured.Unstructured) {
+	t.Helper()
+	before := o.DeepCopy()
+	err := kube.Get(t.Context(), client.ObjectKeyFromObject(o), before)
+	if client.IgnoreNotFound(err) != nil {
+		t.Fatal(err)
+	}
+	was := err == nil
+	if was {
+		must(t, kube.Delete(t.Context(), before))
+	}
+	must(t, kube.Create(t.Context(), o))
+	t.Cleanup(func() {
+		must(t, kube.Delete(context.Background(), o))
+		if was {
+			before.SetResourceVersion("")
+			before.SetUID("")
+			must(t, kube.Create(context.Background(), before))
+		}
+	})
+}
+
+// ServeHTTP answers as external.metrics.k8s.io does.
+func (m *metricAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Type", "application/json")
+	const root = "/apis/external.metrics.k8s.io/v1beta1"
+	var answer any
+	switch rest := strings.TrimPrefix(r.URL.Path, root); {
+	case rest == "" || rest == "/":
+		answer = metav1.APIResourceList{TypeMeta: metav1.TypeMeta{Kind: "APIResourceList", APIVersion: "v1"}, GroupVersion: "external.metrics.k8s.io/v1beta1"}
+	case rest == r.URL.Path:
+		w.WriteHeader(http.StatusNotFound)
+		answer = map[string]any{}
+	case m.away.Load():
+		status := apierrors.NewInternalError(fmt.Errorf("the source is away")).Status()
+		w.WriteHeader(int(status.Code))
+		answer = status
+	default:
+		answer = v1beta1.ExternalMetricValueList{
+			TypeMeta: metav1.TypeMeta{Kind: "ExternalMetricValueList", APIVersion: v1beta1.SchemeGroupVersion.String()},
+			Items: []v1beta1.ExternalMetricValue{{
+				MetricName: path.Base(rest), MetricLabels: map[string]string{}, Timestamp: metav1.Now(), Value: *resource.NewQuantity(m.value.Load(), resource.DecimalSI),
+			}},
+		}
+	}
+	// An API server that has gone is not the test's business.
+	_ = json.NewEncoder(w).Encode(answer)
+}
