@@ -19,6 +19,7 @@ RACE := $(if $(filter 1,$(CGO)),-race)
 export CGO_ENABLED := 0
 # They wait for the HPA controller more than they compute.
 E2E := env LOADLINE_ROOT=$(CURDIR) bin/cluster exec -- bin/e2e.test -test.v -test.timeout 30m
+POLICIES := env LOADLINE_ROOT=$(CURDIR) bin/cluster exec -- bin/policy.test -test.v -test.timeout 90m
 
 .PHONY: help
 help: ## List the targets
@@ -43,15 +44,22 @@ unit: ## Unit tests of both modules, with the race detector
 .PHONY: e2e
 e2e: build tools ## End-to-end tests, on local clusters side by side; ARGS='-test.run TestName' for one
 	@$(STAGE) 'compile the e2e tests' go test -c -tags e2e -o bin/e2e.test ./hack/e2e
+	@$(STAGE) 'compile the e2e tests of policies' go test -c -tags e2e -o bin/policy.test ./hack/e2e/policy
 	@$(STAGE) 'compile the e2e tests of the cluster and its node' go test -c -tags e2e -o bin/ ./hack/cluster ./hack/node
 	@$(if $(ARGS),$(STAGE) 'e2e tests' $(E2E) $(ARGS),hack/together.sh \
 		'scaling' "$(E2E) -test.run '^Test[123]'" \
 		'outages' "$(E2E) -test.run '^Test4SourceAway'" \
 		'the rest' "$(E2E) -test.skip '^Test[1234]'" \
+		'policies' "$(POLICIES)" \
 		'cluster, node, a proxy' "go test -count=1 -tags e2e ./hack/cmd/cluster; \
 			bin/cluster exec -- bin/cluster.test -test.v -test.timeout 10m; \
 			bin/cluster exec -- bin/node.test -test.v -test.timeout 10m -test.run E2E; \
 			$(E2E) -test.run '^Test4HungInFront'")
+
+.PHONY: soak
+soak: build tools ## Kill loadline-policy at random points of 100 policies' lives; ARGS=-seeds=1000 for more
+	@$(STAGE) 'compile the e2e tests of policies' go test -c -tags e2e -o bin/policy.test ./hack/e2e/policy
+	@$(POLICIES) -test.run '^TestP7Killed$$' -seeds=100 $(ARGS)
 
 .PHONY: bench
 bench: build tools ## Measure the adapter's reads and print a table; ARGS=--hpas=1000 is the large case

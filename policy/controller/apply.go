@@ -20,7 +20,8 @@ func apply(ctx context.Context, c client.Client, a *decide.Action, opts ...clien
 	if err != nil {
 		return nil, err
 	}
-	if a.Force {
+	// One that was made under this name since the cache was read is not ours to take.
+	if a.Force && a.ResourceVersion != "" {
 		opts = append(opts, client.ForceOwnership)
 	}
 	if err := c.Apply(ctx, config, opts...); err != nil {

@@ -70,7 +70,7 @@ func (r *reconciler) lookAgain(s decide.Snapshot, next time.Duration) time.Durat
 	at := time.Duration(0)
 	switch {
 	case s.Policy == nil:
-	case s.Capabilities.Probed.IsZero(), s.Target.State == decide.TargetKindUnknown, s.Target.State == decide.TargetNotScalable:
+	case s.Capabilities.Version.GitVersion == "", s.Target.State == decide.TargetKindUnknown, s.Target.State == decide.TargetNotScalable:
 		at = retryAfter
 	case s.Policy.Spec.Replicas.Min == 0 && !s.Capabilities.ScaleToZero:
 		at = r.opts.DiscoveryInterval
@@ -126,7 +126,6 @@ func (r *reconciler) act(ctx context.Context, key types.NamespacedName, s *decid
 	r.metrics.wrote("horizontalpodautoscalers", string(plan.Action.Kind), err)
 	if refusal := refused(err); refusal != nil {
 		r.claims.drop(key)
-		r.metrics.errors.WithLabelValues("refused").Inc()
 		return refusal, nil
 	}
 	if err != nil {

@@ -19,6 +19,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	"k8s.io/client-go/util/flowcontrol"
 	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/loadline/loadline/policy/api/v1alpha1"
@@ -327,5 +328,25 @@ func TestValuesWait(t *testing.T) {
 				t.Errorf("wrote %t, next %s", wrote, next)
 			}
 		})
+	}
+}
+
+// An HPA that came to be since the cache was read is not taken over, although one that
+// was read may be.
+func TestNoForceOnCreation(t *testing.T) {
+	foreign := deployment("web", "web", false)
+	foreign.Spec.MaxReplicas = 99
+	w := newWorld(t, newPolicy())
+	if err := w.client.Create(t.Context(), foreign, client.FieldOwner("somebody")); err != nil {
+		t.Fatal(err)
+	}
+	want, _ := hpa.Build(newPolicy(), nil, hpa.Capabilities{})
+	_, err := w.carryOut(t.Context(), &decide.Action{Kind: decide.Apply, HPA: want, Force: true})
+	if r := refused(err); r == nil || !r.Conflict || w.hpa(t, "web").Spec.MaxReplicas != 99 {
+		t.Errorf("%+v of %v", r, err)
+	}
+	_, err = w.carryOut(t.Context(), &decide.Action{Kind: decide.Apply, HPA: want, Force: true, ResourceVersion: w.hpa(t, "web").ResourceVersion})
+	if err != nil || w.hpa(t, "web").Spec.MaxReplicas != 6 {
+		t.Errorf("of one that was read: %v", err)
 	}
 }

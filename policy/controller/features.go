@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/discovery"
+	"k8s.io/klog/v2"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -17,7 +18,7 @@ import (
 )
 
 // features knows what the API server takes in an HPA. It tries: versions say what a
-// feature gate is by default, not what it is.
+// feature gate is by default, not what it is. Where it cannot try, it goes by that.
 type features struct {
 	answer *refreshed[hpa.Capabilities]
 }
@@ -31,8 +32,13 @@ func newFeatures(c client.Client, disco discovery.ServerVersionInterface, o *Opt
 				return hpa.Capabilities{}, err
 			}
 			out, err := try(ctx, c, o.Namespace)
+			if err != nil {
+				// A webhook that takes no dry run must not cost everybody their features.
+				klog.FromContext(ctx).Error(err, "Going by the version", "version", version.GitVersion)
+				return hpa.Assume(version.GitVersion)
+			}
 			out.Version, out.Probed = *version, o.Now()
-			return out, err
+			return out, nil
 		},
 	}}
 }

@@ -14,6 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/version"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/utils/ptr"
@@ -149,7 +150,7 @@ func TestTarget(t *testing.T) {
 
 // What a decision waits for and nobody watches is looked at again.
 func TestLookAgain(t *testing.T) {
-	probed := hpa.Capabilities{Probed: at}
+	probed := hpa.Capabilities{Version: version.Info{GitVersion: "v1.37.2"}}
 	zero := newPolicy(func(p *v1alpha1.AutoscalingPolicy) { p.Spec.Replicas.Min = 0 })
 	tests := map[string]struct {
 		s    decide.Snapshot

@@ -33,9 +33,12 @@ const (
 	lastPause  = 5 * time.Minute
 )
 
-// conflictPause is how soon a decision that another writer overtook is made anew. It
-// is no error: the HPA controller writes the status of an HPA at each sync.
-const conflictPause = 50 * time.Millisecond
+// Pauses before a decision that another writer overtook is made anew. It is no error:
+// the HPA controller writes the status of an HPA at each sync.
+const (
+	firstConflictPause = 50 * time.Millisecond
+	lastConflictPause  = 10 * time.Second
+)
 
 // valuesPerSecond bounds the status writes that only bring values up to date.
 const valuesPerSecond = 20
@@ -52,12 +55,13 @@ type reconciler struct {
 	events events.EventRecorder
 	judge  func(decide.Snapshot) decide.Plan // decide.Decide
 
-	kinds    *kinds
-	features *features
-	claims   *claims
-	values   flowcontrol.RateLimiter // of status writes that only bring values up to date
-	metrics  *metrics
-	opts     *Options
+	kinds     *kinds
+	features  *features
+	claims    *claims
+	conflicts *flowcontrol.Backoff
+	values    flowcontrol.RateLimiter // of status writes that only bring values up to date
+	metrics   *metrics
+	opts      *Options
 }
 
 // register has the manager run r.
@@ -127,11 +131,13 @@ func (r *reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	next, err := r.turn(ctx, req.NamespacedName)
 	switch {
 	case err == nil:
+		r.conflicts.DeleteEntry(req.String())
 		return reconcile.Result{RequeueAfter: jitter(next)}, nil
 	case errors.Is(err, errOvertaken):
 		r.metrics.errors.WithLabelValues("conflict").Inc()
 		klog.FromContext(ctx).V(2).Info("Overtaken by another writer", "why", err.Error())
-		return reconcile.Result{RequeueAfter: jitter(conflictPause)}, nil
+		r.conflicts.Next(req.String(), time.Now())
+		return reconcile.Result{RequeueAfter: jitter(r.conflicts.Get(req.String()))}, nil
 	default:
 		r.metrics.errors.WithLabelValues(reason(err)).Inc()
 		return reconcile.Result{}, err

@@ -61,7 +61,6 @@ func Run(ctx context.Context, config *rest.Config, o *Options) error {
 		LeaderElectionReleaseOnCancel:       true,
 		LeaseDuration:                       &o.LeaseDuration, RenewDeadline: &o.RenewDeadline, RetryPeriod: &o.RetryPeriod,
 		GracefulShutdownTimeout: ptr.To(stopTimeout),
-		BaseContext:             func() context.Context { return ctx },
 	})
 	if err != nil {
 		return err
@@ -89,7 +88,7 @@ func assemble(ctx context.Context, mgr manager.Manager, config *rest.Config, o *
 	r := &reconciler{
 		cached: mgr.GetClient(), direct: direct, events: mgr.GetEventRecorder(Name), judge: decide.Decide,
 		kinds: newKinds(disco, o), features: newFeatures(direct, disco, o), scales: disco.RESTClient(),
-		claims: &claims{}, values: flowcontrol.NewTokenBucketRateLimiter(valuesPerSecond, valuesPerSecond), metrics: metrics, opts: o,
+		claims: &claims{}, conflicts: flowcontrol.NewBackOff(firstConflictPause, lastConflictPause), values: flowcontrol.NewTokenBucketRateLimiter(valuesPerSecond, valuesPerSecond), metrics: metrics, opts: o,
 	}
 	if err := r.register(mgr); err != nil {
 		return err

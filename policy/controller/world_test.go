@@ -13,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/version"
 	"k8s.io/client-go/util/flowcontrol"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
@@ -65,11 +66,12 @@ func newWorld(t *testing.T, objects ...client.Object) *world {
 	o := NewOptions()
 	o.Now = func() time.Time { return w.now }
 	w.reconciler = &reconciler{
-		cached: faulty, direct: faulty, events: w.events, judge: decide.Decide, claims: &claims{}, values: flowcontrol.NewFakeAlwaysRateLimiter(),
+		cached: faulty, direct: faulty, events: w.events, judge: decide.Decide, claims: &claims{},
+		conflicts: flowcontrol.NewBackOff(firstConflictPause, lastConflictPause), values: flowcontrol.NewFakeAlwaysRateLimiter(),
 		metrics: newMetrics(10, make(chan struct{})), opts: o,
 		// What the cluster serves in apps is not known: nothing is read of targets.
 		kinds:    &kinds{fixed(kindTable{failed: map[string]bool{"apps": true}})},
-		features: &features{fixed(hpa.Capabilities{Tolerance: true, ContainerResource: true, Probed: at})},
+		features: &features{fixed(hpa.Capabilities{Tolerance: true, ContainerResource: true, Version: version.Info{GitVersion: "v1.37.2"}, Probed: at})},
 	}
 	return w
 }
