@@ -46,7 +46,7 @@ const Name = "loadline-policy"
 // NewOptions returns the defaults.
 func NewOptions() *Options {
 	return &Options{
-		ClientQPS: 50, ClientBurst: 100,
+		ClientQPS: 100, ClientBurst: 200,
 		CallTimeout: 10 * time.Second,
 
 		Namespace:   "loadline-system",
@@ -72,7 +72,7 @@ func NewOptions() *Options {
 // AddFlags registers all flags.
 func (o *Options) AddFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.Kubeconfig, "kubeconfig", o.Kubeconfig, "Kubeconfig for the Kubernetes API server; the pod's own service account if empty.")
-	fs.Float32Var(&o.ClientQPS, "client-qps", o.ClientQPS, "Requests a second to the Kubernetes API server, at most.")
+	fs.Float32Var(&o.ClientQPS, "client-qps", o.ClientQPS, "Requests a second to the Kubernetes API server, at most. A new policy takes five or so: its target's scale, the HPA, the status, Events.")
 	fs.IntVar(&o.ClientBurst, "client-burst", o.ClientBurst, "Requests to the Kubernetes API server at once, at most.")
 	fs.DurationVar(&o.CallTimeout, "call-timeout", o.CallTimeout, "Deadline of one request to the Kubernetes API server.")
 

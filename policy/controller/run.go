@@ -34,11 +34,14 @@ const stopTimeout = 10 * time.Second
 // loses its Lease.
 func Run(ctx context.Context, config *rest.Config, o *Options) error {
 	config = rest.CopyConfig(config)
-	config.QPS, config.Burst, config.UserAgent = o.ClientQPS, o.ClientBurst, Name
+	config.UserAgent = Name
 	lock, err := lease(config, o)
 	if err != nil {
 		return err
 	}
+	// One for all clients, each of which would else have its own; but for the Lease's,
+	// which must not wait behind the work.
+	config.RateLimiter = flowcontrol.NewTokenBucketRateLimiter(o.ClientQPS, o.ClientBurst)
 	scheme, err := newScheme()
 	if err != nil {
 		return err

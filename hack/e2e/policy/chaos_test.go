@@ -26,6 +26,7 @@ import (
 
 	"github.com/loadline/loadline/hack/lab"
 	"github.com/loadline/loadline/policy/api/v1alpha1"
+	"github.com/loadline/loadline/policy/controller"
 	"github.com/loadline/loadline/policy/hpa"
 )
 
@@ -39,7 +40,7 @@ func TestP6Faults(t *testing.T) {
 	alone(t)
 	ns := namespace(t)
 	between := &troubled{}
-	local(t, between.wrap, nil)
+	local(t, between.wrap, func(o *controller.Options) { o.CallTimeout = 2 * time.Second })
 	create(t, newPolicy(ns, "warm"))
 	built(t, ns, "warm")
 

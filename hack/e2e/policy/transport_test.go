@@ -35,8 +35,8 @@ type troubled struct {
 // trouble is what becomes of a request.
 type trouble struct {
 	delay  time.Duration
-	answer *http.Response // in the place of the API server's, which is not asked
-	lost   bool           // the API server is asked, and its answer is not heard
+	answer func() *http.Response // in the place of the API server's, which is not asked
+	lost   bool                  // the API server is asked, and its answer is not heard
 }
 
 func (t *troubled) wrap(next http.RoundTripper) http.RoundTripper { t.next = next; return t }
@@ -91,8 +91,9 @@ func (t *troubled) RoundTrip(r *http.Request) (*http.Response, error) {
 		if r.Body != nil {
 			r.Body.Close()
 		}
-		is.answer.Request = r
-		return is.answer, nil
+		answer := is.answer()
+		answer.Request = r
+		return answer, nil
 	}
 	answer, err := t.next.RoundTrip(r)
 	if is.lost && err == nil {
@@ -102,14 +103,16 @@ func (t *troubled) RoundTrip(r *http.Request) (*http.Response, error) {
 	return answer, err
 }
 
-// says is an answer of the API server.
-func says(code int32, reason metav1.StatusReason, message string) *http.Response {
-	body, _ := json.Marshal(metav1.Status{
-		TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}, Status: metav1.StatusFailure, Code: code, Reason: reason, Message: message,
-	})
-	return &http.Response{
-		StatusCode: int(code), Status: http.StatusText(int(code)), Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(bytes.NewReader(body)), ContentLength: int64(len(body)),
+// says makes answers of an API server.
+func says(code int32, reason metav1.StatusReason, message string) func() *http.Response {
+	return func() *http.Response {
+		body, _ := json.Marshal(metav1.Status{
+			TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}, Status: metav1.StatusFailure, Code: code, Reason: reason, Message: message,
+		})
+		return &http.Response{
+			StatusCode: int(code), Status: http.StatusText(int(code)), Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+			Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(bytes.NewReader(body)), ContentLength: int64(len(body)),
+		}
 	}
 }
 
