@@ -136,7 +136,7 @@ func (r *reconciler) act(ctx context.Context, key types.NamespacedName, s *decid
 		if plan.Status.HPA != nil && plan.Status.HPA.UID == "" {
 			plan.Status.HPA.UID = written.UID
 		}
-		r.metrics.applied.Observe(r.opts.Now().Sub(s.Policy.CreationTimestamp.Time).Seconds())
+		r.metrics.applied.Observe(max(0, r.opts.Now().Sub(s.Policy.CreationTimestamp.Time).Seconds()))
 	}
 	return nil, nil
 }

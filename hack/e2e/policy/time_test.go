@@ -77,6 +77,14 @@ func TestP3Schedule(t *testing.T) {
 		return err != nil || *h.Spec.MinReplicas != 4, fmt.Sprintf("before its end: %v", err)
 	})
 	look(change.Add(time.Hour))
+	until(t, "the floor being released", soon, func(ctx context.Context) (bool, string) {
+		p, err := getPolicy(ctx, ns, "web")
+		if err != nil {
+			return false, err.Error()
+		}
+		return p.Status.Release != nil && p.Status.Release.Value == 4, condition(p, v1alpha1.Held)
+	})
+	look(change.Add(time.Hour + time.Second))
 	minimum(t, ns, "web", 3, soon)
 	look(change.Add(time.Hour + 2*time.Second))
 	minimum(t, ns, "web", 2, soon)
