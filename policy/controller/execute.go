@@ -3,26 +3,16 @@ package controller
 import (
 	"cmp"
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"slices"
 	"time"
 
-	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/klog/v2"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/loadline/loadline/policy/api/v1alpha1"
 	"github.com/loadline/loadline/policy/decide"
 )
-
-// errOvertaken says that what the decision was made from is no longer so.
-var errOvertaken = errors.New("overtaken")
 
 // turn decides about a policy once and does what was decided. It returns when to look
 // again; 0 is when something changes.
@@ -81,13 +71,10 @@ func (r *reconciler) lookAgain(s decide.Snapshot, next time.Duration) time.Durat
 	return at
 }
 
-// errRefused is the API server's no to a write.
-var errRefused = errors.New("the API server refuses the HPA")
-
 // decide gathers and decides. A plan that takes a target is made once more with the
 // claim on it: what other policies did in between is in the cache then.
 func (r *reconciler) decide(ctx context.Context, key types.NamespacedName) (decide.Snapshot, decide.Plan, error) {
-	s, err := r.gather(ctx, key)
+	s, err := r.gather(ctx, key, nil)
 	if err != nil {
 		return s, decide.Plan{}, err
 	}
@@ -99,7 +86,7 @@ func (r *reconciler) decide(ctx context.Context, key types.NamespacedName) (deci
 	if !r.claims.take(policyTarget(s.Policy), key) {
 		return s, plan, fmt.Errorf("%w: another policy is taking %s", errOvertaken, policyTarget(s.Policy))
 	}
-	if s, err = r.gather(ctx, key); err != nil {
+	if s, err = r.gather(ctx, key, &s.Target); err != nil {
 		return s, decide.Plan{}, err
 	}
 	if plan = r.judge(s); !retargets(plan) {
@@ -141,81 +128,6 @@ func (r *reconciler) act(ctx context.Context, key types.NamespacedName, s *decid
 	return nil, nil
 }
 
-// carryOut makes the one write of an action. It returns the HPA as it is then, where
-// the action is to store one.
-func (r *reconciler) carryOut(ctx context.Context, a *decide.Action) (*autoscalingv2.HorizontalPodAutoscaler, error) {
-	var written *autoscalingv2.HorizontalPodAutoscaler
-	return written, r.call(ctx, func(ctx context.Context) (err error) {
-		switch a.Kind {
-		case decide.Apply:
-			written, err = apply(ctx, r.cached, a)
-		case decide.DryRun:
-			_, err = apply(ctx, r.direct, a, client.DryRunAll)
-		case decide.RemoveFields:
-			err = r.removeFields(ctx, a)
-		case decide.Disown:
-			err = r.disown(ctx, a)
-		case decide.DeleteLoser:
-			err = overtakenIfGone(r.cached.Delete(ctx, a.HPA.DeepCopy(), client.Preconditions{UID: &a.HPA.UID}))
-		default:
-			err = fmt.Errorf("an action %q that nobody knows how to carry out", a.Kind)
-		}
-		return overtaken(err)
-	})
-}
-
-// removeFields takes fields away that others have put on our HPA.
-func (r *reconciler) removeFields(ctx context.Context, a *decide.Action) error {
-	type operation struct {
-		Op    string `json:"op"`
-		Path  string `json:"path"`
-		Value string `json:"value,omitempty"`
-	}
-	// A resourceVersion in what a patch leads to is checked as that of an update is.
-	patch := []operation{{"add", "/metadata/resourceVersion", a.ResourceVersion}}
-	for _, path := range a.Paths {
-		patch = append(patch, operation{"remove", path, ""})
-	}
-	data, err := json.Marshal(patch)
-	if err != nil {
-		return err
-	}
-	return r.cached.Patch(ctx, a.HPA.DeepCopy(), client.RawPatch(types.JSONPatchType, data))
-}
-
-// disown updates the HPA to what the action says, without our managedFields. An
-// apply of nothing would do the latter, too, but take the fields along.
-func (r *reconciler) disown(ctx context.Context, a *decide.Action) error {
-	live := &autoscalingv2.HorizontalPodAutoscaler{}
-	if err := r.direct.Get(ctx, client.ObjectKeyFromObject(a.HPA), live); err != nil {
-		return err
-	}
-	if live.ResourceVersion != a.ResourceVersion {
-		return fmt.Errorf("%w: resourceVersion %s, decided on %s", errOvertaken, live.ResourceVersion, a.ResourceVersion)
-	}
-	update := a.HPA.DeepCopy()
-	update.ResourceVersion = a.ResourceVersion
-	update.ManagedFields = slices.DeleteFunc(live.ManagedFields, func(e metav1.ManagedFieldsEntry) bool { return e.Manager == Name })
-	if len(update.ManagedFields) == 0 {
-		// The API server's way to say none; an empty list leaves them as they are.
-		update.ManagedFields = []metav1.ManagedFieldsEntry{{}}
-	}
-	return r.cached.Update(ctx, update)
-}
-
-// writeStatus stores a status, and brings p up to it.
-func (r *reconciler) writeStatus(ctx context.Context, p *v1alpha1.AutoscalingPolicy, status v1alpha1.AutoscalingPolicyStatus) error {
-	update := p.DeepCopy()
-	update.Status = status
-	err := r.call(ctx, func(ctx context.Context) error { return overtaken(r.cached.Status().Update(ctx, update)) })
-	r.metrics.wrote("autoscalingpolicies/status", "Update", err)
-	if err != nil {
-		return fmt.Errorf("write the status: %w", err)
-	}
-	p.Status, p.ResourceVersion = update.Status, update.ResourceVersion
-	return nil
-}
-
 // send sends Events about the policy or, where it is gone, about its HPA. They come
 // after the status that records their reason, so that none is sent again by whoever
 // takes over.
@@ -231,56 +143,4 @@ func (r *reconciler) send(s decide.Snapshot, events []decide.Event) {
 		}
 		r.events.Eventf(about, nil, kind, e.Reason, "Autoscale", "%s", e.Message)
 	}
-}
-
-// call bounds one request.
-func (r *reconciler) call(ctx context.Context, f func(context.Context) error) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, r.opts.CallTimeout, fmt.Errorf("no answer within %s", r.opts.CallTimeout))
-	defer cancel()
-	return f(ctx)
-}
-
-// overtaken makes a conflict about the resourceVersion or the UID errOvertaken. One
-// about who owns a field is a refusal, see refused.
-func overtaken(err error) error {
-	if apierrors.IsConflict(err) && !apierrors.HasStatusCause(err, metav1.CauseTypeFieldManagerConflict) || apierrors.IsNotFound(err) {
-		return fmt.Errorf("%w: %w", errOvertaken, err)
-	}
-	return err
-}
-
-// overtakenIfGone makes an object that is gone errOvertaken.
-func overtakenIfGone(err error) error {
-	if apierrors.IsNotFound(err) {
-		return fmt.Errorf("%w: %w", errOvertaken, err)
-	}
-	return err
-}
-
-// refused is the API server's no to a write, or nil where there was none. What may
-// pass, such as a time-out or too many requests, is none.
-func refused(err error) *decide.Refusal {
-	switch {
-	case apierrors.HasStatusCause(err, metav1.CauseTypeFieldManagerConflict):
-		return &decide.Refusal{Conflict: true, Message: err.Error()}
-	case apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause):
-		return nil // garbage collection is about to take the policy, too
-	case apierrors.IsInvalid(err), apierrors.IsForbidden(err), apierrors.IsBadRequest(err):
-		return &decide.Refusal{Message: err.Error()}
-	}
-	return nil
-}
-
-// reason is a word of few for the metric of errors.
-func reason(err error) string {
-	if errors.Is(err, errRefused) {
-		return "refused"
-	}
-	if errors.Is(err, context.DeadlineExceeded) || apierrors.IsTimeout(err) || apierrors.IsServerTimeout(err) {
-		return "timeout"
-	}
-	if status := apierrors.APIStatus(nil); errors.As(err, &status) {
-		return "answer"
-	}
-	return "connection"
 }

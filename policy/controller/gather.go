@@ -26,8 +26,9 @@ func (withoutWaiting) ApplyToList(o *client.ListOptions) { o.DisableReadYourWrit
 // of them up.
 var noWait withoutWaiting
 
-// gather collects all that a decision about the policy of a name needs.
-func (r *reconciler) gather(ctx context.Context, key types.NamespacedName) (decide.Snapshot, error) {
+// gather collects all that a decision about the policy of a name needs. The target is
+// not read where it is given.
+func (r *reconciler) gather(ctx context.Context, key types.NamespacedName, target *decide.Target) (decide.Snapshot, error) {
 	s := decide.Snapshot{Now: r.opts.Now(), Settings: r.settings()}
 	policy := &v1alpha1.AutoscalingPolicy{}
 	switch err := r.cached.Get(ctx, key, policy); {
@@ -49,12 +50,16 @@ func (r *reconciler) gather(ctx context.Context, key types.NamespacedName) (deci
 			return s, err
 		}
 		s.Capabilities = r.features.get(ctx)
-		s.Target = r.target(ctx, s)
+		if target == nil {
+			s.Target = r.target(ctx, s)
+		} else {
+			s.Target = *target
+		}
 	}
 	if s.Live != nil && decide.NeedsFields(s) {
 		whole := &autoscalingv2.HorizontalPodAutoscaler{}
 		if err := r.call(ctx, func(ctx context.Context) error { return r.direct.Get(ctx, key, whole) }); err != nil {
-			return s, fmt.Errorf("read the HPA with its managedFields: %w", overtakenIfGone(err))
+			return s, fmt.Errorf("read the HPA with its managedFields: %w", overtaken(err))
 		}
 		s.Live = whole
 	}

@@ -69,7 +69,7 @@ func TestRivals(t *testing.T) {
 				key.Name = tt.claim
 				w.claims.take(policyTarget(newPolicy()), key)
 			}
-			s, err := w.gather(t.Context(), web)
+			s, err := w.gather(t.Context(), web, nil)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -1,0 +1,98 @@
+package controller
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/loadline/loadline/policy/api/v1alpha1"
+	"github.com/loadline/loadline/policy/decide"
+)
+
+// carryOut makes the one write of an action. It returns the HPA as it is then, where
+// the action is to store one.
+func (r *reconciler) carryOut(ctx context.Context, a *decide.Action) (*autoscalingv2.HorizontalPodAutoscaler, error) {
+	var written *autoscalingv2.HorizontalPodAutoscaler
+	return written, r.call(ctx, func(ctx context.Context) (err error) {
+		switch a.Kind {
+		case decide.Apply:
+			written, err = apply(ctx, r.cached, a)
+		case decide.DryRun:
+			_, err = apply(ctx, r.direct, a, client.DryRunAll)
+		case decide.RemoveFields:
+			err = r.removeFields(ctx, a)
+		case decide.Disown:
+			err = r.disown(ctx, a)
+		case decide.DeleteLoser:
+			err = r.cached.Delete(ctx, a.HPA.DeepCopy(), client.Preconditions{UID: &a.HPA.UID})
+		default:
+			err = fmt.Errorf("an action %q that nobody knows how to carry out", a.Kind)
+		}
+		return overtaken(err)
+	})
+}
+
+// removeFields takes fields away that others have put on our HPA.
+func (r *reconciler) removeFields(ctx context.Context, a *decide.Action) error {
+	type operation struct {
+		Op    string `json:"op"`
+		Path  string `json:"path"`
+		Value string `json:"value,omitempty"`
+	}
+	// A resourceVersion in what a patch leads to is checked as that of an update is.
+	patch := []operation{{"add", "/metadata/resourceVersion", a.ResourceVersion}}
+	for _, path := range a.Paths {
+		patch = append(patch, operation{"remove", path, ""})
+	}
+	data, err := json.Marshal(patch)
+	if err != nil {
+		return err
+	}
+	return r.cached.Patch(ctx, a.HPA.DeepCopy(), client.RawPatch(types.JSONPatchType, data))
+}
+
+// disown updates the HPA to what the action says, without our managedFields. An
+// apply of nothing would do the latter, too, but take the fields along.
+func (r *reconciler) disown(ctx context.Context, a *decide.Action) error {
+	live := &autoscalingv2.HorizontalPodAutoscaler{}
+	if err := r.direct.Get(ctx, client.ObjectKeyFromObject(a.HPA), live); err != nil {
+		return err
+	}
+	if live.ResourceVersion != a.ResourceVersion {
+		return fmt.Errorf("%w: resourceVersion %s, decided on %s", errOvertaken, live.ResourceVersion, a.ResourceVersion)
+	}
+	update := a.HPA.DeepCopy()
+	update.ResourceVersion = a.ResourceVersion
+	update.ManagedFields = slices.DeleteFunc(live.ManagedFields, func(e metav1.ManagedFieldsEntry) bool { return e.Manager == Name })
+	if len(update.ManagedFields) == 0 {
+		// The API server's way to say none; an empty list leaves them as they are.
+		update.ManagedFields = []metav1.ManagedFieldsEntry{{}}
+	}
+	return r.cached.Update(ctx, update)
+}
+
+// writeStatus stores a status, and brings p up to it.
+func (r *reconciler) writeStatus(ctx context.Context, p *v1alpha1.AutoscalingPolicy, status v1alpha1.AutoscalingPolicyStatus) error {
+	update := p.DeepCopy()
+	update.Status = status
+	err := r.call(ctx, func(ctx context.Context) error { return overtaken(r.cached.Status().Update(ctx, update)) })
+	r.metrics.wrote("autoscalingpolicies/status", "Update", err)
+	if err != nil {
+		return fmt.Errorf("write the status: %w", err)
+	}
+	p.Status, p.ResourceVersion = update.Status, update.ResourceVersion
+	return nil
+}
+
+// call bounds one request.
+func (r *reconciler) call(ctx context.Context, f func(context.Context) error) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, r.opts.CallTimeout, fmt.Errorf("no answer within %s", r.opts.CallTimeout))
+	defer cancel()
+	return f(ctx)
+}
