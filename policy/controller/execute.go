@@ -83,14 +83,19 @@ func (r *reconciler) decide(ctx context.Context, key types.NamespacedName) (deci
 		r.claims.drop(key)
 		return s, plan, nil
 	}
-	if !r.claims.take(policyTarget(s.Policy), key) {
-		return s, plan, fmt.Errorf("%w: another policy is taking %s", errOvertaken, policyTarget(s.Policy))
+	claimed := policyTarget(s.Policy)
+	if !r.claims.take(claimed, key) {
+		return s, plan, fmt.Errorf("%w: another policy is taking %s", errOvertaken, claimed)
 	}
 	if s, err = r.gather(ctx, key, &s.Target); err != nil {
 		return s, decide.Plan{}, err
 	}
-	if plan = r.judge(s); !retargets(plan) {
+	plan = r.judge(s)
+	switch {
+	case !retargets(plan):
 		r.claims.drop(key)
+	case policyTarget(s.Policy) != claimed:
+		return s, plan, fmt.Errorf("%w: the policy names another target by now", errOvertaken)
 	}
 	return s, plan, nil
 }
