@@ -61,6 +61,11 @@ soak: build tools ## Kill loadline-policy at random points of 100 policies' live
 	@$(STAGE) 'compile the e2e tests of policies' go test -c -tags e2e -o bin/policy.test ./hack/e2e/policy
 	@$(POLICIES) -test.run '^TestP7Killed$$' -seeds=100 $(ARGS)
 
+.PHONY: bench-policies
+bench-policies: build tools ## Measure loadline-policy with 10,000 policies; ARGS=-policies=1000 for fewer
+	@$(STAGE) 'compile the e2e tests of policies' go test -c -tags e2e -o bin/policy.test ./hack/e2e/policy
+	@$(POLICIES) -test.run '^TestP5Thousand$$' -policies=10000 $(ARGS)
+
 .PHONY: bench
 bench: build tools ## Measure the adapter's reads and print a table; ARGS=--hpas=1000 is the large case
 	@go build -o bin/bench ./hack/cmd/bench

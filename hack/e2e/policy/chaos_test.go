@@ -9,7 +9,6 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
-	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -347,5 +346,3 @@ func TestP7Leader(t *testing.T) {
 		})
 	}
 }
-
-var writesTotal = regexp.MustCompile(`(?m)^loadline_policy_writes_total\{[^}]*\} (\d+)$`)

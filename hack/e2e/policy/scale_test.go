@@ -4,8 +4,10 @@ package policy
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -15,12 +17,19 @@ import (
 
 	"github.com/loadline/loadline/hack/lab"
 	"github.com/loadline/loadline/policy/api/v1alpha1"
+	"github.com/loadline/loadline/policy/decide"
 )
 
-// writes is how many writes the leader has made.
-func writes(t *testing.T) int {
+// many is how many policies there are at once; `make bench-policies` has more.
+var many = flag.Int("policies", 1000, "how many policies there are at once")
+
+// usage is what the leader says of itself.
+type usage struct{ writes, cpuSeconds, bytes float64 }
+
+// measure reads the leader's usage.
+func measure(t *testing.T) usage {
 	t.Helper()
-	sum := -1
+	var u usage
 	ctx, cancel := waiting(t)
 	defer cancel()
 	err := lab.Until(ctx, "a leader", 30*time.Second, func(ctx context.Context) (bool, string) {
@@ -32,72 +41,88 @@ func writes(t *testing.T) int {
 		if err != nil {
 			return false, err.Error()
 		}
-		sum = 0
-		for _, match := range writesTotal.FindAllStringSubmatch(text, -1) {
-			n, err := strconv.Atoi(match[1])
-			if err != nil {
-				return false, err.Error()
-			}
-			sum += n
-		}
-		return true, ""
+		u = usage{sum(text, "loadline_policy_writes_total"), sum(text, "process_cpu_seconds_total"), sum(text, "process_resident_memory_bytes")}
+		return u.bytes > 0, "no metrics"
 	})
 	must(t, err)
-	return sum
+	return u
 }
 
-// A thousand policies at once get their HPAs, and when nothing changes nothing is
-// written.
+// sum adds up the series of a metric in the text format.
+func sum(text, metric string) float64 {
+	total := 0.0
+	for line := range strings.Lines(text) {
+		name, value, ok := strings.Cut(strings.TrimSpace(line), " ")
+		if bare, _, _ := strings.Cut(name, "{"); !ok || bare != metric {
+			continue
+		}
+		if n, err := strconv.ParseFloat(value[strings.LastIndexByte(value, ' ')+1:], 64); err == nil {
+			total += n
+		}
+	}
+	return total
+}
+
+// A thousand policies at once get their HPAs; one more does not notice them; and when
+// nothing changes nothing is written.
 func TestP5Thousand(t *testing.T) {
-	const many = 1000
 	ns := namespace(t)
-	before := writes(t)
-	began := time.Now()
+	before, began := measure(t), time.Now()
 	var g errgroup.Group
 	g.SetLimit(50)
-	for i := range many {
+	for i := range *many {
 		g.Go(func() error { return kube.Create(t.Context(), newPolicy(ns, fmt.Sprintf("p%d", i))) })
 	}
 	must(t, g.Wait())
-	t.Logf("%d policies stored after %s", many, time.Since(began).Round(time.Millisecond))
-	until(t, "an HPA for each", 3*time.Minute, func(ctx context.Context) (bool, string) {
+	t.Logf("%d policies stored after %s", *many, time.Since(began).Round(time.Millisecond))
+	limit := time.Minute + time.Duration(*many)*100*time.Millisecond
+	until(t, "an HPA for each", limit, func(ctx context.Context) (bool, string) {
 		var all autoscalingv2.HorizontalPodAutoscalerList
 		if err := kube.List(ctx, &all, client.InNamespace(ns)); err != nil {
 			return false, err.Error()
 		}
-		return len(all.Items) == many, fmt.Sprint(len(all.Items))
+		return len(all.Items) == *many, fmt.Sprint(len(all.Items))
 	})
-	t.Logf("%d HPAs after %s", many, time.Since(began).Round(time.Millisecond))
-
-	// Until each status says that there is no such target.
-	until(t, "all statuses", 3*time.Minute, func(ctx context.Context) (bool, string) {
+	until(t, "all statuses", limit, func(ctx context.Context) (bool, string) {
 		var all v1alpha1.AutoscalingPolicyList
 		if err := kube.List(ctx, &all, client.InNamespace(ns)); err != nil {
 			return false, err.Error()
 		}
 		n := 0
 		for _, p := range all.Items {
-			if p.Status.ObservedGeneration == p.Generation && p.Status.State == "Pending" && p.Status.HPA != nil && p.Status.HPA.UID != "" {
+			if p.Status.ObservedGeneration == p.Generation && p.Status.State == decide.StatePending && p.Status.HPA != nil && p.Status.HPA.UID != "" {
 				n++
 			}
 		}
-		return n == many, fmt.Sprint(n)
+		return n == *many, fmt.Sprint(n)
 	})
-	t.Logf("at rest after %s", time.Since(began).Round(time.Millisecond))
-	t.Logf("%.2f writes a policy", float64(writes(t)-before)/many)
+	report(t, before, began)
 
 	// Values and words that came later are written once, a minute later, 20 a second.
 	const calm = 20 * time.Second
-	last, since := writes(t), time.Now()
-	until(t, "no write for "+calm.String(), 4*time.Minute, func(context.Context) (bool, string) {
-		if n := writes(t); n != last {
-			last, since = n, time.Now()
+	last, since := measure(t), time.Now()
+	until(t, "no write for "+calm.String(), 2*time.Minute+limit, func(context.Context) (bool, string) {
+		if u := measure(t); u.writes != last.writes {
+			last, since = u, time.Now()
 		}
-		return time.Since(since) >= calm, fmt.Sprintf("%d writes", last-before)
+		return time.Since(since) >= calm, fmt.Sprint(last.writes)
 	})
-	t.Logf("%.2f writes a policy in all", float64(last-before)/many)
+	report(t, before, began)
+	last, since = measure(t), time.Now()
 	never(t, 40*time.Second, func(context.Context) (bool, string) {
-		n := writes(t) - last
-		return n != 0, fmt.Sprintf("%d writes while nothing changes", n)
+		n := measure(t).writes - last.writes
+		return n != 0, fmt.Sprintf("%g writes while nothing changes", n)
 	})
+	t.Logf("at rest: %.1f %% of a core", 100*(measure(t).cpuSeconds-last.cpuSeconds)/time.Since(since).Seconds())
+
+	create(t, newPolicy(ns, "one-more"))
+	within(t, soon, ns, "one-more")
+}
+
+// report says what it cost so far.
+func report(t *testing.T, before usage, began time.Time) {
+	t.Helper()
+	u := measure(t)
+	t.Logf("after %s: %.2f writes a policy, %.1f s of CPU, %.0f MiB", time.Since(began).Round(time.Second),
+		(u.writes-before.writes)/float64(*many), u.cpuSeconds-before.cpuSeconds, u.bytes/(1<<20))
 }
