@@ -66,14 +66,17 @@ func targetOfHPA(o client.Object) []string {
 	return []string{hpaTarget(o.(*autoscalingv2.HorizontalPodAutoscaler)).String()}
 }
 
-// index adds the index to the cache. It fails where the API server does not know
-// the policy's kind.
+// index adds the index to the cache. It fails where the API server does not know the
+// policy's kind, which the cache would wait for.
 func index(ctx context.Context, mgr manager.Manager) error {
-	err := mgr.GetFieldIndexer().IndexField(ctx, &v1alpha1.AutoscalingPolicy{}, byTarget, targetOfPolicy)
-	if meta.IsNoMatchError(err) {
-		return fmt.Errorf("the cluster does not know the kind %s: apply deploy/crd: %w", v1alpha1.Kind, err)
+	kind := v1alpha1.GroupVersion.WithKind(v1alpha1.Kind)
+	if _, err := mgr.GetRESTMapper().RESTMapping(kind.GroupKind(), kind.Version); err != nil {
+		if meta.IsNoMatchError(err) {
+			return fmt.Errorf("the cluster does not know the kind %s: apply deploy/crd: %w", kind.Kind, err)
+		}
+		return fmt.Errorf("look up the kind %s: %w", kind.Kind, err)
 	}
-	if err != nil {
+	if err := mgr.GetFieldIndexer().IndexField(ctx, &v1alpha1.AutoscalingPolicy{}, byTarget, targetOfPolicy); err != nil {
 		return err
 	}
 	return mgr.GetFieldIndexer().IndexField(ctx, &autoscalingv2.HorizontalPodAutoscaler{}, byTarget, targetOfHPA)

@@ -15,6 +15,7 @@ import (
 
 	coordinationv1 "k8s.io/api/coordination/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 )
 
@@ -30,8 +31,10 @@ func (c *emptyCluster) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
 	const leases = "/apis/coordination.k8s.io/v1/namespaces/loadline-system/leases"
 	switch {
+	case c.without != "" && strings.HasPrefix(r.URL.Path, "/apis/"+c.without):
+		respond(w, 404, metav1.Status{TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}, Status: "Failure", Reason: metav1.StatusReasonNotFound, Code: 404})
 	case r.URL.Path == "/api":
-		answer(w, 200, metav1.APIVersions{TypeMeta: metav1.TypeMeta{Kind: "APIVersions"}})
+		respond(w, 200, metav1.APIVersions{TypeMeta: metav1.TypeMeta{Kind: "APIVersions"}})
 	case r.URL.Path == "/apis":
 		list := metav1.APIGroupList{TypeMeta: metav1.TypeMeta{Kind: "APIGroupList", APIVersion: "v1"}}
 		for group, version := range map[string]string{"loadline.dev": "v1alpha1", "autoscaling": "v2"} {
@@ -40,17 +43,17 @@ func (c *emptyCluster) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 				list.Groups = append(list.Groups, metav1.APIGroup{Name: group, Versions: []metav1.GroupVersionForDiscovery{v}, PreferredVersion: v})
 			}
 		}
-		answer(w, 200, list)
+		respond(w, 200, list)
 	case r.URL.Path == "/apis/loadline.dev/v1alpha1":
-		answer(w, 200, metav1.APIResourceList{TypeMeta: metav1.TypeMeta{Kind: "APIResourceList", APIVersion: "v1"}, GroupVersion: "loadline.dev/v1alpha1", APIResources: []metav1.APIResource{
+		respond(w, 200, metav1.APIResourceList{TypeMeta: metav1.TypeMeta{Kind: "APIResourceList", APIVersion: "v1"}, GroupVersion: "loadline.dev/v1alpha1", APIResources: []metav1.APIResource{
 			{Name: "autoscalingpolicies", SingularName: "autoscalingpolicy", Kind: "AutoscalingPolicy", Namespaced: true, Verbs: metav1.Verbs{"list", "watch"}},
 		}})
 	case r.URL.Path == "/apis/autoscaling/v2":
-		answer(w, 200, metav1.APIResourceList{TypeMeta: metav1.TypeMeta{Kind: "APIResourceList", APIVersion: "v1"}, GroupVersion: "autoscaling/v2", APIResources: []metav1.APIResource{
+		respond(w, 200, metav1.APIResourceList{TypeMeta: metav1.TypeMeta{Kind: "APIResourceList", APIVersion: "v1"}, GroupVersion: "autoscaling/v2", APIResources: []metav1.APIResource{
 			{Name: "horizontalpodautoscalers", SingularName: "horizontalpodautoscaler", Kind: "HorizontalPodAutoscaler", Namespaced: true, Verbs: metav1.Verbs{"list", "watch"}},
 		}})
 	case r.URL.Query().Get("sendInitialEvents") != "": // the client then lists
-		answer(w, 422, metav1.Status{TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}, Status: "Failure", Reason: metav1.StatusReasonInvalid, Code: 422})
+		respond(w, 422, metav1.Status{TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}, Status: "Failure", Reason: metav1.StatusReasonInvalid, Code: 422})
 	case r.URL.Query().Get("watch") != "":
 		w.WriteHeader(200)
 		w.(http.Flusher).Flush()
@@ -62,7 +65,7 @@ func (c *emptyCluster) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case strings.HasPrefix(r.URL.Path, leases):
 		c.serveLease(w, r)
 	default:
-		answer(w, 404, metav1.Status{TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}, Status: "Failure", Reason: metav1.StatusReasonNotFound, Code: 404})
+		respond(w, 404, metav1.Status{TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}, Status: "Failure", Reason: metav1.StatusReasonNotFound, Code: 404})
 	}
 }
 
@@ -70,19 +73,25 @@ func (c *emptyCluster) serveLease(w http.ResponseWriter, r *http.Request) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if r.Method != http.MethodGet {
-		l := &coordinationv1.Lease{}
-		if err := json.NewDecoder(r.Body).Decode(l); err != nil {
-			answer(w, 400, metav1.Status{TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}, Status: "Failure", Code: 400, Message: err.Error()})
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			return
+		}
+		l := &coordinationv1.Lease{} // which comes as protobuf
+		if _, _, err := scheme.Codecs.UniversalDeserializer().Decode(body, nil, l); err != nil {
+			respond(w, 400, metav1.Status{TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}, Status: "Failure", Code: 400, Message: err.Error()})
 			return
 		}
 		l.ResourceVersion = "1"
 		c.lease = l
 	}
 	if c.lease == nil {
-		answer(w, 404, metav1.Status{TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}, Status: "Failure", Reason: metav1.StatusReasonNotFound, Code: 404})
+		respond(w, 404, metav1.Status{TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}, Status: "Failure", Reason: metav1.StatusReasonNotFound, Code: 404})
 		return
 	}
-	answer(w, 200, c.lease)
+	l := c.lease.DeepCopy()
+	l.APIVersion, l.Kind = "coordination.k8s.io/v1", "Lease"
+	respond(w, 200, l)
 }
 
 // holder is who has the Lease, empty for nobody; known is false before there is one.
@@ -98,7 +107,7 @@ func (c *emptyCluster) holder() (holder string, known bool) {
 	return holder, true
 }
 
-func answer(w http.ResponseWriter, code int, body any) {
+func respond(w http.ResponseWriter, code int, body any) {
 	w.WriteHeader(code)
 	_ = json.NewEncoder(w).Encode(body)
 }
@@ -121,7 +130,7 @@ func TestRun(t *testing.T) {
 	await(t, "leading", func() (bool, string) {
 		return get(t, o.MetricsBindAddress, "/metrics", "\nloadline_policy_leader 1\n")
 	})
-	for _, want := range []string{"\ngo_goroutines ", "\nprocess_cpu_seconds_total ", "\nworkqueue_depth{"} {
+	for _, want := range []string{"\ngo_goroutines ", "\nprocess_cpu_seconds_total ", "\nworkqueue_adds_total{"} {
 		if ok, text := get(t, o.MetricsBindAddress, "/metrics", want); !ok {
 			t.Errorf("no %q in\n%s", want, text)
 		}
