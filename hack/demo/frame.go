@@ -25,7 +25,11 @@ func Frame(history []Observation, events []Event, size Size) []string {
 	}
 	width := max(size.Width, leastWidth)
 	now := history[len(history)-1]
-	lines := []string{fmt.Sprintf("Loadline demo   %s   %s", clock(now.At), now.Phase), ""}
+	title := fmt.Sprintf("Loadline demo   %s   %s", clock(now.At), now.Phase)
+	if !now.Clock.IsZero() { // by which schedules begin and end
+		title += now.Clock.UTC().Format("   15:04:05 UTC")
+	}
+	lines := []string{title, ""}
 	lines = append(lines, loadLines(history, width)...)
 	lines = append(lines, "")
 	for i := range now.Scalers {
@@ -60,7 +64,7 @@ func loadLines(history []Observation, width int) []string {
 	return lines
 }
 
-// scalerLines draws value and replicas of one scaler. The top of the value's
+// scalerLines draws value, minimum and replicas of one scaler. The top of the value's
 // plot is twice the target or more, so that one can see when it was near it.
 func scalerLines(history []Observation, i, width int) []string {
 	s := history[len(history)-1].Scalers[i]
@@ -79,14 +83,16 @@ func scalerLines(history []Observation, i, width int) []string {
 		return s.Value
 	})
 	ready := of(func(s Scaler) float64 { return float64(s.Ready) })
-	value := "no value yet"
+	value := "no value"
 	if s.Known {
 		value = s.compared()
 	}
-	replicas := fmt.Sprintf("%d ready, %d wanted (%d-%d)", s.Ready, s.Desired, s.Min, s.Max)
+	floors := of(func(s Scaler) float64 { return float64(s.Min) })
+	replicas := fmt.Sprintf("%d ready, %d wanted (%d-%d)", s.Ready, s.Desired, s.Policy.Min, s.Max)
 	return []string{
 		s.Name + "  " + s.Metric,
 		pad("  "+value) + Plot(values, 2*s.Target),
+		pad("  "+s.minimum()) + Plot(floors, float64(s.Max)),
 		pad("  "+replicas) + Plot(ready, float64(s.Max)),
 	}
 }
@@ -112,7 +118,11 @@ func Status(o Observation) string {
 		if s.Known {
 			value = number(s.Value)
 		}
-		parts = append(parts, fmt.Sprintf("%s %s/%s, %d of %d ready", s.Name, value, number(s.Target), s.Ready, s.Desired))
+		part := fmt.Sprintf("%s %s/%s, %d of %d ready", s.Name, value, number(s.Target), s.Ready, s.Desired)
+		if s.holder() != "" {
+			part += ", " + s.minimum()
+		}
+		parts = append(parts, part)
 	}
 	return strings.Join(parts, "  ")
 }

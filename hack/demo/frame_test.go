@@ -23,8 +23,8 @@ func story() ([]Observation, []Event) {
 	ok, before := 0.0, Observation{Phase: -1}
 	for i := range 80 {
 		phase, asked := Warm, 5.0
-		s := Scaler{Name: "remindmeweb", Metric: "http_requests_per_second", Unit: "a pod", Target: 20, Min: 2, Max: 6, Desired: 2, Replicas: 2, Ready: 2}
-		worker := Scaler{Name: "remindme-worker", Metric: "reminder_queue_depth", Unit: "a pod", Target: 10, Min: 2, Max: 6, Desired: 2, Replicas: 2, Ready: 2}
+		s := Scaler{Name: "remindmeweb", Metric: "http_requests_per_second", Unit: "a pod", Target: 20, Min: 2, Max: 6, Desired: 2, Replicas: 2, Ready: 2, Policy: Policy{Made: true, Min: 2}}
+		worker := Scaler{Name: "remindme-worker", Metric: "reminder_queue_depth", Unit: "a pod", Target: 10, Min: 2, Max: 6, Desired: 2, Replicas: 2, Ready: 2, Policy: Policy{Made: true, Min: 2}}
 		switch {
 		case i < 10:
 		case i < 30:
@@ -48,8 +48,36 @@ func story() ([]Observation, []Event) {
 	return history, events
 }
 
+// risingStory is a history in which a schedule's floor comes and is left again.
+func risingStory() ([]Observation, []Event) {
+	var history []Observation
+	var events []Event
+	script := DefaultScript(0, 20*time.Second)
+	before, noon := Observation{Phase: -1}, time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+	for i := range 60 {
+		s := scaler(web, 2, 2, 2)
+		s.Metric, s.Value = "http_requests_per_second", 2.5
+		s.Policy.Conditions = []Condition{{"Held", false, "NotHeld", "the minimum is replicas.min"}}
+		switch {
+		case i >= 50:
+			s.Min, s.Desired, s.Replicas, s.Ready = 4, 4, 4, 4
+			s.Policy.Floors = []Floor{{Owner: "release", Value: 4}}
+			s.Policy.Conditions = []Condition{{"Held", true, "Releasing", "min 4 is lowered step by step (schedule/rush has ended)"}}
+		case i >= 20:
+			s.Min, s.Desired, s.Replicas, s.Ready = 4, 4, 4, min(4, 2+int32(i-20)/4)
+			s.Policy.Floors = []Floor{{Owner: "schedule/rush", Value: 4, Until: noon.Add(time.Minute)}}
+			s.Policy.Conditions = []Condition{{"Held", true, "Schedule", "min 4 until 12:01 by schedule rush"}}
+		}
+		at := time.Duration(i) * 500 * time.Millisecond
+		o := Observation{At: at, Clock: noon.Add(at - 10*time.Second), Phase: Lost, Schedule: Span{10 * time.Second, 70 * time.Second}, Scalers: []Scaler{s}}
+		history, events, before = append(history, o), append(events, script.Tell(before, o)...), o
+	}
+	return history, events
+}
+
 func TestFrame(t *testing.T) {
 	history, events := story()
+	rising, rises := risingStory()
 	tests := map[string]struct {
 		history []Observation
 		events  []Event
@@ -60,6 +88,8 @@ func TestFrame(t *testing.T) {
 		"large":  {history, events, Size{120, 40}},
 		"low":    {history, events, Size{80, 8}},
 		"narrow": {history, events, Size{30, 16}},
+		"rising": {rising[:50], rises[:len(rises)-1], Size{80, 24}},
+		"left":   {rising, rises, Size{160, 24}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

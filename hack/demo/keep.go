@@ -21,7 +21,11 @@ func (d *demo) lookAround(ctx context.Context) string {
 	say := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	say("\nAll of it goes on running, with little load, until Ctrl-C. In another terminal:\n")
 	say("  export KUBECONFIG=%s KUBECACHEDIR=%s", c.Kubeconfig(), c.KubectlCache())
-	say("  export PATH=%s:\"$PATH\"", filepath.Dir(c.KubectlPath()))
+	say("  export PATH=%s:%s:\"$PATH\"", filepath.Dir(c.KubectlPath()), filepath.Join(d.opts.Root, "bin"))
+	say("  kubectl get asp -A")
+	say("  kubectl loadline status -n %s -w", lab.RemindMeNamespace)
+	say("  kubectl explain asp.spec")
+	say("  kubectl -n %s describe asp %s", lab.RemindMeNamespace, web)
 	say("  kubectl -n %s get hpa,deploy,sts,pods", lab.RemindMeNamespace)
 	say("  kubectl -n %s describe hpa remindmeweb", lab.RemindMeNamespace)
 	say("  kubectl get --raw '/apis/custom.metrics.k8s.io/v1beta2/namespaces/%s/pods/*/http_requests_per_second'", lab.RemindMeNamespace)

@@ -3,16 +3,18 @@ package demo
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/loadline/loadline/hack/lab"
+	"github.com/loadline/loadline/policy/api/v1alpha1"
 )
 
-// observe reads the HPAs, their targets and the load drivers. The moment and
-// the phase are the caller's.
+// observe reads the HPAs, their policies and targets, and the load drivers. The moment
+// and the phase are the caller's.
 func (d *demo) observe(ctx context.Context, traffic *traffic) (Observation, error) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
@@ -20,23 +22,25 @@ func (d *demo) observe(ctx context.Context, traffic *traffic) (Observation, erro
 	if err != nil {
 		return Observation{}, err
 	}
+	// After the HPAs: a policy says why it raises a minimum before it does.
+	policies, err := d.lab.Policies(ctx, lab.RemindMeNamespace)
+	if err != nil {
+		return Observation{}, err
+	}
 	o := Observation{Loads: traffic.loads()}
 	// In the order of the requests' way, which is not the alphabet's.
-	for _, name := range []string{"remindmeweb", "remindmeapi", "remindme-worker"} {
-		found := false
-		for i := range list.Items {
-			if h := &list.Items[i]; h.Name == name {
-				found = true
-				s := Read(h)
-				if s.Replicas, s.Ready, err = d.pods(ctx, h); err != nil {
-					return Observation{}, err
-				}
-				o.Scalers = append(o.Scalers, s)
-			}
+	for _, name := range []string{web, "remindmeapi", worker} {
+		h := slices.IndexFunc(list.Items, func(h autoscalingv2.HorizontalPodAutoscaler) bool { return h.Name == name })
+		p := slices.IndexFunc(policies, func(p v1alpha1.AutoscalingPolicy) bool { return p.Name == name })
+		if h < 0 || p < 0 {
+			return Observation{}, fmt.Errorf("HorizontalPodAutoscaler %s/%s there: %t; AutoscalingPolicy: %t", lab.RemindMeNamespace, name, h >= 0, p >= 0)
 		}
-		if !found {
-			return Observation{}, fmt.Errorf("no HorizontalPodAutoscaler %s/%s", lab.RemindMeNamespace, name)
+		s := Read(&list.Items[h])
+		s.Policy = ReadPolicy(&policies[p], &list.Items[h])
+		if s.Replicas, s.Ready, err = d.pods(ctx, &list.Items[h]); err != nil {
+			return Observation{}, err
 		}
+		o.Scalers = append(o.Scalers, s)
 	}
 	return o, nil
 }

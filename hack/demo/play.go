@@ -15,15 +15,15 @@ const (
 	statusEvery = 5 * time.Second
 )
 
-// play observes until the script is done, sets the load that it asks for, and
-// shows what happens. It returns the history.
+// play observes until the script is done, does what it asks for, and shows what
+// happens. It returns the history.
 func (d *demo) play(ctx context.Context, traffic *traffic) ([]Observation, error) {
 	var history []Observation
 	var events []Event
 	began := time.Now()
 	tick := time.NewTicker(interval)
 	defer tick.Stop()
-	seen, phase := began, Phase(-1)
+	seen, phase, schedule := began, Phase(-1), Span{}
 	for {
 		next := d.opts.Script.Next(history)
 		if next == Done {
@@ -34,11 +34,19 @@ func (d *demo) play(ctx context.Context, traffic *traffic) ([]Observation, error
 			if err := traffic.set(d.opts.Script.Rates(phase)); err != nil {
 				return history, err
 			}
+			begins, err := d.act(ctx, phase)
+			if err != nil {
+				return history, fmt.Errorf("%s: %w", phase, err)
+			}
+			if !begins.IsZero() {
+				schedule.Begin = time.Since(began) + time.Until(begins)
+				schedule.End = schedule.Begin + rushLasts
+			}
 		}
 		o, err := d.observe(ctx, traffic)
 		if err == nil {
 			seen = time.Now()
-			o.At, o.Phase = seen.Sub(began), phase
+			o.At, o.Clock, o.Phase, o.Schedule = seen.Sub(began), seen, phase, schedule
 			before := Observation{Phase: -1}
 			if len(history) > 0 {
 				before = history[len(history)-1]

@@ -3,11 +3,36 @@ package demo
 import (
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/loadline/loadline/policy/api/v1alpha1"
+	"github.com/loadline/loadline/policy/floor"
+	"github.com/loadline/loadline/policy/hpa"
 )
+
+// ReadPolicy returns what an AutoscalingPolicy says of itself, and whether h is its own.
+func ReadPolicy(p *v1alpha1.AutoscalingPolicy, h *autoscalingv2.HorizontalPodAutoscaler) Policy {
+	read := Policy{
+		Made: h.Labels[hpa.PolicyLabel] == p.Name && metav1.IsControlledBy(h, p),
+		Min:  p.Spec.Replicas.Min,
+	}
+	for _, f := range p.Status.Floors {
+		read.Floors = append(read.Floors, Floor{Owner: f.Owner, Value: f.Value, Until: f.Expires.UTC()})
+	}
+	if r := p.Status.Release; r != nil {
+		read.Floors = append(read.Floors, Floor{Owner: floor.ReleaseOwner, Value: r.Value})
+	}
+	for _, c := range p.Status.Conditions {
+		read.Conditions = append(read.Conditions, Condition{
+			Type: c.Type, True: c.Status == metav1.ConditionTrue, Reason: c.Reason, Message: c.Message,
+		})
+	}
+	return read
+}
 
 // Read returns what a HorizontalPodAutoscaler says of itself. It looks at the
 // first metric, which must be of type Pods or External with an average value,
-// as Remind Me's are. The target's replicas are not part of it.
+// as Remind Me's are. The target's replicas and the policy are not part of it.
 func Read(h *autoscalingv2.HorizontalPodAutoscaler) Scaler {
 	s := Scaler{
 		Name: h.Name, Min: 1, Max: h.Spec.MaxReplicas, Desired: h.Status.DesiredReplicas,

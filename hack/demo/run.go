@@ -98,7 +98,10 @@ func (d *demo) prepare(ctx context.Context) error {
 	if err := d.lab.StartAdapter(ctx); err != nil {
 		return err
 	}
-	return d.lab.StartRemindMe(ctx)
+	if err := d.lab.StartPolicies(ctx); err != nil {
+		return err
+	}
+	return d.lab.StartRemindMeByPolicies(ctx, d.opts.Script.After)
 }
 
 // show drives the load, and ends with the summary.
@@ -119,13 +122,12 @@ func (d *demo) show(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	verdict := Verdict(history)
-	fmt.Fprintf(d.opts.Out, "\nHow long each reaction took from the step of the load on, and what the HPA decided:\n\n%s\n%s\n", Table(Summarize(history)), Requests(lastLoads(history)))
-	if verdict != nil {
+	d.opts.Script.Report(d.opts.Out, history)
+	if verdict := errors.Join(Verdict(history), d.opts.Script.VerdictOnPolicies(history)); verdict != nil {
 		d.lab.DumpLogs(d.opts.Out)
 		return fmt.Errorf("scaling did not happen as it should:\n%w", verdict)
 	}
-	fmt.Fprintln(d.opts.Out, "Every HPA scaled up with its load, and down again.")
+	fmt.Fprintln(d.opts.Out, "Every HPA was made by its policy, scaled up with its load, and down again; every floor came and went.")
 	if !d.opts.Keep {
 		return nil
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strconv"
 	"strings"
@@ -53,10 +54,9 @@ func after(history []Observation, step Phase) []Observation {
 		return nil
 	}
 	part := history[begin:]
-	if step == Up {
-		if end := slices.IndexFunc(part, func(o Observation) bool { return o.Phase == Down }); end >= 0 {
-			part = part[:end]
-		}
+	next := map[Phase]Phase{Up: Down, Down: Lost}[step]
+	if end := slices.IndexFunc(part, func(o Observation) bool { return o.Phase == next }); end >= 0 {
+		part = part[:end]
 	}
 	return part
 }
@@ -64,7 +64,7 @@ func after(history []Observation, step Phase) []Observation {
 func react(part []Observation, step Phase, first Scaler) Reaction {
 	r := Reaction{Scaler: first.Name, Step: step, Wanted: []int32{first.Desired}, Goal: first.Max, Decided: -1, Ready: -1}
 	if step == Down {
-		r.Goal = first.Min
+		r.Goal = first.Policy.Min
 	}
 	before := first
 	for _, o := range part {
@@ -105,6 +105,14 @@ func newReasons(before, now Scaler, known []Condition) []Condition {
 
 func mentions(list []Condition, reason string) bool {
 	return slices.ContainsFunc(list, func(c Condition) bool { return c.Reason == reason })
+}
+
+// Report says how long everything took.
+func (s Script) Report(w io.Writer, history []Observation) {
+	fmt.Fprintf(w, "\nHow long each reaction took from the step of the load on, and what the HPA decided:\n\n%s\n", Table(Summarize(history)))
+	fmt.Fprintf(w, "How long each floor took from its cause on (the start of the schedule; the metric taken away) until the minimum\n"+
+		"was raised and its pods were ready, and from the end of the cause until both were gone, step by step:\n\n%s\n", RiseTable(s.Rises(history)))
+	fmt.Fprintln(w, Requests(lastLoads(history)))
 }
 
 // Table shows reactions, and below them what the HPAs said meanwhile.
@@ -201,9 +209,11 @@ func lastLoads(history []Observation) []Load {
 	return history[len(history)-1].Loads
 }
 
-func (s Scaler) conditions() string {
+func (s Scaler) conditions() string { return inOneLine(s.Conditions) }
+
+func inOneLine(conditions []Condition) string {
 	var parts []string
-	for _, c := range s.Conditions {
+	for _, c := range conditions {
 		parts = append(parts, fmt.Sprintf("%s=%t %s: %s", c.Type, c.True, c.Reason, c.Message))
 	}
 	if len(parts) == 0 {

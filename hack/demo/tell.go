@@ -1,10 +1,14 @@
 package demo
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/loadline/loadline/policy/api/v1alpha1"
+	"github.com/loadline/loadline/policy/decide"
 )
 
 // Event is something that happened, in words.
@@ -20,7 +24,7 @@ func (s Script) Tell(before, now Observation) []Event {
 		events = append(events, Event{now.At, fmt.Sprintf(format, args...)})
 	}
 	if before.Phase != now.Phase {
-		say("%s", s.announce(now.Phase))
+		say("%s", s.announce(now))
 	}
 	for i, l := range now.Loads {
 		if i >= len(before.Loads) {
@@ -43,10 +47,10 @@ func (s Script) Tell(before, now Observation) []Event {
 	return events
 }
 
-func (s Script) announce(p Phase) string {
-	r := s.Rates(p)
+func (s Script) announce(now Observation) string {
+	r := s.Rates(now.Phase)
 	load := fmt.Sprintf("%s pages and %s reminders a second", number(r.Web), number(r.Reminders))
-	switch p {
+	switch now.Phase {
 	case Warm:
 		return "A little load, until every HPA has a value: " + load
 	case Up:
@@ -55,18 +59,27 @@ func (s Script) announce(p Phase) string {
 		return "The load stays for a moment"
 	case Down:
 		return "THE LOAD GOES DOWN: " + load
+	case Lost:
+		begins := now.Clock.UTC().Add(now.Schedule.Begin - now.At).Round(time.Second)
+		return fmt.Sprintf("A METRIC GOES AWAY, Prometheus scrapes the queue no more: %s is to fall back to %d after %s. Meanwhile %s gets a schedule, at least %d from %s UTC on for %s",
+			s.Fallback.Policy, s.Fallback.Min, s.After, s.Schedule.Policy, s.Schedule.Min, begins.Format("15:04"), rushLasts)
+	case Back:
+		return "THE METRIC IS BACK: floors end, and minimum and pods go down in steps"
 	}
 	return "The end"
 }
 
 func tellScaler(old, now Scaler, say func(string, ...any)) {
-	if old.Known != now.Known {
-		if now.Known {
-			say("%s has a value: %s", now.Name, now.against())
-		} else {
-			say("%s has no value: %s", now.Name, essence(now.condition("ScalingActive").Message))
-		}
+	// A look that only moves the size into its bounds reads no metric, and says nothing
+	// about it either.
+	const active = "ScalingActive"
+	switch {
+	case now.Known && !old.Known && !old.condition(active).True:
+		say("%s has a value: %s", now.Name, now.against())
+	case !now.Known && old.Known && !now.condition(active).True:
+		say("%s has no value: %s", now.Name, essence(now.condition(active).Message))
 	}
+	tellPolicy(old, now, say)
 	if now.Desired != old.Desired {
 		because := ""
 		if now.Known {
@@ -84,6 +97,31 @@ func tellScaler(old, now Scaler, say func(string, ...any)) {
 	for _, c := range now.Conditions {
 		if was := old.condition(c.Type); was.Reason != c.Reason && worthTelling(c.Reason) {
 			say("%s: %s: %s", now.Name, c.Reason, essence(c.Message))
+		}
+	}
+}
+
+// tellPolicy tells of the minimum, and of what the policy has to say about metrics
+// and floors while the minimum stays.
+func tellPolicy(old, now Scaler, say func(string, ...any)) {
+	if now.Min != old.Min {
+		by := cmp.Or(now.holder(), "no floor is left")
+		say("%s: MIN %d, not %d: %s", now.Name, now.Min, old.Min, by)
+	}
+	for _, c := range now.Policy.Conditions {
+		was := conditionOf(old.Policy.Conditions, c.Type)
+		if was.Reason == c.Reason || was.Reason == "" {
+			continue
+		}
+		switch c.Type {
+		case v1alpha1.MetricsAvailable:
+			say("%s, its policy: %s", now.Name, c.Message)
+		case v1alpha1.Held:
+			if c.Reason == decide.Releasing {
+				say("%s, its policy: %s", now.Name, c.Message)
+			}
+		case v1alpha1.Ready, v1alpha1.Conflict:
+			say("%s, its policy: %s: %s", now.Name, c.Reason, c.Message)
 		}
 	}
 }

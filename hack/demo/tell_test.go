@@ -8,7 +8,7 @@ import (
 )
 
 func TestTell(t *testing.T) {
-	quiet := Scaler{Name: "web", Metric: "rps", Unit: "a pod", Known: true, Value: 5, Target: 20, Min: 2, Max: 6, Desired: 2, Replicas: 2, Ready: 2}
+	quiet := Scaler{Name: "web", Metric: "rps", Unit: "a pod", Known: true, Value: 5, Target: 20, Min: 2, Max: 6, Desired: 2, Replicas: 2, Ready: 2, Policy: Policy{Made: true, Min: 2}}
 	with := func(edit func(*Scaler)) Scaler {
 		s := quiet
 		edit(&s)
@@ -16,6 +16,16 @@ func TestTell(t *testing.T) {
 	}
 	condition := func(reason, message string) Scaler {
 		return with(func(s *Scaler) { s.Conditions = []Condition{{Type: "ScalingActive", Reason: reason, Message: message}} })
+	}
+	// active says that the metrics were read at some time, and whether at the last look.
+	active := func(read bool) Scaler {
+		return with(func(s *Scaler) {
+			s.Known, s.Conditions = read, []Condition{{Type: "ScalingActive", True: true, Reason: "ValidMetricFound"}}
+		})
+	}
+	clocked := func(o Observation) Observation {
+		o.Clock = time.Date(2026, 11, 23, 17, 42, 30, 0, time.UTC)
+		return o
 	}
 	tests := map[string]struct {
 		before, now Observation
@@ -36,6 +46,21 @@ func TestTell(t *testing.T) {
 		"value lost": {at(0, Up, quiet), at(1, Up, with(func(s *Scaler) {
 			s.Known, s.Conditions = false, []Condition{{Type: "ScalingActive", Reason: "FailedGetPodsMetric", Message: "no such metric"}}
 		})), []string{"web has no value: no such metric", "web: FailedGetPodsMetric: no such metric"}},
+		"a look that read no metric": {at(0, Up, active(true)), at(1, Up, active(false)), nil},
+		"and the next one that did":  {at(0, Up, active(false)), at(1, Up, active(true)), nil},
+		"a floor":                    {at(0, Lost, quiet), at(1, Lost, raised(quiet, 4, "schedule/rush")), []string{"web: MIN 4, not 2: schedule rush until 17:43"}},
+		"no floor":                   {at(0, Back, raised(quiet, 3, "release")), at(1, Back, quiet), []string{"web: MIN 2, not 3: no floor is left"}},
+		"stepping down": {at(0, Back, says(raised(quiet, 4, "schedule/rush"), "Held", true, "Schedule", "min 4 until 17:43")),
+			at(1, Back, says(raised(quiet, 4, "release"), "Held", true, "Releasing", "min 4 is lowered")), []string{"web, its policy: min 4 is lowered"}},
+		"held": {at(0, Lost, says(quiet, "Held", false, "NotHeld", "")), at(1, Lost, says(quiet, "Held", true, "Schedule", "min 4 until 17:43")), nil},
+		"the policy's metrics": {at(0, Lost, says(quiet, "MetricsAvailable", true, "AllAvailable", "")), at(1, Lost, says(quiet, "MetricsAvailable", false, "AllMissing", "cannot read it")),
+			[]string{"web, its policy: cannot read it"}},
+		"a policy's first words": {at(0, Warm, quiet), at(1, Warm, says(quiet, "Ready", true, "Applied", "the HPA is what the policy says")), nil},
+		"a conflict": {at(0, Warm, says(quiet, "Conflict", false, "NoConflict", "")), at(1, Warm, says(quiet, "Conflict", true, "ForeignHPA", "there is another HPA")),
+			[]string{"web, its policy: ForeignHPA: there is another HPA"}},
+		"the acts": {at(0, Down, quiet), scheduled(clocked(at(100, Lost, quiet)), 130, 190),
+			[]string{"A METRIC GOES AWAY, Prometheus scrapes the queue no more: remindme-worker is to fall back to 3 after 30s. Meanwhile remindmeweb gets a schedule, at least 4 from 17:43 UTC on for 1m0s"}},
+		"the metric's return": {at(0, Lost, quiet), at(1, Back, quiet), []string{"THE METRIC IS BACK: floors end, and minimum and pods go down in steps"}},
 		"the words of the metrics API": {at(0, Up, quiet), at(1, Up, condition("FailedGetPodsMetric", "the HPA was unable to compute the replica count: unable to get metric rps: unable to fetch metrics from custom metrics API: it is too old")),
 			[]string{"web: FailedGetPodsMetric: it is too old"}},
 		"value found":       {at(0, Up, with(func(s *Scaler) { s.Known = false })), at(1, Up, quiet), []string{"web has a value: rps 5 a pod, target 20"}},

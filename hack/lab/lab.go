@@ -37,7 +37,7 @@ const (
 type Options struct {
 	Root                   string        // of the repository; bin/ in it holds our programs
 	HPASyncPeriod          time.Duration // Kubernetes' 15 s if 0
-	DownscaleStabilization time.Duration // written into Remind Me's HPAs, which state their own
+	DownscaleStabilization time.Duration // written into Remind Me's HPAs or policies, which state their own
 	AuditLog               bool
 	Kwok                   bool                // play the nodes annotated cluster.FakeNode, and their pods
 	ExtraArgs              map[string][]string // flags of the control plane's servers, by name

@@ -137,38 +137,6 @@ func editContainer(o *unstructured.Unstructured, image string, flags []string) e
 	return unstructured.SetNestedSlice(o.Object, containers, "spec", "template", "spec", "containers")
 }
 
-// StartRemindMe applies the sample workload and waits until it runs.
-func (l *Lab) StartRemindMe(ctx context.Context) error {
-	l.say("Starting Remind Me")
-	objects, err := l.Kustomize(ctx, filepath.Join(l.opts.Root, "deploy", "examples", "remindme", "manifests"))
-	if err != nil {
-		return err
-	}
-	for _, o := range objects {
-		if o.GetKind() == "HorizontalPodAutoscaler" && l.opts.DownscaleStabilization > 0 {
-			seconds := int64(l.opts.DownscaleStabilization / time.Second)
-			if err := unstructured.SetNestedField(o.Object, seconds, "spec", "behavior", "scaleDown", "stabilizationWindowSeconds"); err != nil {
-				return err
-			}
-		}
-	}
-	if err := l.Apply(ctx, objects); err != nil {
-		return err
-	}
-	for _, name := range []string{"remindmeweb-deployment", "remindme-worker"} {
-		if err := l.Available(ctx, RemindMeNamespace, name, 2*time.Minute); err != nil {
-			return err
-		}
-	}
-	return Until(ctx, "StatefulSet remindmeapi-statefulset", time.Minute, func(ctx context.Context) (bool, string) {
-		s, err := l.Client.AppsV1().StatefulSets(RemindMeNamespace).Get(ctx, "remindmeapi-statefulset", metav1.GetOptions{})
-		if err != nil {
-			return false, err.Error()
-		}
-		return s.Status.ReadyReplicas > 0 && s.Status.ReadyReplicas == *s.Spec.Replicas, fmt.Sprintf("%d ready of %d", s.Status.ReadyReplicas, *s.Spec.Replicas)
-	})
-}
-
 // Available waits until a Deployment has all its replicas available.
 func (l *Lab) Available(ctx context.Context, namespace, name string, limit time.Duration) error {
 	return Until(ctx, "Deployment "+namespace+"/"+name, limit, func(ctx context.Context) (bool, string) {

@@ -2,10 +2,15 @@ package lab
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
 	"path/filepath"
 	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/loadline/loadline/policy/api/v1alpha1"
 )
 
 // PolicyDeployment is that of loadline-policy, in AdapterNamespace.
@@ -21,7 +26,7 @@ func (l *Lab) ApplyCRD(ctx context.Context) error {
 		return err
 	}
 	return Until(ctx, "the kind AutoscalingPolicy", time.Minute, func(ctx context.Context) (bool, string) {
-		_, err := l.Raw(ctx, "/apis/loadline.dev/v1alpha1/autoscalingpolicies")
+		_, err := l.Raw(ctx, "/apis/"+v1alpha1.GroupVersion.String()+"/"+v1alpha1.Plural)
 		if err != nil {
 			return false, err.Error()
 		}
@@ -64,4 +69,34 @@ func (l *Lab) PolicyManifests(ctx context.Context, extra ...string) ([]*unstruct
 		}
 	}
 	return objects, nil
+}
+
+// Policies lists the AutoscalingPolicies of a namespace.
+func (l *Lab) Policies(ctx context.Context, namespace string) ([]v1alpha1.AutoscalingPolicy, error) {
+	data, err := l.Raw(ctx, policiesPath(namespace))
+	if err != nil {
+		return nil, err
+	}
+	var list v1alpha1.AutoscalingPolicyList
+	if err := json.Unmarshal(data, &list); err != nil {
+		return nil, fmt.Errorf("policies of namespace %s: %w", namespace, err)
+	}
+	return list.Items, nil
+}
+
+// MergePolicy applies a JSON merge patch, given as a value, to an AutoscalingPolicy.
+func (l *Lab) MergePolicy(ctx context.Context, namespace, name string, patch any) error {
+	data, err := json.Marshal(patch)
+	if err != nil {
+		return err
+	}
+	request := l.Client.Discovery().RESTClient().Patch(types.MergePatchType)
+	if err := request.AbsPath(policiesPath(namespace), name).Body(data).Do(ctx).Error(); err != nil {
+		return fmt.Errorf("AutoscalingPolicy %s/%s: %w", namespace, name, err)
+	}
+	return nil
+}
+
+func policiesPath(namespace string) string {
+	return "/apis/" + v1alpha1.GroupVersion.String() + "/namespaces/" + namespace + "/" + v1alpha1.Plural
 }

@@ -16,8 +16,8 @@ func newCommand(size func() (demo.Size, bool)) *cobra.Command {
 	o := demo.Options{Size: size}
 	cmd := &cobra.Command{
 		Use:   "demo",
-		Short: "Show HorizontalPodAutoscalers scale Remind Me on its own metrics",
-		Long: "Show HorizontalPodAutoscalers scale Remind Me on its own metrics.\n" +
+		Short: "Show AutoscalingPolicies scale Remind Me on its own metrics",
+		Long: "Show AutoscalingPolicies scale Remind Me on its own metrics.\n" +
 			"Run it in a network namespace: bin/cluster exec -- bin/demo",
 		Args:         cobra.NoArgs,
 		SilenceUsage: true, SilenceErrors: true,
@@ -40,7 +40,7 @@ func newCommand(size func() (demo.Size, bool)) *cobra.Command {
 	f := cmd.Flags()
 	f.StringVar(&o.Root, "root", cmp.Or(os.Getenv("LOADLINE_ROOT"), "."), "the repository; bin/ in it holds the programs")
 	f.DurationVar(&o.HPASyncPeriod, "hpa-sync-period", 0, "how often HPAs are reconciled (0: Kubernetes' default, 15s)")
-	f.DurationVar(&o.Downscale, "downscale-stabilization", 20*time.Second, "how long an HPA waits before it scales in; 5 minutes in Remind Me's manifests")
+	f.DurationVar(&o.Downscale, "downscale-stabilization", 20*time.Second, "how long an HPA waits before it scales in; 5 minutes in Remind Me's policies")
 	f.BoolVar(&o.Keep, "keep", false, "leave everything running after the summary, until Ctrl-C")
 	return cmd
 }

@@ -1,5 +1,5 @@
-// Command demo shows real HorizontalPodAutoscalers scale Remind Me on metrics
-// that the adapter serves. Run it by `make demo`.
+// Command demo shows AutoscalingPolicies and their real HorizontalPodAutoscalers scale
+// Remind Me on metrics that the adapter serves. Run it by `make demo`.
 package main
 
 import (
