@@ -77,6 +77,7 @@ bench: build tools ## Measure the adapter's reads and print a table; ARGS=--hpas
 build: ## Our programs, into bin/
 	@$(STAGE) 'build loadline-adapter' go build -o bin/ ./cmd/loadline-adapter
 	@$(STAGE) 'build loadline-policy' go build -o bin/ ./cmd/loadline-policy
+	@$(STAGE) 'build kubectl-loadline' go build -o bin/ ./cmd/kubectl-loadline
 	@$(STAGE) 'build cluster' go build -o bin/ ./hack/cmd/cluster
 	@$(STAGE) 'build Remind Me' $(MAKE) --no-print-directory remindme
 
