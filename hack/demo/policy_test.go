@@ -24,7 +24,7 @@ status:
   release: {value: 3, lastStep: "2026-11-23T17:42:00Z"}
   conditions:
   - {type: Held, status: "True", reason: Schedule, message: m}
-  - {type: Conflict, status: "False", reason: NoConflict, message: n}
+  - {type: Conflict, status: "False", reason: NoConflict, message: nobody}
 `
 		label = "labels: {loadline.dev/policy: web}"
 		owner = `ownerReferences: [{apiVersion: loadline.dev/v1alpha1, kind: AutoscalingPolicy, name: web, uid: the-policy, controller: true}]`
@@ -44,7 +44,7 @@ status:
 				{Owner: "schedule/rush", Value: 4, Until: time.Date(2026, 11, 23, 17, 43, 0, 0, time.UTC)},
 				{Owner: "release", Value: 3},
 			},
-			Conditions: []Condition{{"Held", true, "Schedule", "m"}, {"Conflict", false, "NoConflict", "n"}},
+			Conditions: []Condition{{"Held", true, "Schedule", "m"}, {"Conflict", false, "NoConflict", "nobody"}},
 		}},
 	}
 	for name, test := range tests {

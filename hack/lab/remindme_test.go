@@ -22,12 +22,15 @@ func TestHasten(t *testing.T) {
 	for _, p := range remindMePolicies(t) {
 		t.Run(p.GetName(), func(t *testing.T) {
 			before := decodePolicy(t, p.Object)
+			if before.Spec.Fallback != nil {
+				before.Spec.Fallback.After.Duration = after
+			}
 			if err := hasten(p, window, after); err != nil {
 				t.Fatal(err)
 			}
 			got := decodePolicy(t, p.Object)
-			if problems := hpa.Check(got); len(problems) > 0 {
-				t.Error(problems)
+			if problems := hpa.Check(got); hpa.Failed(problems) {
+				t.Fatal(problems)
 			}
 			capable, err := hpa.Assume("1.37")
 			if err != nil {
@@ -40,9 +43,6 @@ func TestHasten(t *testing.T) {
 				t.Errorf("HPA (-want +got):\n%s", diff)
 			}
 			before.Spec.Profile, got.Spec.Behavior = "", nil
-			if before.Spec.Fallback != nil {
-				before.Spec.Fallback.After.Duration = after
-			}
 			if diff := cmp.Diff(before, got); diff != "" {
 				t.Errorf("policy, profile and behavior aside (-want +got):\n%s", diff)
 			}
