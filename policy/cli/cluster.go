@@ -7,12 +7,12 @@ import (
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/rest"
 
 	"github.com/loadline/loadline/policy/api/v1alpha1"
 )
@@ -44,6 +44,9 @@ func (e *env) cluster() (*cluster, error) {
 	if err != nil {
 		return nil, err
 	}
+	// The default of 5 a second would make uninstall slow, which writes to each HPA.
+	config.QPS, config.Burst = 50, 100
+	config.WarningHandler = rest.NewWarningWriter(e.ErrOut, rest.WarningWriterOptions{Deduplicate: true})
 	client, err := dynamic.NewForConfig(config)
 	if err != nil {
 		return nil, err
@@ -107,16 +110,12 @@ func typed[T any](u *unstructured.Unstructured) (*T, error) {
 	return &object, nil
 }
 
-// explain says what an error about our own resource means.
+// explain says what an error about our own resource means. A path that the API server
+// does not know is answered by its library's plain 404, an object that there is not by
+// a status of its own.
 func explain(err error, resource schema.GroupVersionResource) error {
-	if resource == policiesResource() && (meta.IsNoMatchError(err) || apierrors.IsNotFound(err) && !aboutObject(err)) {
-		return fmt.Errorf("the cluster does not know AutoscalingPolicies: apply Loadline's deploy/crd, or deploy/policy (%w)", err)
+	if resource == policiesResource() && apierrors.IsNotFound(err) && apierrors.HasStatusCause(err, metav1.CauseTypeUnexpectedServerResponse) {
+		return fmt.Errorf("the cluster does not know AutoscalingPolicies: apply Loadline's deploy/crd first (%w)", err)
 	}
 	return err
-}
-
-// aboutObject says whether a 404 is about an object and not about its kind.
-func aboutObject(err error) bool {
-	status, ok := err.(apierrors.APIStatus)
-	return ok && status.Status().Details != nil && status.Status().Details.Name != ""
 }

@@ -10,8 +10,9 @@ import (
 	"github.com/loadline/loadline/policy/hpa"
 )
 
-// finding is a problem and its place in a file.
+// finding is a problem and its place.
 type finding struct {
+	// file is empty if it is in none.
 	file string
 	line int
 	// policy is its name; empty where the file has none.
@@ -21,11 +22,19 @@ type finding struct {
 
 // String is one line, beginning with FILE:LINE: as editors understand it.
 func (f finding) String() string {
-	text := fmt.Sprintf("%s:%d: %s: ", f.file, f.line, strings.ToLower(string(f.problem.Level)))
-	if f.policy != "" {
+	text := strings.ToLower(string(f.problem.Level)) + ": "
+	if f.file != "" {
+		text = fmt.Sprintf("%s:%d: %s", f.file, f.line, text)
+	}
+	if f.policy != "" && !f.aboutFlag() {
 		text += f.policy + ": "
 	}
 	return text + oneLine(f.problem.Error())
+}
+
+// aboutFlag says whether the command was called wrongly.
+func (f finding) aboutFlag() bool {
+	return f.problem.Level == hpa.Error && strings.HasPrefix(f.problem.Field, "--")
 }
 
 func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }

@@ -42,7 +42,8 @@ type metric struct {
 	Target    string  `json:"target"`
 }
 
-// remark is a condition that somebody should know about.
+// remark is a condition that somebody should know about or, of type Plan, what would be
+// done but for mode DryRun.
 type remark struct {
 	Type    string `json:"type"`
 	Reason  string `json:"reason"`
@@ -83,6 +84,9 @@ func newRow(p *v1alpha1.AutoscalingPolicy, live *autoscalingv2.HorizontalPodAuto
 	}
 	r.Ready = ready.Status == metav1.ConditionTrue && p.Status.ObservedGeneration >= p.Generation
 	r.Remarks = append(r.Remarks, remarks(p.Status.Conditions)...)
+	for _, line := range p.Status.Plan {
+		r.Remarks = append(r.Remarks, remark{"Plan", string(p.Spec.Mode), line})
+	}
 	return r
 }
 

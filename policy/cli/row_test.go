@@ -120,6 +120,14 @@ func TestTable(t *testing.T) {
 			},
 			"web   Deployment/web-d   2   6   <none>   <none>   Conflict\n  web: Ready: not ours\n", false,
 		},
+		"only asked what would be": {
+			func(p *policy, _ **scaler) {
+				p.Spec.Mode, p.Status.State, p.Status.Plan = v1alpha1.DryRun, "DryRun", []string{"spec.maxReplicas: 6, now 5"}
+				set(p, v1alpha1.Ready, metav1.ConditionFalse, decide.DryRunMode, "nothing is written")
+			},
+			"web   Deployment/web-d   2   6   3   42.5/50 requestRate, 0/10 queue reminders   DryRun\n" +
+				"  web: Ready: nothing is written\n  web: Plan: spec.maxReplicas: 6, now 5\n", false,
+		},
 		"nobody has looked at it": {
 			func(p *policy, h **scaler) { p.Status, *h = v1alpha1.AutoscalingPolicyStatus{}, nil },
 			"web   Deployment/web-d   2   6   <none>   <none>   Pending\n" +

@@ -28,8 +28,8 @@ func newStatus(e *env) *cobra.Command {
 		Long: "Print how AutoscalingPolicies and their HorizontalPodAutoscalers are. Sizes and metrics are the HPAs' own,\n" +
 			"live. MIN is the minimum in force, with the policy's own in parentheses where a floor holds it above that.\n" +
 			"A metric that cannot be read is ?. Below the table is what somebody should know.\n\n" +
-			"The exit code is 1 if a policy is not Ready. With -w each policy is printed again when it changes, until\n" +
-			"the command is interrupted.",
+			"The exit code is 1 if a policy is not Ready, which one in mode Paused or DryRun is not either. With -w each\n" +
+			"policy is printed again when it changes, until the command is interrupted.",
 		Example: "  kubectl loadline status\n" +
 			"  kubectl loadline status web -w\n" +
 			"  kubectl loadline status -A -o json | jq '.policies[] | select(.ready | not)'",

@@ -132,8 +132,13 @@ func (d Document) GroupVersionKind() schema.GroupVersionKind {
 }
 
 // Name is its metadata.name; empty if it has none.
-func (d Document) Name() string {
+func (d Document) Name() string { return d.metadata("name") }
+
+// Namespace is its metadata.namespace; empty if it has none.
+func (d Document) Namespace() string { return d.metadata("namespace") }
+
+func (d Document) metadata(key string) string {
 	meta, _ := d.Object["metadata"].(map[string]any)
-	name, _ := meta["name"].(string)
-	return name
+	text, _ := meta[key].(string)
+	return text
 }

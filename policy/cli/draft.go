@@ -1,0 +1,123 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+
+	"github.com/loadline/loadline/policy/api/v1alpha1"
+	"github.com/loadline/loadline/policy/convert"
+	"github.com/loadline/loadline/policy/hpa"
+	"github.com/loadline/loadline/policy/manifest"
+)
+
+// draft is what became of one target or HPA.
+type draft struct {
+	policy   *v1alpha1.AutoscalingPolicy // nil where a problem is an Error
+	problems []hpa.Problem
+	name     string
+	hpa      string             // the name of the HPA that it is made of, if any
+	document *manifest.Document // nil if it is of no file
+}
+
+func (m draft) findings() []finding {
+	var found []finding
+	for _, p := range m.problems {
+		f := finding{policy: m.name, problem: p}
+		if m.document != nil {
+			f.file, f.line = m.document.File, m.document.Line(p.Field)
+		}
+		found = append(found, f)
+	}
+	return found
+}
+
+// drafts makes the policies that were asked for, by one of the three ways to ask.
+func (e *env) drafts(ctx context.Context, o *autoscaleOptions, args []string) ([]draft, error) {
+	ways := 0
+	for _, asked := range []bool{len(args) > 0, len(o.files) > 0, o.fromHPA != ""} {
+		if asked {
+			ways++
+		}
+	}
+	if ways != 1 {
+		return nil, usagef("give one of TYPE/NAME, -f FILE and --from-hpa NAME")
+	}
+	switch {
+	case o.fromHPA != "":
+		m, err := e.draftOfLive(ctx, o.fromHPA)
+		return []draft{m}, err
+	case len(o.files) > 0:
+		return e.draftsOfFiles(o)
+	}
+	targets, err := e.targets(args)
+	if err != nil {
+		return nil, err
+	}
+	var all []draft
+	for _, t := range targets {
+		all = append(all, draftOfTarget(o.Options, t, *e.flags.Namespace))
+	}
+	return all, nil
+}
+
+func draftOfTarget(o convert.Options, t v1alpha1.TargetReference, namespace string) draft {
+	o.Target, o.Namespace = t, namespace
+	m := draft{name: t.Name}
+	m.policy, m.problems = convert.Autoscale(o)
+	return m
+}
+
+func (e *env) draftOfLive(ctx context.Context, name string) (draft, error) {
+	m := draft{name: name, hpa: name}
+	c, err := e.cluster()
+	if err != nil {
+		return m, err
+	}
+	all, err := list[autoscalingv2.HorizontalPodAutoscaler](ctx, c, hpasResource(), scope{namespace: c.namespace, name: name})
+	if err != nil {
+		return m, err
+	}
+	if len(all) == 0 {
+		return m, fmt.Errorf("there is no HPA %s in the namespace %s", name, c.namespace)
+	}
+	m.policy, m.problems = convert.FromV2(&all[0])
+	return m, nil
+}
+
+func (e *env) draftsOfFiles(o *autoscaleOptions) ([]draft, error) {
+	docs, err := readAll(o.files, e.In)
+	if err != nil {
+		return nil, err
+	}
+	var all []draft
+	for _, d := range docs {
+		gvk := d.GroupVersionKind()
+		var m draft
+		switch {
+		case gvk.Group == autoscalingv2.GroupName && gvk.Kind == "HorizontalPodAutoscaler":
+			data, err := json.Marshal(d.Object)
+			if err != nil {
+				return nil, err
+			}
+			m = draft{name: d.Name(), hpa: d.Name()}
+			m.policy, m.problems = convert.ReadHPA(data)
+		case d.Name() == "" || gvk.Kind == "" || gvk.Version == "":
+			return nil, fmt.Errorf("%s:%d: it is no object to scale: it has no apiVersion, kind or name", d.File, d.Line(""))
+		default:
+			namespace := d.Namespace()
+			if namespace == "" {
+				namespace = *e.flags.Namespace
+			}
+			m = draftOfTarget(o.Options, v1alpha1.TargetReference{APIVersion: gvk.GroupVersion().String(), Kind: gvk.Kind, Name: d.Name()}, namespace)
+		}
+		m.document = &d
+		all = append(all, m)
+	}
+	if len(all) == 0 {
+		return nil, fmt.Errorf("there is nothing in %v", o.files)
+	}
+	return all, nil
+}
