@@ -1,0 +1,118 @@
+//go:build e2e
+
+package policy
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/loadline/loadline/hack/lab"
+	"github.com/loadline/loadline/policy/api/v1alpha1"
+)
+
+// kubectl loadline uninstall takes loadline-policy, the policies and the CRD out of the
+// cluster; each HPA stays the same one, and nothing on it leads to a policy, whatever
+// held its minimum and however its policy would have ended.
+//
+// It is the last test: there is no loadline-policy after it.
+func TestP9Uninstall(t *testing.T) {
+	ns := namespace(t)
+	always := v1alpha1.Schedule{Name: "always", Start: "* * * * *", Duration: metav1.Duration{Duration: time.Hour}, Min: 4}
+	for name, edit := range map[string]func(*v1alpha1.AutoscalingPolicy){
+		"plain":  func(*v1alpha1.AutoscalingPolicy) {},
+		"held":   func(p *v1alpha1.AutoscalingPolicy) { p.Spec.Schedules = []v1alpha1.Schedule{always} },
+		"orphan": func(p *v1alpha1.AutoscalingPolicy) { p.Spec.DeletionPolicy = v1alpha1.Orphan },
+	} {
+		create(t, newPolicy(ns, name, edit))
+	}
+	was := map[string]types.UID{}
+	for _, name := range []string{"plain", "held", "orphan"} {
+		until(t, "HPA "+name, soon, func(ctx context.Context) (bool, string) {
+			h, err := getHPA(ctx, ns, name)
+			if err != nil {
+				return false, err.Error()
+			}
+			was[name] = h.UID
+			return name != "held" || *h.Spec.MinReplicas == 4, fmt.Sprint("min ", *h.Spec.MinReplicas)
+		})
+	}
+
+	out, _, code := loadline(t, ns, "uninstall", "--dry-run")
+	has(t, out, "delete Deployment "+lab.AdapterNamespace+"/loadline-policy", "release HorizontalPodAutoscaler "+ns+"/held: ", "and with it ")
+	if h, err := getHPA(t.Context(), ns, "plain"); err != nil || len(h.OwnerReferences) != 1 || code != 0 {
+		t.Fatalf("a dry run did something: exit code %d, %v, owners %v", code, err, h.OwnerReferences)
+	}
+	if _, said, code := loadline(t, ns, "uninstall"); code != 1 || !strings.Contains(said, "nothing was done") {
+		t.Fatalf("nobody said yes: exit code %d", code)
+	}
+	if _, _, code := loadline(t, ns, "uninstall", "--yes"); code != 0 {
+		t.Fatalf("exit code %d", code)
+	}
+
+	list := &v1alpha1.AutoscalingPolicyList{}
+	if err := kube.List(t.Context(), list); err == nil {
+		t.Errorf("the cluster still knows policies: %d", len(list.Items))
+	}
+	err := kube.Get(t.Context(), client.ObjectKey{Namespace: lab.AdapterNamespace, Name: lab.PolicyDeployment}, &appsv1.Deployment{})
+	if !apierrors.IsNotFound(err) {
+		t.Errorf("the Deployment: %v", err)
+	}
+	// The garbage collector follows at once what it has followed before.
+	never(t, 5*time.Second, func(ctx context.Context) (bool, string) {
+		all := &autoscalingv2.HorizontalPodAutoscalerList{}
+		if err := kube.List(ctx, all); err != nil {
+			return true, err.Error()
+		}
+		here := 0
+		for i := range all.Items {
+			h := &all.Items[i]
+			if left := traces(h); left != "" {
+				return true, h.Name + ": " + left
+			}
+			if h.Namespace == ns && was[h.Name] == h.UID {
+				here++
+			}
+		}
+		return here != len(was), fmt.Sprintf("%d of %d HPAs", here, len(was))
+	})
+	if _, said, code := loadline(t, ns, "status"); code != 1 || !strings.Contains(said, "the cluster does not know AutoscalingPolicies") {
+		t.Errorf("status afterwards: exit code %d: %s", code, said)
+	}
+	if out, _, code := loadline(t, ns, "uninstall", "--yes"); code != 0 || !strings.Contains(out, "nothing of Loadline") {
+		t.Errorf("a second call: exit code %d: %s", code, out)
+	}
+}
+
+// traces are what of us is left on an HPA.
+func traces(h *autoscalingv2.HorizontalPodAutoscaler) string {
+	var left []string
+	for key, value := range h.Labels {
+		if strings.Contains(key+value, "loadline") {
+			left = append(left, "label "+key)
+		}
+	}
+	for key := range h.Annotations {
+		if strings.Contains(key, "loadline") {
+			left = append(left, "annotation "+key)
+		}
+	}
+	for _, o := range h.OwnerReferences {
+		left = append(left, "owner "+o.Kind)
+	}
+	for _, f := range h.ManagedFields {
+		if f.Manager == "loadline-policy" {
+			left = append(left, "fields of "+f.Manager)
+		}
+	}
+	return strings.Join(left, ", ")
+}

@@ -1,0 +1,158 @@
+package cli
+
+import (
+	"context"
+	"time"
+
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/loadline/loadline/policy/api/v1alpha1"
+)
+
+// component is the label that all objects of deploy/policy bear, and the name of the
+// Lease that its pods make.
+const (
+	component = "app.kubernetes.io/name=loadline-policy"
+	leaseName = "loadline-policy"
+)
+
+// kind is a kind of objects that deploy/policy has.
+type kind struct {
+	resource schema.GroupVersionResource
+	name     string
+}
+
+func gvr(group, version, plural string) schema.GroupVersionResource {
+	return schema.GroupVersionResource{Group: group, Version: version, Resource: plural}
+}
+
+func crdsResource() schema.GroupVersionResource {
+	return gvr("apiextensions.k8s.io", "v1", "customresourcedefinitions")
+}
+
+func podsResource() schema.GroupVersionResource { return gvr("", "v1", "pods") }
+
+// otherKinds are those besides the Deployment and its pods..
+func otherKinds() []kind {
+	const rbac = "rbac.authorization.k8s.io"
+	return []kind{
+		{gvr("policy", "v1", "poddisruptionbudgets"), "PodDisruptionBudget"},
+		{gvr("", "v1", "serviceaccounts"), "ServiceAccount"},
+		{gvr(rbac, "v1", "rolebindings"), "RoleBinding"},
+		{gvr(rbac, "v1", "roles"), "Role"},
+		{gvr(rbac, "v1", "clusterrolebindings"), "ClusterRoleBinding"},
+		{gvr(rbac, "v1", "clusterroles"), "ClusterRole"},
+	}
+}
+
+// uninstaller reads and changes a cluster.
+type uninstaller struct {
+	*cluster
+	timeout time.Duration
+}
+
+// read takes the inventory.
+func (u *uninstaller) read(ctx context.Context) (inventory, error) {
+	var found inventory
+	var err error
+	if found.deployments, err = u.labelled(ctx, kind{gvr("apps", "v1", "deployments"), "Deployment"}); err != nil {
+		return found, err
+	}
+	if found.pods, err = u.pods(ctx); err != nil {
+		return found, err
+	}
+	all, err := list[autoscalingv2.HorizontalPodAutoscaler](ctx, u.cluster, hpasResource(), scope{})
+	if err != nil {
+		return found, err
+	}
+	for i := range all {
+		if concerns(&all[i]) {
+			found.hpas = append(found.hpas, all[i])
+		}
+	}
+	if found.crd, err = u.one(ctx, kind{crdsResource(), "CustomResourceDefinition"}, "", v1alpha1.Plural+"."+v1alpha1.GroupVersion.Group); err != nil {
+		return found, err
+	}
+	if found.crd != nil {
+		policies, err := list[metav1.PartialObjectMetadata](ctx, u.cluster, policiesResource(), scope{})
+		if err != nil && !apierrors.IsNotFound(err) {
+			return found, err
+		}
+		found.policies = len(policies)
+	}
+	for _, k := range otherKinds() {
+		objects, err := u.labelled(ctx, k)
+		if err != nil {
+			return found, err
+		}
+		found.others = append(found.others, objects...)
+	}
+	leases, err := u.leases(ctx, found.others)
+	found.others = append(leases, found.others...)
+	return found, err
+}
+
+// labelled returns the objects of a kind that are loadline-policy's, in all namespaces.
+func (c *cluster) labelled(ctx context.Context, k kind) ([]object, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	list, err := c.client.Resource(k.resource).List(ctx, metav1.ListOptions{LabelSelector: component})
+	if err != nil {
+		return nil, err
+	}
+	var all []object
+	for _, u := range list.Items {
+		if u.GetDeletionTimestamp() == nil {
+			all = append(all, object{resource: k.resource, kind: k.name, namespace: u.GetNamespace(), name: u.GetName(), uid: u.GetUID()})
+		}
+	}
+	return all, nil
+}
+
+// pods counts those of loadline-policy that may still write, which those that are to
+// end do until they have.
+func (c *cluster) pods(ctx context.Context) (int, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	list, err := c.client.Resource(podsResource()).List(ctx, metav1.ListOptions{LabelSelector: component, FieldSelector: "status.phase!=Succeeded,status.phase!=Failed"})
+	if err != nil {
+		return 0, err
+	}
+	return len(list.Items), nil
+}
+
+// one returns an object by its name, nil if there is none.
+func (c *cluster) one(ctx context.Context, k kind, namespace, name string) (*object, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	u, err := c.client.Resource(k.resource).Namespace(namespace).Get(ctx, name, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &object{resource: k.resource, kind: k.name, namespace: namespace, name: name, uid: u.GetUID()}, nil
+}
+
+// leases returns the Lease in each namespace in which there is an account that may hold
+// it. Nobody labels it.
+func (u *uninstaller) leases(ctx context.Context, others []object) ([]object, error) {
+	var all []object
+	for _, o := range others {
+		if o.kind != "ServiceAccount" {
+			continue
+		}
+		lease, err := u.one(ctx, kind{gvr("coordination.k8s.io", "v1", "leases"), "Lease"}, o.namespace, leaseName)
+		if err != nil {
+			return nil, err
+		}
+		if lease != nil {
+			all = append(all, *lease)
+		}
+	}
+	return all, nil
+}
