@@ -34,8 +34,14 @@ const (
 const FieldManager = "loadline-policy"
 
 // ours says whether the HPA was made or taken over by us, for the policy of its name.
+// One whose label somebody took away still is, by the policy's UID: an edit by hand is
+// put right, and does not make it anybody else's.
 func ours(s Snapshot) bool {
-	return s.Live != nil && s.Live.Labels[hpa.PolicyLabel] == s.Live.Name && s.Live.Annotations[hpa.PolicyUIDAnnotation] != ""
+	if s.Live == nil {
+		return false
+	}
+	uid := s.Live.Annotations[hpa.PolicyUIDAnnotation]
+	return uid != "" && (s.Live.Labels[hpa.PolicyLabel] == s.Live.Name || s.Policy != nil && uid == string(s.Policy.UID))
 }
 
 // NeedsFields says whether the decision about an HPA needs its managedFields: whether

@@ -194,8 +194,8 @@ func TestP7Killed(t *testing.T) {
 // random is given.
 func life(t *testing.T, random *rand.Rand) end {
 	ns := namespace(t)
-	deployment(t, ns, "web", 2)
-	deployment(t, ns, "web2", 2)
+	sized(t, ns, "web", 2)
+	sized(t, ns, "web2", 2)
 	heights := minima(t, ns)
 	var m *mortal
 	stop := func() {}

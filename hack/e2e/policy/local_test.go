@@ -103,9 +103,9 @@ func (c *fakeClock) set(now time.Time) {
 	c.now = now
 }
 
-// deployment makes one of a size for a policy to scale. Its pods wait for a node for
+// sized makes a Deployment of a size for a policy to scale. Its pods wait for a node for
 // ever: no test here needs them to run.
-func deployment(t *testing.T, namespace, name string, replicas int32) *appsv1.Deployment {
+func sized(t *testing.T, namespace, name string, replicas int32) *appsv1.Deployment {
 	t.Helper()
 	labels := map[string]string{"app": name}
 	return create(t, &appsv1.Deployment{

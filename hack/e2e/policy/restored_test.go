@@ -119,7 +119,7 @@ func TestP1Restored(t *testing.T) {
 		create(t, newPolicy(ns, own, external))
 		raised := name == "/spec/minReplicas"
 		if raised {
-			deployment(t, ns, own, 2)
+			sized(t, ns, own, 2)
 		}
 		before := built(t, ns, own)
 		if raised {

@@ -52,7 +52,7 @@ func TestP2Targets(t *testing.T) {
 	create(t, newPolicy(ns, "later"))
 	built(t, ns, "later")
 	ready(t, ns, "later", "TargetNotFound", soon)
-	d := deployment(t, ns, "later", 1)
+	d := sized(t, ns, "later", 1)
 	size(t, ns, "later", 2, 30*time.Second) // the policy's min
 	ready(t, ns, "later", "Applied", 30*time.Second)
 

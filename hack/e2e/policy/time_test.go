@@ -38,7 +38,7 @@ func TestP3Schedule(t *testing.T) {
 	alone(t)
 	startMetricAPI(t)
 	ns := namespace(t)
-	deployment(t, ns, "web", 2)
+	sized(t, ns, "web", 2)
 	berlin, err := time.LoadLocation("Europe/Berlin")
 	must(t, err)
 	// The clocks go from 2:00 to 3:00 on 29 March 2026, at 1:00 UTC.
@@ -96,7 +96,7 @@ func TestP3Schedule(t *testing.T) {
 func TestP3Fallback(t *testing.T) {
 	m := startMetricAPI(t)
 	ns := namespace(t)
-	deployment(t, ns, "web", 2)
+	sized(t, ns, "web", 2)
 	const after = 30 * time.Second
 	create(t, newPolicy(ns, "web", external, func(p *v1alpha1.AutoscalingPolicy) {
 		p.Spec.Fallback = &v1alpha1.Fallback{After: metav1.Duration{Duration: after}, Min: 4}
