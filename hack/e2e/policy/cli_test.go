@@ -14,9 +14,7 @@ import (
 	"testing"
 	"time"
 
-	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 
@@ -61,25 +59,6 @@ func has(t *testing.T, text string, parts ...string) {
 	}
 }
 
-// deployment is one whose pods no node takes.
-func deployment(namespace, name string) *appsv1.Deployment {
-	labels := map[string]string{"app": name}
-	return &appsv1.Deployment{
-		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
-		Spec: appsv1.DeploymentSpec{
-			Replicas: ptr.To[int32](1),
-			Selector: &metav1.LabelSelector{MatchLabels: labels},
-			Template: corev1.PodTemplateSpec{
-				ObjectMeta: metav1.ObjectMeta{Labels: labels},
-				Spec: corev1.PodSpec{
-					NodeSelector: map[string]string{"no": "node"},
-					Containers:   []corev1.Container{{Name: "c", Image: "none"}},
-				},
-			},
-		},
-	}
-}
-
 // kubectl loadline makes a policy that gets its HPA, says how it is with an exit code,
 // says so again when it changes, and turns an HPA into a policy that takes it over.
 func TestP8Plugin(t *testing.T) {
@@ -98,7 +77,7 @@ func TestP8Plugin(t *testing.T) {
 		return code == 1 && strings.Contains(out, "there is no Deployment web"), out
 	})
 
-	create(t, deployment(ns, "web"))
+	deployment(t, ns, "web", 1)
 	until(t, "status: ready", 2*hpaSync+soon, func(context.Context) (bool, string) {
 		out, _, code := loadline(t, ns, "status", "web", "-o", "json")
 		return code == 0 && strings.Contains(out, `"ready": true`), out
@@ -166,7 +145,7 @@ func watched(t *testing.T, ns string) {
 
 // adopted turns an HPA into a policy and follows the note about what to do next.
 func adopted(t *testing.T, ns string) {
-	create(t, deployment(ns, "old"))
+	deployment(t, ns, "old", 1)
 	old := create(t, &autoscalingv2.HorizontalPodAutoscaler{
 		ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "old"},
 		Spec: autoscalingv2.HorizontalPodAutoscalerSpec{
