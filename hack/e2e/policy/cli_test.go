@@ -77,7 +77,7 @@ func TestP8Plugin(t *testing.T) {
 		return code == 1 && strings.Contains(out, "there is no Deployment web"), out
 	})
 
-	deployment(t, ns, "web", 1)
+	sized(t, ns, "web", 1)
 	until(t, "status: ready", 2*hpaSync+soon, func(context.Context) (bool, string) {
 		out, _, code := loadline(t, ns, "status", "web", "-o", "json")
 		return code == 0 && strings.Contains(out, `"ready": true`), out
@@ -145,7 +145,7 @@ func watched(t *testing.T, ns string) {
 
 // adopted turns an HPA into a policy and follows the note about what to do next.
 func adopted(t *testing.T, ns string) {
-	deployment(t, ns, "old", 1)
+	sized(t, ns, "old", 1)
 	old := create(t, &autoscalingv2.HorizontalPodAutoscaler{
 		ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "old"},
 		Spec: autoscalingv2.HorizontalPodAutoscalerSpec{
