@@ -98,7 +98,7 @@ func TestCheckIsAsTheServer(t *testing.T) {
 		objective(`{requestRate: {perPod: "0.1"}}`):                                                               nobody,
 		objective(`{requestRate: {perPod: 9e15}}`):                                                                check,
 		objective(`{requestRate: {perPod: "9e15"}}`):                                                              check,
-		objective(`{requestRate: {perPod: "1e2147483647"}}`):                                                      both,
+		objective(`{requestRate: {perPod: "1e2147483647"}}`):                                                      onReading,
 		objective(`{requestRate: {perPod: "abc"}}`):                                                               onReading,
 		objective(`{requestRate: {perPod: ""}}`):                                                                  onReading,
 		objective(`{requestRate: {perPod: 1.5}}`):                                                                 onReading,

@@ -92,6 +92,9 @@ func only(document []byte) ([]byte, error) {
 }
 
 func unreadable(err error) []hpa.Problem {
+	if p, ok := errors.AsType[hpa.Problem](err); ok {
+		return []hpa.Problem{p}
+	}
 	strict, ok := runtime.AsStrictDecodingError(err)
 	if !ok {
 		return []hpa.Problem{{Level: hpa.Error, Message: err.Error()}}

@@ -30,7 +30,8 @@ func ParseQuantity(text string) (resource.Quantity, error) {
 
 // CheckQuantities refuses JSON in which a field that is a quantity of a policy or an
 // HPA cannot be read as one by ParseQuantity: whoever reads the whole of it would hang,
-// or tell no field. JSON that is none passes as far as it goes, for them to refuse.
+// or tell no field. JSON that is none passes as far as it goes, for them to refuse. The
+// error is a Problem.
 func CheckQuantities(document []byte) error {
 	decoder := json.NewDecoder(bytes.NewReader(document))
 	decoder.UseNumber()
@@ -57,7 +58,7 @@ func CheckQuantities(document []byte) error {
 		}
 		if _, end := token.(json.Delim); !end && token != nil && in.object && isQuantity(in.key) && !ofLabels(open) {
 			if _, err := ParseQuantity(fmt.Sprint(token)); err != nil {
-				return fmt.Errorf("%s: %w", pathOf(open), err)
+				return Problem{Level: Error, Field: pathOf(open), Message: err.Error()}
 			}
 		}
 		in.named = false

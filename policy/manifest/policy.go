@@ -2,7 +2,9 @@ package manifest
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	apivalidation "k8s.io/apimachinery/pkg/api/validation"
@@ -34,6 +36,11 @@ func (s *Schema) Policy(d Document) (*v1alpha1.AutoscalingPolicy, []hpa.Problem)
 	if len(shape) > 0 {
 		return nil, append(shape, other...)
 	}
+	if p := quantities(object); p != nil {
+		// Where the schema says it as well, it says it with a pattern.
+		other = slices.DeleteFunc(other, func(o hpa.Problem) bool { return o.Field == p.Field })
+		return nil, append(other, *p)
+	}
 	var p v1alpha1.AutoscalingPolicy
 	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(object, &p); err != nil {
 		if len(other) > 0 {
@@ -43,6 +50,19 @@ func (s *Schema) Policy(d Document) (*v1alpha1.AutoscalingPolicy, []hpa.Problem)
 		return nil, []hpa.Problem{{Level: hpa.Error, Message: err.Error()}}
 	}
 	return &p, other
+}
+
+// quantities says which quantity cannot be read, or not before long: the schema's
+// pattern lets 1e-2147483647 through.
+func quantities(object map[string]any) *hpa.Problem {
+	text, err := json.Marshal(object)
+	if err != nil {
+		return &hpa.Problem{Level: hpa.Error, Message: err.Error()}
+	}
+	if p, ok := errors.AsType[hpa.Problem](hpa.CheckQuantities(text)); ok {
+		return &p
+	}
+	return nil
 }
 
 // durations says which durations are none. The schema knows them as strings.
