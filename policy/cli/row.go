@@ -63,7 +63,7 @@ func newRow(p *v1alpha1.AutoscalingPolicy, live *autoscalingv2.HorizontalPodAuto
 		r.Created = p.CreationTimestamp.DeepCopy()
 	}
 	// Another's HPA of the same name says nothing about the policy.
-	if live != nil && live.Labels[hpa.PolicyLabel] == p.Name {
+	if live != nil && (live.Labels[hpa.PolicyLabel] == p.Name || live.Annotations[hpa.PolicyUIDAnnotation] == string(p.UID)) {
 		r.EffectiveMin = ptr.To(ptr.Deref(live.Spec.MinReplicas, 1))
 		r.Replicas, r.DesiredReplicas = ptr.To(live.Status.CurrentReplicas), ptr.To(live.Status.DesiredReplicas)
 		for _, reading := range decide.Readings(p, live) {

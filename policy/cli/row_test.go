@@ -113,7 +113,7 @@ func TestTable(t *testing.T) {
 		},
 		"another's HPA of the same name": {
 			func(p *policy, h **scaler) {
-				(*h).Labels = nil
+				(*h).Labels, (*h).Annotations = nil, nil
 				p.Status.State = "Conflict"
 				set(p, v1alpha1.Ready, metav1.ConditionFalse, decide.ForeignHPA, "not ours")
 				set(p, v1alpha1.Conflict, metav1.ConditionTrue, decide.ForeignHPA, "not ours")

@@ -113,7 +113,7 @@ func planUninstall(found inventory, keepCRD bool) []phase {
 // concerns says whether an HPA is one to release: it bears our mark or has a policy as
 // its owner, with which it would go.
 func concerns(h *autoscalingv2.HorizontalPodAutoscaler) bool {
-	return h.Labels[hpa.PolicyLabel] != "" && h.Annotations[hpa.PolicyUIDAnnotation] != "" || owned(h)
+	return h.Annotations[hpa.PolicyUIDAnnotation] != "" || owned(h)
 }
 
 func owned(h *autoscalingv2.HorizontalPodAutoscaler) bool {

@@ -97,6 +97,7 @@ func TestConcerns(t *testing.T) {
 	}{
 		"marked and owned":                 {func(*autoscalingv2.HorizontalPodAutoscaler) {}, true},
 		"marked":                           {func(h *autoscalingv2.HorizontalPodAutoscaler) { h.OwnerReferences = nil }, true},
+		"without its label":                {func(h *autoscalingv2.HorizontalPodAutoscaler) { h.Labels, h.OwnerReferences = nil, nil }, true},
 		"owned":                            {owner("loadline.dev/v1alpha1", "AutoscalingPolicy"), true},
 		"owned by a policy of later times": {owner("loadline.dev/v9", "AutoscalingPolicy"), true},
 		"another's":                        {owner("keda.sh/v1alpha1", "ScaledObject"), false},
