@@ -103,6 +103,7 @@ func TestAdoption(t *testing.T) {
 		reason string
 	}{
 		"not asked":              {live: foreign(people), reason: ForeignHPA},
+		"a copy of one of ours":  {live: foreign(people), adopt: "", label: hpa.PolicyLabel, reason: ForeignHPA},
 		"for another policy":     {live: foreign(people), adopt: "other", reason: ForeignHPA},
 		"made by people":         {live: foreign(people), adopt: "web", reason: Applied},
 		"its status is":          {live: foreign(people, metav1.ManagedFieldsEntry{Manager: "x", Operation: metav1.ManagedFieldsOperationApply, Subresource: "status"}), adopt: "web", reason: Applied},
@@ -120,7 +121,7 @@ func TestAdoption(t *testing.T) {
 				w.live.Annotations[AdoptAnnotation] = tc.adopt
 			}
 			if tc.label != "" {
-				w.live.Labels = map[string]string{tc.label: "x"}
+				w.live.Labels = map[string]string{tc.label: "web"}
 			}
 			w.turn()
 			if got := reasonOf(&w.policy.Status, v1alpha1.Ready); got != tc.reason {

@@ -109,7 +109,7 @@ func (d *decision) metricsAvailable(s *v1alpha1.AutoscalingPolicyStatus) metav1.
 	}
 	h := floor.Judge(d.Live)
 	old := meta.FindStatusCondition(d.stored.Conditions, v1alpha1.MetricsAvailable)
-	if h.Blank && old != nil && (h.State != floor.Bad || old.Status == metav1.ConditionFalse) {
+	if h.Blank && old != nil {
 		return *old
 	}
 	if h.State == floor.Good && old != nil && old.Status == metav1.ConditionFalse {

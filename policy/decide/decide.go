@@ -126,7 +126,7 @@ func (d *decision) keep(stop *finding) {
 		d.action = &Action{Kind: DeleteLoser, HPA: d.Live, ResourceVersion: d.Live.ResourceVersion, Why: stop.message}
 		return
 	}
-	if !ours(d.Snapshot) || stop.hands || stop.loses || d.Policy.Spec.Mode != v1alpha1.Enforce {
+	if !ours(d.Snapshot) || stop.loses || d.Policy.Spec.Mode != v1alpha1.Enforce {
 		return
 	}
 	d.evaluate(d.liveBounds(), behaviorOf(d.Live))

@@ -48,8 +48,6 @@ type finding struct {
 	waits bool
 	// conflict: it is the condition Conflict, too.
 	conflict bool
-	// hands: the HPA is not to be touched at all.
-	hands bool
 	// loses: the HPA has to go.
 	loses bool
 }

@@ -29,8 +29,9 @@ type history struct {
 }
 
 // Whatever happens, in whatever order: no write of ours sets a minimum below that of
-// the owner and the schedules in force, or above max; none takes a floor down by more
-// than a step, or two steps within a period; and when nothing happens any more, all
+// the owner and the schedules in force, or above max, or above them without a
+// reason in the status; none takes a floor down by more than a step, or two steps within
+// a period; and when nothing happens any more, all
 // comes to rest at the owner's minimum.
 func TestHistories(t *testing.T) {
 	n := uint64(120)
@@ -177,6 +178,9 @@ func (h *history) check(before, after *autoscalingv2.HorizontalPodAutoscaler) {
 	if is < min(least, most) {
 		h.t.Errorf("%s: min %d is below %d, of the owner and the schedules", h.now, is, least)
 	}
+	if is > was && is > least && is > explained(&h.policy.Status) {
+		h.t.Errorf("%s: min %d → %d, and the status says nothing about it: %+v", h.now, was, is, h.policy.Status)
+	}
 	if is >= was || was <= writtenMin(before, 0) || most < was && is == most {
 		return // not a floor that is lowered
 	}
@@ -188,6 +192,18 @@ func (h *history) check(before, after *autoscalingv2.HorizontalPodAutoscaler) {
 		h.t.Errorf("%s: min %d → %d, %s after the last step, every %s", h.now, was, is, h.now.Sub(h.lowered), every)
 	}
 	h.lowered = h.now
+}
+
+// explained is the highest minimum that a status has a reason for.
+func explained(s *v1alpha1.AutoscalingPolicyStatus) int32 {
+	n := int32(0)
+	for _, f := range s.Floors {
+		n = max(n, f.Value)
+	}
+	if s.Release != nil {
+		n = max(n, s.Release.Value)
+	}
+	return n
 }
 
 // end has nothing happen any more, and sees all come to rest.

@@ -239,3 +239,51 @@ func TestFallbackAtZero(t *testing.T) {
 		t.Errorf("min %d, %q", w.min(), says)
 	}
 }
+
+// Who keeps raising the minimum is not fought either.
+func TestMinimumRaisedAgainAndAgain(t *testing.T) {
+	w := newWorld(t)
+	w.pass(10 * time.Minute)
+	for i := range 3 {
+		w.edit(func(h *autoscalingv2.HorizontalPodAutoscaler) { h.Spec.MinReplicas = ptr.To(int32(8)) })
+		w.pass(40 * time.Second)
+		if stepped := w.min() < 8; stepped != (i < 2) {
+			t.Fatalf("min %d after %d edits", w.min(), i+1)
+		}
+	}
+	if w.condition(v1alpha1.Conflict) != "True Fight" || !strings.Contains(w.message(v1alpha1.Conflict), "spec.minReplicas") {
+		t.Errorf("%s: %s", w.condition(v1alpha1.Conflict), w.message(v1alpha1.Conflict))
+	}
+	w.pass(2 * time.Hour)
+	if w.min() != 2 || w.condition(v1alpha1.Conflict) != "False NoConflict" {
+		t.Errorf("min %d long after, %s", w.min(), w.condition(v1alpha1.Conflict))
+	}
+}
+
+// Until the HPA controller has seen an HPA, what was read of its target counts.
+func TestTargetBeforeTheHPA(t *testing.T) {
+	for name, tc := range map[string]struct {
+		target Target
+		ready  string
+	}{
+		"there":     {Target{State: TargetFound, Replicas: 3}, "True Applied"},
+		"not there": {Target{State: TargetNotFound}, "False TargetNotFound"},
+		"at 0":      {Target{State: TargetFound}, "True TargetAtZero"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.metrics, w.target = unseen, tc.target
+			w.turn()
+			w.target = Target{} // it is not read again
+			w.rest()
+			if got := w.condition(v1alpha1.Ready); got != tc.ready {
+				t.Errorf("%s, want %s", got, tc.ready)
+			}
+			w.metrics = good
+			w.rest()
+			if got := w.condition(v1alpha1.Ready); got != "True Applied" {
+				t.Errorf("%s when the HPA says that it is there", got)
+			}
+		})
+	}
+}

@@ -58,12 +58,12 @@ func (d *decision) claim() *finding {
 	}
 	name := d.Live.Name
 	if !NeedsFields(d.Snapshot) {
-		return &finding{reason: ForeignHPA, state: StateConflict, conflict: true, hands: true, message: fmt.Sprintf(
+		return &finding{reason: ForeignHPA, state: StateConflict, conflict: true, message: fmt.Sprintf(
 			"there is an HPA %s that Loadline did not make. To take it over: kubectl annotate hpa %s %s=%s. Otherwise delete it, or name the policy differently",
 			name, name, AdoptAnnotation, name)}
 	}
 	if owner := continuing(d.Live); owner != "" {
-		return &finding{reason: FieldOwner, state: StateConflict, conflict: true, hands: true, message: fmt.Sprintf(
+		return &finding{reason: FieldOwner, state: StateConflict, conflict: true, message: fmt.Sprintf(
 			"the HPA %s is written by %s, which would undo what Loadline writes: remove the HPA there first, without deleting it from the cluster", name, owner)}
 	}
 	d.adopt = true

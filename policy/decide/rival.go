@@ -65,7 +65,6 @@ func (d *decision) against(r *Rival) *finding {
 		f.good = true
 		f.message = fmt.Sprintf("the HPA of the younger policy %s is on the %s %s, too, and is about to be deleted", r.Policy, t.Kind, t.Name)
 	case here && d.Live.Annotations[SavedAnnotation] != "":
-		f.hands = true
 		f.message = fmt.Sprintf("the HPA of the older policy %s is on the %s %s, too: delete this policy's HPA, which was adopted", r.Policy, t.Kind, t.Name)
 	case here:
 		f.loses = true

@@ -28,7 +28,7 @@ func (d *decision) nearZero() bool {
 		return false
 	}
 	size := d.Live.Status.CurrentReplicas
-	if b := d.Live.Spec.Behavior; size >= 2 && b != nil {
+	if b := d.Live.Spec.Behavior; b != nil {
 		if next, _ := hpa.Step(size, b.ScaleDown); next > 0 {
 			return false
 		}

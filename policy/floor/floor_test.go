@@ -306,3 +306,74 @@ func TestRenewal(t *testing.T) {
 		t.Errorf("%d times in two hours", n)
 	}
 }
+
+// A step that the HPA has not taken yet is not followed by another.
+func TestReleaseWaitsForTheHPA(t *testing.T) {
+	b := newBench(t)
+	b.in.Status.Floors = []v1alpha1.Floor{{Owner: "schedule/x", Value: 12}}
+	b.in.Status.HPA.Min = ptr.To(int32(12))
+	b.after(0)
+	b.after(time.Minute)
+	for range 5 {
+		b.in.Live.Spec.MinReplicas, b.in.Status.HPA.Min = ptr.To(int32(12)), ptr.To(int32(12)) // the write failed
+		if r := b.after(time.Minute); r.Min != 6 {
+			t.Fatalf("min %d while the HPA still has 12", r.Min)
+		}
+	}
+	if r := b.after(time.Minute); r.Min != 3 {
+		t.Errorf("min %d once it has 6", r.Min)
+	}
+}
+
+// The moment from which a floor may go down does not move while nothing happens, though
+// the condition that says since when metrics are good may come late.
+func TestNotBeforeStays(t *testing.T) {
+	b := newBench(t)
+	b.in.Status.Floors = []v1alpha1.Floor{{Owner: "schedule/x", Value: 12}}
+	b.in.Live.Spec.MinReplicas, b.in.Status.HPA.Min = ptr.To(int32(12)), ptr.To(int32(12))
+	b.in.Status.Conditions = nil
+	first := Evaluate(b.in)
+	b.in.Status.Floors, b.in.Status.Release = nil, first.Release
+	b.in.Now = b.in.Now.Add(20 * time.Second)
+	if diff := cmp.Diff(first.Release, Evaluate(b.in).Release); diff != "" || !first.Release.NotBefore.Equal(ptr.To(metav1.NewTime(at.Add(5*time.Minute)))) {
+		t.Errorf("not before %s (-first +second):\n%s", first.Release.NotBefore, diff)
+	}
+}
+
+// A target that a person has set to 0 has no outage to be held for.
+func TestNoFallbackAtAPersonsZero(t *testing.T) {
+	b := newBench(t)
+	b.in.Fallback = &v1alpha1.Fallback{After: metav1.Duration{Duration: time.Minute}, Min: 8}
+	b.metrics(Bad)
+	b.after(0)
+	b.after(time.Minute)
+	b.in.Live.Status.Conditions[1].Reason = "ScalingDisabled"
+	if r := b.after(time.Minute); r.Fallback != nil || len(r.Floors) > 0 {
+		t.Errorf("%+v, %+v", r.Fallback, r.Floors)
+	}
+}
+
+// Which metric is missing stays known through a sync that only moves the size.
+func TestMissingMetricsStayKnown(t *testing.T) {
+	b := newBench(t)
+	b.in.Fallback = &v1alpha1.Fallback{After: metav1.Duration{Duration: time.Minute}, Min: 8}
+	b.metrics(Bad)
+	b.in.Live.Spec.Metrics = []autoscalingv2.MetricSpec{rate, cpu}
+	b.in.Live.Status.CurrentMetrics = []autoscalingv2.MetricStatus{unread, read(cpu)}
+	b.after(0)
+	b.in.Live.Status.CurrentMetrics = nil
+	if diff := cmp.Diff([]string{"rate"}, b.after(time.Second).Fallback.Metrics); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// A schedule that begins anew is not the one that was in force when we looked last.
+func TestScheduleBeginsAnew(t *testing.T) {
+	compiled, _ := Compile([]v1alpha1.Schedule{{Name: "x", Start: "0 5 * * *", Duration: metav1.Duration{Duration: time.Hour * 2}, Min: 4}})
+	b := newBench(t)
+	b.in.Schedules = compiled
+	b.after(0)
+	if got := b.after(24 * time.Hour).Floors[0].Since; !got.Equal(ptr.To(metav1.NewTime(at.Add(24 * time.Hour).Truncate(time.Hour)))) {
+		t.Errorf("since %s", got)
+	}
+}

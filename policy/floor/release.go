@@ -135,7 +135,7 @@ func (e *evaluation) ended() v1alpha1.Release {
 	switch {
 	case e.Foreign:
 		begin(e.liveMin(), "the HPA had it when it was adopted")
-	case e.Status.ObservedGeneration > 0 && e.liveMin() > max(e.writtenMin(), e.appliedMin()):
+	case e.liveMin() > max(e.writtenMin(), e.appliedMin()):
 		begin(e.liveMin(), ByHand)
 	}
 	return r
