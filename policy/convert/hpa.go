@@ -86,11 +86,17 @@ func (p *problems) warn(at *field.Path, message, remedy string) {
 	*p = append(*p, hpa.Problem{Level: hpa.Warning, Field: at.String(), Message: message, Remedy: remedy})
 }
 
-// owner refuses an HPA that somebody makes, and would go on making.
+// owner refuses an HPA that somebody makes, and would go on making. Of a policy that
+// leaves its HPA behind there is only the label, which says less.
 func (p *problems) owner(h *autoscalingv2.HorizontalPodAutoscaler) {
 	if o := metav1.GetControllerOf(h); o != nil {
 		p.refuse(field.NewPath("metadata", "ownerReferences"), fmt.Sprintf("the HPA is made by the %s %s, which would go on writing it", o.Kind, o.Name),
 			"change or delete that one")
+		return
+	}
+	if policy := h.Labels[hpa.PolicyLabel]; policy != "" {
+		p.warn(field.NewPath("metadata", "labels").Key(hpa.PolicyLabel), fmt.Sprintf("the HPA was made by the policy %s: its minReplicas may be that of a floor", policy),
+			"change that policy if it is still there")
 	}
 }
 

@@ -35,7 +35,7 @@ func TestReadHPA(t *testing.T) {
 	}{
 		"v1": {
 			`{apiVersion: autoscaling/v1, kind: HorizontalPodAutoscaler, metadata: {name: old}, spec: {scaleTargetRef: {kind: ReplicationController, name: old}, maxReplicas: 3, targetCPUUtilizationPercentage: 50}}`,
-			`{deletionPolicy: "", objectives: [{cpu: {utilization: 50}}], profile: Balanced, replicas: {min: 1, max: 3}, targetRef: {apiVersion: v1, kind: ReplicationController, name: old}}`,
+			`{objectives: [{cpu: {utilization: 50}}], profile: Balanced, replicas: {min: 1, max: 3}, targetRef: {apiVersion: v1, kind: ReplicationController, name: old}}`,
 			[]string{
 				"Warning spec.behavior: the HPA has none: the policy has the profile Balanced, which scales up as before and lets a quarter of the pods go each 30 seconds, not all at once: give behavior: {} in the policy to have it as before",
 				"Warning spec.targetRef.kind: a release replaces a ReplicationController by another one, which nothing would scale: scale a Deployment",
@@ -50,6 +50,13 @@ func TestReadHPA(t *testing.T) {
 				"Warning spec.behavior: the HPA has none: the policy has the profile Balanced, which scales up as before and lets a quarter of the pods go each 30 seconds, not all at once: give behavior: {} in the policy to have it as before",
 				"Warning spec.objectives[0].cpu.utilization: it is a percentage of requests, and does nothing while one of the pods has none: set requests in the pod template, or give perPod",
 			},
+		},
+		"of a policy": {
+			`{apiVersion: autoscaling/v2, kind: HorizontalPodAutoscaler, metadata: {name: a, labels: {loadline.dev/policy: a}}, spec: {scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: a}, minReplicas: 2, maxReplicas: 3,
+				metrics: [{type: Pods, pods: {metric: {name: m}, target: {type: AverageValue, averageValue: 1}}}],
+				behavior: {scaleUp: {selectPolicy: Disabled}, scaleDown: {selectPolicy: Disabled}}}}`,
+			`{objectives: [{custom: {metric: m, perPod: "1"}}], replicas: {min: 2, max: 3}, targetRef: {apiVersion: apps/v1, kind: Deployment, name: a}, behavior: {scaleUp: {selectPolicy: Disabled}, scaleDown: {selectPolicy: Disabled}}}`,
+			[]string{"Warning metadata.labels[loadline.dev/policy]: the HPA was made by the policy a: its minReplicas may be that of a floor: change that policy if it is still there"},
 		},
 		"two request rates": {
 			head + `  metrics:
@@ -90,7 +97,6 @@ func TestReadHPA(t *testing.T) {
 			if err := yaml.Unmarshal(text, &got); err != nil {
 				t.Fatal(err)
 			}
-			delete(want.(map[string]any), "deletionPolicy")
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("spec (-want +got):\n%s", diff)
 			}
