@@ -5,6 +5,11 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
+// The rules about targets look at a text's length before they read it as a quantity: to
+// read 1e-2147483647, an API server would write it out, digit by digit, for minutes.
+// With eight characters it takes a millisecond. To forbid the exponent by a regular
+// expression is too dear: rules have a budget for the worst case.
+
 // Objective is one thing that the size follows. Exactly one field is set.
 //
 // +kubebuilder:validation:ExactlyOneOf=requestRate;queue;cpu;memory;custom;external;query
