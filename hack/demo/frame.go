@@ -25,11 +25,11 @@ func Frame(history []Observation, events []Event, size Size) []string {
 	}
 	width := max(size.Width, leastWidth)
 	now := history[len(history)-1]
-	title := fmt.Sprintf("Loadline demo   %s   %s", clock(now.At), now.Phase)
+	title := "Loadline demo   " + clock(now.At)
 	if !now.Clock.IsZero() { // by which schedules begin and end
 		title += now.Clock.UTC().Format("   15:04:05 UTC")
 	}
-	lines := []string{title, ""}
+	lines := []string{title + "   " + now.Phase.String(), ""}
 	lines = append(lines, loadLines(history, width)...)
 	lines = append(lines, "")
 	for i := range now.Scalers {

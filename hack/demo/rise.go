@@ -107,7 +107,7 @@ func RiseTable(rises []Rise) string {
 	b.WriteString("\nWhat the status of the policies said:\n")
 	for _, r := range rises {
 		for _, c := range r.Said {
-			fmt.Fprintf(&b, "  %s: %s: %s\n", r.Policy, c.Type, cut(c.Message, 300))
+			fmt.Fprintf(&b, "  %s: %s: %s\n", r.Policy, c.Type, cut(inBrief(c.Message), 200))
 		}
 	}
 	return b.String()

@@ -33,9 +33,9 @@ func (p Phase) String() string {
 	case Down:
 		return "little load, the HPAs scale down"
 	case Lost:
-		return "a metric is gone, the policies raise floors"
+		return "a metric is gone, policies raise floors"
 	case Back:
-		return "the metric is back, the floors go step by step"
+		return "metric back, floors go step by step"
 	}
 	return "done"
 }
@@ -125,11 +125,11 @@ func scheduleOver(sync time.Duration) time.Duration {
 }
 
 // About is how long the demo takes if all goes well, in whole minutes: that of
-// the start, of what does not depend on the HPAs, of a look in each of the five
-// phases that wait for one, of the HPAs' window, and of what fallback waits for.
+// the start, of what does not depend on the HPAs, of a look in each of the phases
+// that wait for one, of the HPAs' window, and of what fallback waits for.
 func About(sync, downscale time.Duration) time.Duration {
 	sync, downscale = cmp.Or(sync, defaultSync), cmp.Or(downscale, defaultDownscale)
-	about := 120*time.Second + 5*sync + downscale + fallsBackAfter + max(fallsBackAfter, downscale) + pace
+	about := 85*time.Second + 4*sync + downscale + fallsBackAfter + max(fallsBackAfter, downscale) + pace
 	return (about + time.Minute - 1).Truncate(time.Minute)
 }
 

@@ -121,7 +121,7 @@ func TestIntroduction(t *testing.T) {
 	}{
 		"as it comes": {Options{}, []string{"HPA controller (every 15s)", "(5m0s, as the HPAs say)", "About 14 minutes in all"}},
 		"shortened":   {Options{HPASyncPeriod: 5 * time.Second, Downscale: 20 * time.Second}, []string{"HPA controller (every 5s)", "(20s here, not the HPAs' own 5 minutes)", "About 4 minutes in all"}},
-		"rare looks":  {Options{HPASyncPeriod: time.Minute, Downscale: time.Second}, []string{"About 9 minutes in all"}},
+		"rare looks":  {Options{HPASyncPeriod: time.Minute, Downscale: time.Second}, []string{"About 7 minutes in all"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, part := range test.want {

@@ -24,7 +24,9 @@ func (s Script) Tell(before, now Observation) []Event {
 		events = append(events, Event{now.At, fmt.Sprintf(format, args...)})
 	}
 	if before.Phase != now.Phase {
-		say("%s", s.announce(now))
+		for _, text := range s.announce(now) {
+			say("%s", text)
+		}
 	}
 	for i, l := range now.Loads {
 		if i >= len(before.Loads) {
@@ -47,36 +49,40 @@ func (s Script) Tell(before, now Observation) []Event {
 	return events
 }
 
-func (s Script) announce(now Observation) string {
+func (s Script) announce(now Observation) []string {
 	r := s.Rates(now.Phase)
 	load := fmt.Sprintf("%s pages and %s reminders a second", number(r.Web), number(r.Reminders))
 	switch now.Phase {
 	case Warm:
-		return "A little load, until every HPA has a value: " + load
+		return []string{"A little load, until every HPA has a value: " + load}
 	case Up:
-		return "THE LOAD GOES UP: " + load
+		return []string{"THE LOAD GOES UP: " + load}
 	case Hold:
-		return "The load stays for a moment"
+		return []string{"The load stays for a moment"}
 	case Down:
-		return "THE LOAD GOES DOWN: " + load
+		return []string{"THE LOAD GOES DOWN: " + load}
 	case Lost:
 		begins := now.Clock.UTC().Add(now.Schedule.Begin - now.At).Round(time.Second)
-		return fmt.Sprintf("A METRIC GOES AWAY, Prometheus scrapes the queue no more: %s is to fall back to %d after %s. Meanwhile %s gets a schedule, at least %d from %s UTC on for %s",
-			s.Fallback.Policy, s.Fallback.Min, s.After, s.Schedule.Policy, s.Schedule.Min, begins.Format("15:04"), rushLasts)
+		return []string{
+			"A METRIC GOES AWAY: Prometheus scrapes the queue no more",
+			fmt.Sprintf("%s is to fall back to %d replicas after %s", s.Fallback.Policy, s.Fallback.Min, s.After),
+			fmt.Sprintf("%s gets a schedule: at least %d from %s UTC on, for %s", s.Schedule.Policy, s.Schedule.Min, begins.Format("15:04"), rushLasts),
+		}
 	case Back:
-		return "THE METRIC IS BACK: floors end, and minimum and pods go down in steps"
+		return []string{"THE METRIC IS BACK: floors end, minimum and pods go down in steps"}
 	}
-	return "The end"
+	return []string{"The end"}
 }
 
 func tellScaler(old, now Scaler, say func(string, ...any)) {
 	// A look that only moves the size into its bounds reads no metric, and says nothing
 	// about it either.
 	const active = "ScalingActive"
+	lost := !now.Known && old.Known && !now.condition(active).True
 	switch {
 	case now.Known && !old.Known && !old.condition(active).True:
 		say("%s has a value: %s", now.Name, now.against())
-	case !now.Known && old.Known && !now.condition(active).True:
+	case lost:
 		say("%s has no value: %s", now.Name, essence(now.condition(active).Message))
 	}
 	tellPolicy(old, now, say)
@@ -95,6 +101,9 @@ func tellScaler(old, now Scaler, say func(string, ...any)) {
 		}
 	}
 	for _, c := range now.Conditions {
+		if lost && c.Type == active {
+			continue // said already
+		}
 		if was := old.condition(c.Type); was.Reason != c.Reason && worthTelling(c.Reason) {
 			say("%s: %s: %s", now.Name, c.Reason, essence(c.Message))
 		}
@@ -115,7 +124,7 @@ func tellPolicy(old, now Scaler, say func(string, ...any)) {
 		}
 		switch c.Type {
 		case v1alpha1.MetricsAvailable:
-			say("%s, its policy: %s", now.Name, c.Message)
+			say("%s, its policy: %s", now.Name, inBrief(c.Message))
 		case v1alpha1.Held:
 			if c.Reason == decide.Releasing {
 				say("%s, its policy: %s", now.Name, c.Message)
@@ -143,6 +152,20 @@ func essence(message string) string {
 		return message[i+len(" metrics API: "):]
 	}
 	return message
+}
+
+// inBrief leaves out of what a policy says about metrics the words of the HPA, which
+// its own condition has.
+func inBrief(message string) string {
+	begin := strings.Index(message, ": the HPA was unable to ")
+	if begin < 0 {
+		return message
+	}
+	outlook := ""
+	if i := strings.LastIndex(message, ". fallback holds "); i > begin {
+		outlook = message[i:]
+	}
+	return message[:begin] + outlook
 }
 
 // against names the metric, its value, and what it should be.

@@ -45,7 +45,7 @@ func TestTell(t *testing.T) {
 			[]string{"web: all 6 replicas are ready"}},
 		"value lost": {at(0, Up, quiet), at(1, Up, with(func(s *Scaler) {
 			s.Known, s.Conditions = false, []Condition{{Type: "ScalingActive", Reason: "FailedGetPodsMetric", Message: "no such metric"}}
-		})), []string{"web has no value: no such metric", "web: FailedGetPodsMetric: no such metric"}},
+		})), []string{"web has no value: no such metric"}},
 		"a look that read no metric": {at(0, Up, active(true)), at(1, Up, active(false)), nil},
 		"and the next one that did":  {at(0, Up, active(false)), at(1, Up, active(true)), nil},
 		"a floor":                    {at(0, Lost, quiet), at(1, Lost, raised(quiet, 4, "schedule/rush")), []string{"web: MIN 4, not 2: schedule rush until 17:43"}},
@@ -59,8 +59,8 @@ func TestTell(t *testing.T) {
 		"a conflict": {at(0, Warm, says(quiet, "Conflict", false, "NoConflict", "")), at(1, Warm, says(quiet, "Conflict", true, "ForeignHPA", "there is another HPA")),
 			[]string{"web, its policy: ForeignHPA: there is another HPA"}},
 		"the acts": {at(0, Down, quiet), scheduled(clocked(at(100, Lost, quiet)), 130, 190),
-			[]string{"A METRIC GOES AWAY, Prometheus scrapes the queue no more: remindme-worker is to fall back to 3 after 30s. Meanwhile remindmeweb gets a schedule, at least 4 from 17:43 UTC on for 1m0s"}},
-		"the metric's return": {at(0, Lost, quiet), at(1, Back, quiet), []string{"THE METRIC IS BACK: floors end, and minimum and pods go down in steps"}},
+			[]string{"A METRIC GOES AWAY: Prometheus scrapes the queue no more", "remindme-worker is to fall back to 3 replicas after 30s", "remindmeweb gets a schedule: at least 4 from 17:43 UTC on, for 1m0s"}},
+		"the metric's return": {at(0, Lost, quiet), at(1, Back, quiet), []string{"THE METRIC IS BACK: floors end, minimum and pods go down in steps"}},
 		"the words of the metrics API": {at(0, Up, quiet), at(1, Up, condition("FailedGetPodsMetric", "the HPA was unable to compute the replica count: unable to get metric rps: unable to fetch metrics from custom metrics API: it is too old")),
 			[]string{"web: FailedGetPodsMetric: it is too old"}},
 		"value found":       {at(0, Up, with(func(s *Scaler) { s.Known = false })), at(1, Up, quiet), []string{"web has a value: rps 5 a pod, target 20"}},
@@ -85,6 +85,21 @@ func TestTell(t *testing.T) {
 				t.Error(diff)
 			}
 		})
+	}
+}
+
+func TestInBrief(t *testing.T) {
+	want := map[string]string{
+		"the HPA reads all its metrics": "the HPA reads all its metrics",
+		"the HPA keeps its size, as it cannot read rps: the HPA was unable to compute the replica count: no metrics. So it is": "the HPA keeps its size, as it cannot read rps",
+		"the HPA cannot read rps: the HPA was unable to get it…. fallback holds 3 pods from 17:43 on":                          "the HPA cannot read rps. fallback holds 3 pods from 17:43 on",
+	}
+	got := map[string]string{}
+	for message := range want {
+		got[message] = inBrief(message)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
 	}
 }
 
