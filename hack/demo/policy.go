@@ -10,7 +10,7 @@ import (
 
 // Policy is what the AutoscalingPolicy of a scaler says of itself.
 type Policy struct {
-	Made       bool    // the HPA carries its name and is owned by it
+	Made       bool    // the HPA is owned by it
 	Min        int32   // its own minimum, without floors
 	Floors     []Floor // that are in force, and what is left of ended ones
 	Conditions []Condition

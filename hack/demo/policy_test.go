@@ -1,6 +1,7 @@
 package demo
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -34,9 +35,10 @@ status:
 		want        Policy
 	}{
 		"its own":       {policy, "metadata: {name: web, " + label + ", " + owner + "}", Policy{Made: true, Min: 2}},
+		"label removed": {policy, "metadata: {name: web, " + owner + "}", Policy{Made: true, Min: 2}},
 		"by hand":       {policy, "metadata: {name: web}", Policy{Min: 2}},
 		"only labelled": {policy, "metadata: {name: web, " + label + "}", Policy{Min: 2}},
-		"another's": {policy, `metadata: {name: web, labels: {loadline.dev/policy: api}, ` + owner + `}`,
+		"of one deleted before": {policy, "metadata: {name: web, " + label + ", " + strings.Replace(owner, "the-policy", "another", 1) + "}",
 			Policy{Min: 2}},
 		"a status": {policy + status, "metadata: {name: web}", Policy{
 			Min: 2,

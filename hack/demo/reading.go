@@ -7,13 +7,12 @@ import (
 
 	"github.com/loadline/loadline/policy/api/v1alpha1"
 	"github.com/loadline/loadline/policy/floor"
-	"github.com/loadline/loadline/policy/hpa"
 )
 
 // ReadPolicy returns what an AutoscalingPolicy says of itself, and whether h is its own.
 func ReadPolicy(p *v1alpha1.AutoscalingPolicy, h *autoscalingv2.HorizontalPodAutoscaler) Policy {
 	read := Policy{
-		Made: h.Labels[hpa.PolicyLabel] == p.Name && metav1.IsControlledBy(h, p),
+		Made: metav1.IsControlledBy(h, p),
 		Min:  p.Spec.Replicas.Min,
 	}
 	for _, f := range p.Status.Floors {
