@@ -114,7 +114,7 @@ func busy(t *testing.T) *load.Driver {
 	workTime(t, time.Hour) // so that a depth stays as it is
 	create(t, 35)
 	web := driver(t, "remindmeweb-service", load.Get("/"))
-	rate(t, web, 50) // 3 pods at 17 a second; web passes every request on to the API
+	rate(t, web, busyRate) // 3 pods at 17 a second; web passes every request on to the API
 	return web
 }
 
@@ -124,6 +124,9 @@ func calm(t *testing.T) {
 	workTime(t, defaultWork)
 	emptyQueue(t)
 }
+
+// busyRate is in requests a second.
+const busyRate = 50
 
 var busySizes = map[string]int32{"remindmeweb": 3, "remindmeapi": 3, "remindme-worker": 4}
 
@@ -142,6 +145,13 @@ func sourceAway(t *testing.T, depth int64, f fault) {
 	t.Helper()
 	for name, n := range busySizes {
 		replicas(t, name, n, 2*time.Minute)
+	}
+	// The rates of new pods are too low at first. An outage that begins then keeps them.
+	for _, app := range []string{"remindmeweb", "remindmeapi"} {
+		until(t, "full rates of "+app, lab.RateWindow+scrapeTime+lab.EvaluationInterval+slack, func(ctx context.Context) (bool, string) {
+			sum, _, err := rates(ctx, app)
+			return err == nil && sum > busyRate*940 && sum < busyRate*1060, fmt.Sprint(sum, err)
+		})
 	}
 	sizes := follow(t)
 	answers := readOn(t, depth, depth+1)

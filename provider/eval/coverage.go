@@ -16,7 +16,7 @@ type coverage int
 
 const (
 	unknown   coverage = iota // it does not say, or there is less than before
-	covered                   // as many as before the outage: it scraped all the time, or has caught up
+	covered                   // what there was before the outage: it scraped all the time, or has caught up
 	forgotten                 // it knows nothing of the time before, when it had answered
 )
 

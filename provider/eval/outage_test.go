@@ -59,7 +59,7 @@ func TestWhatFellInAnOutage(t *testing.T) {
 				}
 				want := []string{"sum(queue_00{})"}
 				if tc.value < 20 {
-					want = append(want, `label_replace(count({__name__="queue_00"}) / count({__name__="queue_00"} offset 1m45s), "selector", "0", "", "")`)
+					want = append(want, `label_replace((count({__name__="queue_00"} and {__name__="queue_00"} offset 1m45s) or vector(0)) / count({__name__="queue_00"} offset 1m45s), "selector", "0", "", "")`)
 				}
 				if diff := cmp.Diff(want, evaluate(back)); diff != "" {
 					t.Errorf("asked (-want +got):\n%s", diff)

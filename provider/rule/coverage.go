@@ -14,9 +14,10 @@ import (
 // Coverage is a query for how well a source's samples cover what another query looks
 // at, compared with an earlier time.
 type Coverage struct {
-	// PromQL answers with one element for each selector of which there were samples
-	// at the earlier time and are now. Its value is how many there are in proportion,
-	// 1 where none has been lost.
+	// PromQL answers with one element for each selector of which there were samples at
+	// the earlier time: what part of them there is now, from 0 to 1, as the mean of the
+	// series of then. So neither new series nor series that were young then make up for
+	// what others have lost, and a series that is gone counts as 0.
 	PromQL string
 	// Selectors is how many elements that are if all is known.
 	Selectors int
@@ -94,13 +95,14 @@ func spanOf(selector *parser.VectorSelector, path []parser.Node) (span, error) {
 	return s, nil
 }
 
-// coverage is the proportion of what s sees now to what it saw that long ago.
+// coverage is what part of what s saw that long ago it sees now.
 func (s span) coverage(ago time.Duration) string {
 	now, before := s.String(0), s.String(ago)
 	if s.window == 0 {
-		return fmt.Sprintf("count(%s) / count(%s)", now, before)
+		return fmt.Sprintf("(count(%s and %s) or vector(0)) / count(%s)", now, before, before)
 	}
-	return fmt.Sprintf("sum(count_over_time(%s)) / sum(count_over_time(%s))", now, before)
+	now, before = fmt.Sprintf("count_over_time(%s)", now), fmt.Sprintf("count_over_time(%s)", before)
+	return fmt.Sprintf("(sum(clamp_max(%s / %s, 1)) or vector(0)) / count(%s)", now, before, before)
 }
 
 // String is the selector as it was that long ago, in PromQL.

@@ -15,36 +15,36 @@ func TestCoverageOf(t *testing.T) {
 	}{
 		"a rate": {
 			query: `sum(rate(x{pod=~"a|b"}[1m])) by (pod)`, selectors: 1,
-			want: `label_replace(sum(count_over_time({__name__="x",pod=~"a|b"}[1m])) / sum(count_over_time({__name__="x",pod=~"a|b"}[1m] offset 1m15s)), "selector", "0", "", "")`,
+			want: `label_replace((sum(clamp_max(count_over_time({__name__="x",pod=~"a|b"}[1m]) / count_over_time({__name__="x",pod=~"a|b"}[1m] offset 1m15s), 1)) or vector(0)) / count(count_over_time({__name__="x",pod=~"a|b"}[1m] offset 1m15s)), "selector", "0", "", "")`,
 		},
 		"an instant selector": {
 			query: `max(x)`, selectors: 1,
-			want: `label_replace(count({__name__="x"}) / count({__name__="x"} offset 1m15s), "selector", "0", "", "")`,
+			want: `label_replace((count({__name__="x"} and {__name__="x"} offset 1m15s) or vector(0)) / count({__name__="x"} offset 1m15s), "selector", "0", "", "")`,
 		},
 		"two": {
 			query: `sum(rate(x[1m])) / sum(y)`, selectors: 2,
-			want: `label_replace(sum(count_over_time({__name__="x"}[1m])) / sum(count_over_time({__name__="x"}[1m] offset 1m15s)), "selector", "0", "", "")` +
-				` or label_replace(count({__name__="y"}) / count({__name__="y"} offset 1m15s), "selector", "1", "", "")`,
+			want: `label_replace((sum(clamp_max(count_over_time({__name__="x"}[1m]) / count_over_time({__name__="x"}[1m] offset 1m15s), 1)) or vector(0)) / count(count_over_time({__name__="x"}[1m] offset 1m15s)), "selector", "0", "", "")` +
+				` or label_replace((count({__name__="y"} and {__name__="y"} offset 1m15s) or vector(0)) / count({__name__="y"} offset 1m15s), "selector", "1", "", "")`,
 		},
 		"one, twice": {
 			query: `sum(x) + max(x)`, selectors: 1,
-			want: `label_replace(count({__name__="x"}) / count({__name__="x"} offset 1m15s), "selector", "0", "", "")`,
+			want: `label_replace((count({__name__="x"} and {__name__="x"} offset 1m15s) or vector(0)) / count({__name__="x"} offset 1m15s), "selector", "0", "", "")`,
 		},
 		"an offset": {
 			query: `x offset 5m`, selectors: 1,
-			want: `label_replace(count({__name__="x"} offset 5m) / count({__name__="x"} offset 6m15s), "selector", "0", "", "")`,
+			want: `label_replace((count({__name__="x"} offset 5m and {__name__="x"} offset 6m15s) or vector(0)) / count({__name__="x"} offset 6m15s), "selector", "0", "", "")`,
 		},
 		"a subquery looks back further": {
 			query: `max_over_time(rate(x[1m])[5m:1m] offset 10m)`, selectors: 1,
-			want: `label_replace(sum(count_over_time({__name__="x"}[6m] offset 10m)) / sum(count_over_time({__name__="x"}[6m] offset 11m15s)), "selector", "0", "", "")`,
+			want: `label_replace((sum(clamp_max(count_over_time({__name__="x"}[6m] offset 10m) / count_over_time({__name__="x"}[6m] offset 11m15s), 1)) or vector(0)) / count(count_over_time({__name__="x"}[6m] offset 11m15s)), "selector", "0", "", "")`,
 		},
 		"a subquery of an instant selector": {
 			query: `max_over_time(x[5m:1m])`, selectors: 1,
-			want: `label_replace(sum(count_over_time({__name__="x"}[5m])) / sum(count_over_time({__name__="x"}[5m] offset 1m15s)), "selector", "0", "", "")`,
+			want: `label_replace((sum(clamp_max(count_over_time({__name__="x"}[5m]) / count_over_time({__name__="x"}[5m] offset 1m15s), 1)) or vector(0)) / count(count_over_time({__name__="x"}[5m] offset 1m15s)), "selector", "0", "", "")`,
 		},
 		"modifiers of a rate": {
 			query: `rate({"http.requests"}[1m] anchored)`, selectors: 1,
-			want: `label_replace(sum(count_over_time({__name__="http.requests"}[1m])) / sum(count_over_time({__name__="http.requests"}[1m] offset 1m15s)), "selector", "0", "", "")`,
+			want: `label_replace((sum(clamp_max(count_over_time({__name__="http.requests"}[1m]) / count_over_time({__name__="http.requests"}[1m] offset 1m15s), 1)) or vector(0)) / count(count_over_time({__name__="http.requests"}[1m] offset 1m15s)), "selector", "0", "", "")`,
 		},
 		"no selector":         {query: `vector(1)`, problem: "has no selector"},
 		"a fixed time":        {query: `sum(x) + sum(y @ 5)`, problem: "has a selector at a fixed time (@)"},
