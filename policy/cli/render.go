@@ -49,7 +49,9 @@ func newRender(e *env) *cobra.Command {
 	fs.StringVarP(&o.output, "output", "o", o.output, "Output format: yaml or json.")
 	fs.BoolVar(&o.warningsAsErrors, "warnings-as-errors", o.warningsAsErrors, "Exit with 1 if there are warnings, too.")
 	o.queries.AddFlags(fs)
-	_ = cmd.MarkFlagRequired("filename")
+	if err := cmd.MarkFlagRequired("filename"); err != nil {
+		panic(err) // there is no such flag
+	}
 	complete(cmd, "output", "yaml", "json")
 	return cmd
 }
