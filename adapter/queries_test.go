@@ -73,10 +73,10 @@ func TestQueriesThroughTheParts(t *testing.T) {
 		Metrics: eval.NewMetrics(registry), Interval: time.Hour, Timeout: time.Second, Concurrency: 1, Now: time.Now,
 	})
 	policies := query.NewWatcher(cache.ToListWatcherWithWatchListSemantics(&cache.ListWatch{
-		ListFunc: func(metav1.ListOptions) (runtime.Object, error) {
+		ListWithContextFunc: func(context.Context, metav1.ListOptions) (runtime.Object, error) {
 			return &v1alpha1.AutoscalingPolicyList{Items: []v1alpha1.AutoscalingPolicy{*lagPolicy("shop", 2), *lagPolicy("other", 5)}}, nil
 		},
-		WatchFunc: func(metav1.ListOptions) (watch.Interface, error) { return events, nil },
+		WatchFuncWithContext: func(context.Context, metav1.ListOptions) (watch.Interface, error) { return events, nil },
 	}, listFirst{}), p.queries)
 	ctx, cancel := context.WithCancel(t.Context())
 	var running sync.WaitGroup

@@ -52,7 +52,7 @@ func (s *apiServer) count() int {
 
 func (s *apiServer) listerWatcher() cache.ListerWatcher {
 	return cache.ToListWatcherWithWatchListSemantics(&cache.ListWatch{
-		ListFunc: func(metav1.ListOptions) (runtime.Object, error) {
+		ListWithContextFunc: func(context.Context, metav1.ListOptions) (runtime.Object, error) {
 			s.mu.Lock()
 			defer s.mu.Unlock()
 			s.lists++
@@ -61,7 +61,7 @@ func (s *apiServer) listerWatcher() cache.ListerWatcher {
 			}
 			return &v1alpha1.AutoscalingPolicyList{ListMeta: metav1.ListMeta{ResourceVersion: "1"}, Items: s.items}, nil
 		},
-		WatchFunc: func(metav1.ListOptions) (watch.Interface, error) {
+		WatchFuncWithContext: func(context.Context, metav1.ListOptions) (watch.Interface, error) {
 			s.mu.Lock()
 			defer s.mu.Unlock()
 			if s.refuse != nil {

@@ -60,7 +60,7 @@ func (d *demo) scrapeQueue(ctx context.Context, yes bool) error {
 		return err
 	}
 	if len(list.Items) == 0 {
-		return errors.New("Remind Me's queue has no pod")
+		return errors.New("the queue of Remind Me has no pod")
 	}
 	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{"annotations": map[string]string{scrape: fmt.Sprint(yes)}}})
 	if err != nil {

@@ -18,7 +18,8 @@ func TestClaims(t *testing.T) {
 	a, b := types.NamespacedName{Namespace: "shop", Name: "a"}, types.NamespacedName{Namespace: "shop", Name: "b"}
 	one, two := newTarget("shop", "apps/v1", "Deployment", "web"), newTarget("shop", "apps/v1", "Deployment", "api")
 	var c claims
-	if !c.take(one, a) || !c.take(one, a) || c.take(one, b) || !c.take(two, b) {
+	first, again := c.take(one, a), c.take(one, a)
+	if !first || !again || c.take(one, b) || !c.take(two, b) {
 		t.Error("a claim is its holder's, again and again, and nobody else's")
 	}
 	if holder, held := c.holder(one); !held || holder != a {

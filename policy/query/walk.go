@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql/parser"
 )
@@ -171,7 +172,7 @@ func (w *walker) when(e parser.Expr, timestamp *int64, startOrEnd parser.ItemTyp
 
 // matcher checks one that the user wrote.
 func (w *walker) matcher(m *labels.Matcher) {
-	if strings.HasPrefix(m.Name, "__") && m.Name != labels.MetricName {
+	if strings.HasPrefix(m.Name, "__") && m.Name != model.MetricNameLabel {
 		// Some sources choose tenants, shards or another language by such labels.
 		w.problems.add("write it without", "the label %s is the source's own", clip(m.Name))
 	}
