@@ -137,8 +137,8 @@ func TestP1Restored(t *testing.T) {
 			t.Errorf("%s: the HPA was replaced", name)
 		}
 	}
-	// Alone, without the source or the value that would go with it.
-	want := []string{"/spec/metrics/0/external/target/type", "/spec/metrics/0/type"}
+	// Alone, without the source that would go with it.
+	want := []string{"/spec/metrics/0/type"}
 	if !slices.Equal(refused, want) {
 		t.Errorf("the API server refuses the edits %v, want %v", refused, want)
 	}
