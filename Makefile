@@ -50,11 +50,12 @@ e2e: build tools ## End-to-end tests, on local clusters side by side; ARGS='-tes
 		'scaling' "$(E2E) -test.run '^Test[123]'" \
 		'outages' "$(E2E) -test.run '^Test4SourceAway'" \
 		'the rest' "$(E2E) -test.skip '^Test[1234]'" \
-		'policies' "$(POLICIES)" \
 		'cluster, node, a proxy' "go test -count=1 -tags e2e ./hack/cmd/cluster; \
 			bin/cluster exec -- bin/cluster.test -test.v -test.timeout 10m; \
 			bin/cluster exec -- bin/node.test -test.v -test.timeout 10m -test.run E2E; \
-			$(E2E) -test.run '^Test4HungInFront'")
+			$(E2E) -test.run '^Test4HungInFront'"; hack/together.sh \
+		'policies' "$(POLICIES) -test.skip '^TestP[2567]'" \
+		'policies, faults' "$(POLICIES) -test.run '^TestP[2567]'")
 
 .PHONY: soak
 soak: build tools ## Kill loadline-policy at random points of 100 policies' lives; ARGS=-seeds=1000 for more
