@@ -11,7 +11,6 @@ import (
 
 	"github.com/loadline/loadline/policy/api/v1alpha1"
 	"github.com/loadline/loadline/policy/convert"
-	"github.com/loadline/loadline/policy/decide"
 )
 
 type autoscaleOptions struct {
@@ -107,7 +106,7 @@ func (e *env) autoscale(ctx context.Context, o *autoscaleOptions, args, given []
 	}
 	for _, m := range all {
 		if m.hpa != "" {
-			fmt.Fprintf(e.ErrOut, "note: Loadline takes the HPA %s over when that says so: kubectl annotate hpa %s %s=%s\n", m.hpa, m.hpa, decide.AdoptAnnotation, m.policy.Name)
+			fmt.Fprintln(e.ErrOut, m.note())
 		}
 	}
 	return nil

@@ -9,6 +9,7 @@ import (
 
 	"github.com/loadline/loadline/policy/api/v1alpha1"
 	"github.com/loadline/loadline/policy/convert"
+	"github.com/loadline/loadline/policy/decide"
 	"github.com/loadline/loadline/policy/hpa"
 	"github.com/loadline/loadline/policy/manifest"
 )
@@ -32,6 +33,15 @@ func (m draft) findings() []finding {
 		found = append(found, f)
 	}
 	return found
+}
+
+// note says what has to be done so that the HPA becomes the policy's.
+func (m draft) note() string {
+	in := ""
+	if m.policy.Namespace != "" {
+		in = "-n " + m.policy.Namespace + " "
+	}
+	return fmt.Sprintf("note: Loadline takes the HPA %s over when that says so: kubectl %sannotate hpa %s %s=%s", m.hpa, in, m.hpa, decide.AdoptAnnotation, m.policy.Name)
 }
 
 // drafts makes the policies that were asked for, by one of the three ways to ask.

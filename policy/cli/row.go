@@ -13,6 +13,7 @@ import (
 
 	"github.com/loadline/loadline/policy/api/v1alpha1"
 	"github.com/loadline/loadline/policy/decide"
+	"github.com/loadline/loadline/policy/floor"
 	"github.com/loadline/loadline/policy/hpa"
 )
 
@@ -65,7 +66,10 @@ func newRow(p *v1alpha1.AutoscalingPolicy, live *autoscalingv2.HorizontalPodAuto
 	// Another's HPA of the same name says nothing about the policy.
 	if live != nil && (live.Labels[hpa.PolicyLabel] == p.Name || live.Annotations[hpa.PolicyUIDAnnotation] == string(p.UID)) {
 		r.EffectiveMin = ptr.To(ptr.Deref(live.Spec.MinReplicas, 1))
-		r.Replicas, r.DesiredReplicas = ptr.To(live.Status.CurrentReplicas), ptr.To(live.Status.DesiredReplicas)
+		// Before it has read the target's size, the HPA's status says 0.
+		if able := floor.Condition(live, autoscalingv2.AbleToScale); able != nil && able.Reason != "FailedGetScale" {
+			r.Replicas, r.DesiredReplicas = ptr.To(live.Status.CurrentReplicas), ptr.To(live.Status.DesiredReplicas)
+		}
 		for _, reading := range decide.Readings(p, live) {
 			m := metric{Objective: reading.Objective, Target: reading.Target}
 			if reading.Current != "" {
@@ -90,23 +94,13 @@ func newRow(p *v1alpha1.AutoscalingPolicy, live *autoscalingv2.HorizontalPodAuto
 	return r
 }
 
-// remarks are the conditions that are not as one would wish, Ready first. Ready itself
-// is one where its message says more than that all is well.
+// remarks are the conditions that are not as one would wish, Ready first.
 func remarks(conditions []metav1.Condition) []remark {
 	var found []remark
-	for _, of := range []struct {
-		name string
-		good metav1.ConditionStatus
-	}{
-		{v1alpha1.Ready, metav1.ConditionTrue}, {v1alpha1.Conflict, metav1.ConditionFalse}, {v1alpha1.MetricsAvailable, metav1.ConditionTrue},
-		{v1alpha1.ScalingLimited, metav1.ConditionFalse}, {v1alpha1.Held, metav1.ConditionFalse},
-	} {
-		c := meta.FindStatusCondition(conditions, of.name)
+	for _, of := range []string{v1alpha1.Ready, v1alpha1.Conflict, v1alpha1.MetricsAvailable, v1alpha1.ScalingLimited, v1alpha1.Held} {
+		c := meta.FindStatusCondition(conditions, of)
 		switch {
-		case c == nil, c.Status == of.good && c.Reason != decide.AtZero:
-			continue
-		// The pace limits for a moment at nearly every change.
-		case c.Type == v1alpha1.ScalingLimited && c.Reason != decide.AtMax:
+		case c == nil, !remarkable(c):
 			continue
 		// One cause has one line.
 		case slices.ContainsFunc(found, func(r remark) bool { return r.Message == c.Message }):
@@ -115,6 +109,21 @@ func remarks(conditions []metav1.Condition) []remark {
 		found = append(found, remark{c.Type, c.Reason, c.Message})
 	}
 	return found
+}
+
+// remarkable says whether somebody should know about a condition. What is not known yet
+// will be soon; only Ready says why not.
+func remarkable(c *metav1.Condition) bool {
+	switch c.Type {
+	case v1alpha1.Ready:
+		return c.Status != metav1.ConditionTrue || c.Reason == decide.AtZero
+	case v1alpha1.MetricsAvailable:
+		return c.Status == metav1.ConditionFalse
+	case v1alpha1.ScalingLimited:
+		// The pace limits for a moment at nearly every change.
+		return c.Status == metav1.ConditionTrue && c.Reason == decide.AtMax
+	}
+	return c.Status == metav1.ConditionTrue
 }
 
 // cells are the columns of a row, see header.

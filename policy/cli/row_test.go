@@ -46,6 +46,7 @@ func sound(t *testing.T) (*v1alpha1.AutoscalingPolicy, *autoscalingv2.Horizontal
 	}
 	live.Status = autoscalingv2.HorizontalPodAutoscalerStatus{
 		CurrentReplicas: 3, DesiredReplicas: 3,
+		Conditions: []autoscalingv2.HorizontalPodAutoscalerCondition{{Type: autoscalingv2.AbleToScale, Status: "True", Reason: "ReadyForNewScale"}},
 		CurrentMetrics: []autoscalingv2.MetricStatus{
 			{Type: autoscalingv2.PodsMetricSourceType, Pods: &autoscalingv2.PodsMetricStatus{
 				Metric: live.Spec.Metrics[0].Pods.Metric, Current: autoscalingv2.MetricValueStatus{AverageValue: ptr.To(resource.MustParse("42500m"))},
@@ -127,6 +128,22 @@ func TestTable(t *testing.T) {
 			},
 			"web   Deployment/web-d   2   6   3   42.5/50 requestRate, 0/10 queue reminders   DryRun\n" +
 				"  web: Ready: nothing is written\n  web: Plan: spec.maxReplicas: 6, now 5\n", false,
+		},
+		"an HPA that nobody has looked at has no size, which is no 0": {
+			func(p *policy, h **scaler) {
+				(*h).Status = autoscalingv2.HorizontalPodAutoscalerStatus{}
+				set(p, v1alpha1.MetricsAvailable, metav1.ConditionUnknown, decide.NotKnown, "not yet")
+			},
+			"web   Deployment/web-d   2   6   <none>   ?/50 requestRate, ?/10 queue reminders   Enforced\n", true,
+		},
+		"a target that cannot be read has none either": {
+			func(p *policy, h **scaler) {
+				(*h).Status.CurrentReplicas = 0
+				(*h).Status.Conditions[0] = autoscalingv2.HorizontalPodAutoscalerCondition{Type: autoscalingv2.AbleToScale, Status: "False", Reason: "FailedGetScale"}
+				set(p, v1alpha1.Ready, metav1.ConditionFalse, decide.NotFound, "there is no Deployment")
+			},
+			"web   Deployment/web-d   2   6   <none>   42.5/50 requestRate, 0/10 queue reminders   Enforced\n" +
+				"  web: Ready: there is no Deployment\n", false,
 		},
 		"nobody has looked at it": {
 			func(p *policy, h **scaler) { p.Status, *h = v1alpha1.AutoscalingPolicyStatus{}, nil },

@@ -100,7 +100,7 @@ func unhold(free *autoscalingv2.HorizontalPodAutoscaler) string {
 // stays says why an HPA's minimum stays, and how to lower it.
 func stays(h *autoscalingv2.HorizontalPodAutoscaler, why string) string {
 	min := ptr.Deref(h.Spec.MinReplicas, 1)
-	return fmt.Sprintf("it keeps its spec, and min %d, as %s. Later: kubectl patch hpa %s -p '{\"spec\":{\"minReplicas\":%d}}'", min, why, h.Name, writtenMin(h, min))
+	return fmt.Sprintf("it keeps its spec, and min %d, as %s. Later: kubectl -n %s patch hpa %s -p '{\"spec\":{\"minReplicas\":%d}}'", min, why, h.Namespace, h.Name, writtenMin(h, min))
 }
 
 func frozen(r *autoscalingv2.HPAScalingRules) bool {
