@@ -350,3 +350,30 @@ func TestNoForceOnCreation(t *testing.T) {
 		t.Errorf("of one that was read: %v", err)
 	}
 }
+
+// In mode DryRun the API server is asked once for each spec, and nothing is stored but
+// the status, which has its words.
+func TestDryRun(t *testing.T) {
+	for name, refusal := range map[string]error{"taken": nil, "refused": apierrors.NewForbidden(hpas, "web", errors.New("not by you"))} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, newPolicy(func(p *v1alpha1.AutoscalingPolicy) { p.Spec.Mode = v1alpha1.DryRun }))
+			asked := 0
+			w.fault = func(_ int, write string) fault {
+				if write != "try" {
+					return fault{}
+				}
+				asked++
+				return fault{err: refusal}
+			}
+			w.settle(t)
+			var stored autoscalingv2.HorizontalPodAutoscalerList
+			if err := w.client.List(t.Context(), &stored); err != nil || len(stored.Items) > 0 || asked != 1 {
+				t.Errorf("%d HPAs stored, the API server asked %d times, %v", len(stored.Items), asked, err)
+			}
+			plan := strings.Join(w.policy(t).Status.Plan, "\n")
+			if !strings.Contains(plan, "create the HPA web") || strings.Contains(plan, "not by you") != (refusal != nil) {
+				t.Errorf("plan:\n%s", plan)
+			}
+		})
+	}
+}

@@ -104,6 +104,9 @@ func (w *world) faults() interceptor.Funcs {
 	}
 	return interceptor.Funcs{
 		Apply: func(ctx context.Context, c client.WithWatch, o runtime.ApplyConfiguration, opts ...client.ApplyOption) error {
+			if o := (&client.ApplyOptions{}).ApplyOptions(opts); len(o.DryRun) > 0 { // which the fake does not look at
+				return write("try", func() error { return nil })
+			}
 			return write("apply", func() error { return c.Apply(ctx, o, opts...) })
 		},
 		Patch: func(ctx context.Context, c client.WithWatch, o client.Object, p client.Patch, opts ...client.PatchOption) error {
