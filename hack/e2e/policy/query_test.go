@@ -4,7 +4,6 @@ package policy
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -15,7 +14,8 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/resource"
-	externalv1beta1 "k8s.io/metrics/pkg/apis/external_metrics/v1beta1"
+	"k8s.io/apimachinery/pkg/labels"
+	externalclient "k8s.io/metrics/pkg/client/external_metrics"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/loadline/loadline/hack/lab"
@@ -61,15 +61,17 @@ func export(t *testing.T, namespace, name string, replicas int) {
 	must(t, system.Available(t.Context(), namespace, name, time.Minute))
 }
 
-// read asks for an external metric as the HPA controller does. It returns the values
-// in thousandths.
-func read(ctx context.Context, namespace, metric string) ([]int64, error) {
-	body, err := system.Raw(ctx, "/apis/external.metrics.k8s.io/v1beta1/namespaces/"+namespace+"/"+metric)
+// read asks for an external metric as the HPA controller does, with its client. It
+// returns the values in thousandths.
+func read(_ context.Context, namespace, metric string) ([]int64, error) {
+	config := system.Cluster.RESTConfig()
+	config.Timeout = 5 * time.Second // the client takes no context
+	c, err := externalclient.NewForConfig(config)
 	if err != nil {
 		return nil, err
 	}
-	var list externalv1beta1.ExternalMetricValueList
-	if err := json.Unmarshal(body, &list); err != nil {
+	list, err := c.NamespacedMetrics(namespace).List(metric, labels.Everything())
+	if err != nil {
 		return nil, err
 	}
 	var values []int64
