@@ -84,8 +84,11 @@ func scalerLines(history []Observation, i, width int) []string {
 	})
 	ready := of(func(s Scaler) float64 { return float64(s.Ready) })
 	value := "no value"
-	if s.Known {
+	switch {
+	case s.Known:
 		value = s.compared()
+	case s.condition(active).True: // it only moved the size into its bounds
+		value = "not read at the last look"
 	}
 	floors := of(func(s Scaler) float64 { return float64(s.Min) })
 	replicas := fmt.Sprintf("%d ready, %d wanted (%d-%d)", s.Ready, s.Desired, s.Policy.Min, s.Max)

@@ -65,6 +65,7 @@ func risingStory() ([]Observation, []Event) {
 			s.Policy.Conditions = []Condition{{"Held", true, "Releasing", "min 4 is lowered step by step (schedule/rush has ended)"}}
 		case i >= 20:
 			s.Min, s.Desired, s.Replicas, s.Ready = 4, 4, 4, min(4, 2+int32(i-20)/4)
+			s.Known, s.Conditions = i >= 40, []Condition{{Type: active, True: true, Reason: "ValidMetricFound"}}
 			s.Policy.Floors = []Floor{{Owner: "schedule/rush", Value: 4, Until: noon.Add(time.Minute)}}
 			s.Policy.Conditions = []Condition{{"Held", true, "Schedule", "min 4 until 12:01 by schedule rush"}}
 		}
@@ -88,6 +89,7 @@ func TestFrame(t *testing.T) {
 		"large":  {history, events, Size{120, 40}},
 		"low":    {history, events, Size{80, 8}},
 		"narrow": {history, events, Size{30, 16}},
+		"unread": {rising[:40], rises[:len(rises)-1], Size{80, 24}},
 		"rising": {rising[:50], rises[:len(rises)-1], Size{80, 24}},
 		"left":   {rising, rises, Size{160, 24}},
 	}

@@ -11,6 +11,9 @@ import (
 	"github.com/loadline/loadline/policy/decide"
 )
 
+// active is the type of the condition by which an HPA says whether it reads its metrics.
+const active = "ScalingActive"
+
 // Event is something that happened, in words.
 type Event struct {
 	At   time.Duration
@@ -77,7 +80,6 @@ func (s Script) announce(now Observation) []string {
 func tellScaler(old, now Scaler, say func(string, ...any)) {
 	// A look that only moves the size into its bounds reads no metric, and says nothing
 	// about it either.
-	const active = "ScalingActive"
 	lost := !now.Known && old.Known && !now.condition(active).True
 	switch {
 	case now.Known && !old.Known && !old.condition(active).True:
