@@ -66,9 +66,8 @@ func newRow(p *v1alpha1.AutoscalingPolicy, live *autoscalingv2.HorizontalPodAuto
 	// Another's HPA of the same name says nothing about the policy.
 	if live != nil && (live.Labels[hpa.PolicyLabel] == p.Name || live.Annotations[hpa.PolicyUIDAnnotation] == string(p.UID)) {
 		r.EffectiveMin = ptr.To(ptr.Deref(live.Spec.MinReplicas, 1))
-		// Before it has read the target's size, the HPA's status says 0.
-		if able := floor.Condition(live, autoscalingv2.AbleToScale); able != nil && able.Reason != "FailedGetScale" {
-			r.Replicas, r.DesiredReplicas = ptr.To(live.Status.CurrentReplicas), ptr.To(live.Status.DesiredReplicas)
+		if r.Replicas = floor.Size(live); r.Replicas != nil {
+			r.DesiredReplicas = ptr.To(live.Status.DesiredReplicas)
 		}
 		for _, reading := range decide.Readings(p, live) {
 			m := metric{Objective: reading.Objective, Target: reading.Target}

@@ -80,7 +80,7 @@ func (d *decision) status() *v1alpha1.AutoscalingPolicyStatus {
 	}
 	s.Replicas, s.Metric = nil, ""
 	if ours(d.Snapshot) {
-		s.Replicas = ptr.To(d.Live.Status.CurrentReplicas)
+		s.Replicas = floor.Size(d.Live)
 		s.Metric = d.metric()
 	}
 	d.conditions(s)

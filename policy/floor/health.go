@@ -108,6 +108,16 @@ func Condition(h *autoscalingv2.HorizontalPodAutoscaler, of autoscalingv2.Horizo
 	return nil
 }
 
+// Size is the size of its target as an HPA read it in its last sync; nil where it could
+// not or has not looked yet, when its status says 0 or what once was.
+func Size(live *autoscalingv2.HorizontalPodAutoscaler) *int32 {
+	if able := Condition(live, autoscalingv2.AbleToScale); able == nil || able.Reason == "FailedGetScale" {
+		return nil
+	}
+	size := live.Status.CurrentReplicas
+	return &size
+}
+
 // aboutMetrics says whether a reason for ScalingActive=False is that metrics cannot be
 // read. The others are about the target's selector.
 func aboutMetrics(reason string) bool {

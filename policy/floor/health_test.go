@@ -164,3 +164,29 @@ func TestCurrent(t *testing.T) {
 		})
 	}
 }
+
+// A size that was not read is none, and no 0.
+func TestSize(t *testing.T) {
+	able := func(status corev1.ConditionStatus, reason string) []autoscalingv2.HorizontalPodAutoscalerCondition {
+		return []autoscalingv2.HorizontalPodAutoscalerCondition{{Type: autoscalingv2.AbleToScale, Status: status, Reason: reason}}
+	}
+	for name, tc := range map[string]struct {
+		conditions []autoscalingv2.HorizontalPodAutoscalerCondition
+		current    int32
+		want       *int32
+	}{
+		"never looked at":            {nil, 0, nil},
+		"read":                       {able("True", "ReadyForNewScale"), 3, ptr.To[int32](3)},
+		"read, and set to 0":         {able("True", "SucceededGetScale"), 0, ptr.To[int32](0)},
+		"read, and could not be set": {able("False", "FailedUpdateScale"), 3, ptr.To[int32](3)},
+		"not read, and 3 once":       {able("False", "FailedGetScale"), 3, nil},
+		"not read, and never before": {able("False", "FailedGetScale"), 0, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := &autoscalingv2.HorizontalPodAutoscaler{Status: autoscalingv2.HorizontalPodAutoscalerStatus{Conditions: tc.conditions, CurrentReplicas: tc.current}}
+			if diff := cmp.Diff(tc.want, Size(h)); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
