@@ -5,6 +5,7 @@ package policy
 import (
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 
 	"github.com/loadline/loadline/policy/api/v1alpha1"
+	"github.com/loadline/loadline/policy/decide"
 	"github.com/loadline/loadline/policy/hpa"
 )
 
@@ -70,6 +72,8 @@ func TestP1Lifecycle(t *testing.T) {
 		}
 	}
 
+	dryRun(t, stored)
+
 	must(t, kube.Delete(t.Context(), stored))
 	gone(t, ns, "web")
 
@@ -91,6 +95,25 @@ func TestP1Lifecycle(t *testing.T) {
 		return len(h.Labels)+len(h.Annotations)+len(h.OwnerReferences)+len(ours) == 0 && h.UID == orphan.UID,
 			fmt.Sprintf("labels %v, annotations %v, owners %v, fields %v", h.Labels, h.Annotations, h.OwnerReferences, ours)
 	})
+}
+
+// dryRun changes a policy's max in mode DryRun, which is only said, and then has it done.
+func dryRun(t *testing.T, p *v1alpha1.AutoscalingPolicy) {
+	t.Helper()
+	before, err := getHPA(t.Context(), p.Namespace, p.Name)
+	must(t, err)
+	edit(t, p, func(p *v1alpha1.AutoscalingPolicy) { p.Spec.Mode, p.Spec.Replicas.Max = v1alpha1.DryRun, 8 })
+	until(t, "what would be done", soon, func(ctx context.Context) (bool, string) {
+		p, err := getPolicy(ctx, p.Namespace, p.Name)
+		if err != nil {
+			return false, err.Error()
+		}
+		plan := strings.Join(p.Status.Plan, "; ")
+		return p.Status.State == decide.StateDryRun && strings.Contains(plan, "change spec.maxReplicas"), p.Status.State + ": " + plan
+	})
+	unchanged(t, before)
+	edit(t, p, func(p *v1alpha1.AutoscalingPolicy) { p.Spec.Mode = v1alpha1.Enforce })
+	built(t, p.Namespace, p.Name)
 }
 
 // gone waits until the garbage collector has taken an HPA. To begin with it does not
