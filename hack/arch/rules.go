@@ -65,7 +65,7 @@ func Loadline() Rules {
 				Why: "it follows one kind with client-go, and has no manager",
 			},
 			{
-				From: []string{"policy/api", "policy/hpa", "policy/convert", "policy/schedule", "policy/floor", "policy/query", "policy/decide"},
+				From: []string{"policy/api", "policy/hpa", "policy/convert", "policy/manifest", "policy/schedule", "policy/floor", "policy/query", "policy/decide"},
 				Not:  []string{"k8s.io/client-go", "k8s.io/apiserver", "sigs.k8s.io/controller-runtime"},
 				Why:  "it decides purely, from values: whoever needs a client hands the answer in, so that it is tested without a cluster",
 			},
