@@ -70,6 +70,8 @@ func TestRises(t *testing.T) {
 		edit(&r)
 		return r
 	}
+	tardy := but(web, 100, 150, func(s *Scaler) { *s = held(web, 2, "") })
+	tardy[8].Scalers[0] = held(web, 4, "schedule/rush")
 	unheld := func(s *Scaler) { s.Min, s.Policy.Floors = 2, nil }
 	tests := map[string]struct {
 		history []Observation
@@ -84,7 +86,7 @@ func TestRises(t *testing.T) {
 		}},
 		"no schedule": {but(web, 100, 212, func(s *Scaler) { *s = held(web, 2, "") }), []Rise{
 			{Raise: rushed.Raise, Mins: []int32{2}, Raised: -1, Ready: -1, Lowered: -1, Gone: -1}, fellBack}},
-		"only after its time": {but(web, 100, 150, unheld), []Rise{
+		"only after its time": {tardy, []Rise{
 			{Raise: rushed.Raise, Mins: []int32{2, 4, 2}, Raised: -1, Ready: -1, Lowered: -1, Gone: -1}, fellBack}},
 		"another's floor": {but(web, 100, 212, func(s *Scaler) { s.Policy.Floors = nil }), []Rise{
 			{Raise: rushed.Raise, Mins: []int32{2, 4, 2}, Raised: -1, Ready: -1, Lowered: -1, Gone: -1}, fellBack}},
@@ -98,6 +100,9 @@ func TestRises(t *testing.T) {
 			})}},
 		"not kept": {but(web, 148, 148, unheld), []Rise{with(rushed, func(r *Rise) {
 			r.Mins, r.Wrong = []int32{2, 4, 2, 4, 2}, "its minimum fell to 2 while the cause was there"
+		}), fellBack}},
+		"gone for good": {but(web, 148, 212, func(s *Scaler) { *s = held(web, 2, "") }), []Rise{with(rushed, func(r *Rise) {
+			r.Wrong, r.Lowered, r.Gone = "its minimum fell to 2 while the cause was there", 1*s, 1*s
 		}), fellBack}},
 		"pods too late": {but(worker, 148, 148, func(s *Scaler) { s.Ready = 2 }), []Rise{rushed, with(fellBack, func(r *Rise) { r.Ready = -1 })}},
 		"never lowered": {but(worker, 151, 212, func(s *Scaler) { *s = held(worker, 3, "fallback") }), []Rise{rushed, with(fellBack, func(r *Rise) {

@@ -68,6 +68,7 @@ func TestNext(t *testing.T) {
 		"fallback":                        {[]Observation{at(0, Lost, held(worker, 3, "fallback"))}, Back},
 		"no fallback for too long":        {[]Observation{at(0, Lost, held(worker, 2, "")), at(93, Lost, held(worker, 2, ""))}, Back},
 		"a floor is left":                 {[]Observation{at(200, Back, held(worker, 3, "fallback"), held(web, 2, ""))}, Back},
+		"a floor that no pod follows":     {[]Observation{at(200, Back, raised(scaler(worker, 2, 2, 2), 3, "fallback"))}, Back},
 		"a replica is left":               {[]Observation{at(200, Back, scaler(worker, 2, 3, 3))}, Back},
 		"the schedule is still ahead":     {[]Observation{scheduled(at(100, Back, low), 60, 120)}, Back},
 		"no floor is left":                {[]Observation{scheduled(at(120, Back, low), 60, 120)}, Done},

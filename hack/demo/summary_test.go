@@ -47,6 +47,8 @@ func TestSummarize(t *testing.T) {
 		"no step":   {perfect()[:1], nil},
 		"perfect":   {perfect(), []Reaction{up, {"web", Down, []int32{6, 3, 2}, 2, "75 a pod, target 20", 15 * s, 32 * s, reasons("ScaleDownLimit", "TooFewReplicas")}}},
 		"cut short": {perfect()[:6], []Reaction{up}},
+		"down only with the floors": {append(perfect()[:8:8], at(80, Lost, scaler("web", 2, 2, 2))), []Reaction{up,
+			{"web", Down, []int32{6, 3}, 2, "75 a pod, target 20", 15 * s, -1, reasons("ScaleDownLimit")}}},
 		"never ready": {perfect()[:4], []Reaction{
 			{"web", Up, []int32{2, 4, 6}, 6, "75 a pod, target 20", 4 * s, -1, reasons("TooManyReplicas")}}},
 		"nothing happens": {[]Observation{at(0, Up, scaler("web", 2, 2, 2)), at(75, Hold, scaler("web", 2, 2, 2)), at(80, Down, scaler("web", 2, 2, 2)), at(90, Down, scaler("web", 2, 2, 2))},
