@@ -144,11 +144,12 @@ func (r *reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	}
 }
 
-// jitter adds up to a tenth, so that what was put off at once does not come back at
-// once. It never makes a time come early: a floor would not have ended yet.
+// jitter adds up to a tenth and a second at most, so that what was put off at once does
+// not come back at once. It never makes a time come early: a floor would not have ended
+// yet. And hardly late: a schedule is to begin when it says.
 func jitter(d time.Duration) time.Duration {
 	if d <= 0 {
 		return 0
 	}
-	return d + rand.N(d/10+1)
+	return d + rand.N(min(d/10, time.Second)+1)
 }

@@ -89,7 +89,8 @@ func number(q *resource.Quantity) (string, float64) {
 	if c.MilliValue()%1000 == 0 {
 		return c.String(), f
 	}
-	return strconv.FormatFloat(f, 'f', -1, 64), f
+	// Not f, which can be a hair beside its thousandths.
+	return strconv.FormatFloat(float64(c.MilliValue())/1000, 'f', -1, 64), f
 }
 
 // targetOf returns a metric's target.
