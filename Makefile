@@ -55,7 +55,8 @@ e2e: build tools ## End-to-end tests, on local clusters side by side; ARGS='-tes
 			bin/cluster exec -- bin/node.test -test.v -test.timeout 10m -test.run E2E; \
 			$(E2E) -test.run '^Test4HungInFront'"; hack/together.sh \
 		'policies' "$(POLICIES) -test.skip '^TestP[2567]'" \
-		'policies, faults' "$(POLICIES) -test.run '^TestP[2567]'")
+		'policies, faults' "$(POLICIES) -test.run '^TestP[267]'" \
+		'policies, many' "$(POLICIES) -test.run '^TestP5'")
 
 .PHONY: soak
 soak: build tools ## Kill loadline-policy at random points of 100 policies' lives; ARGS=-seeds=1000 for more
