@@ -100,6 +100,7 @@ func TestAdoption(t *testing.T) {
 		live   *autoscalingv2.HorizontalPodAutoscaler
 		adopt  string
 		label  string
+		owner  string
 		reason string
 	}{
 		"not asked":              {live: foreign(people), reason: ForeignHPA},
@@ -111,6 +112,7 @@ func TestAdoption(t *testing.T) {
 		"updated by Helm":        {live: foreign(entry("helm", metav1.ManagedFieldsOperationUpdate)), adopt: "web", reason: FieldOwner},
 		"updated by Argo CD":     {live: foreign(entry("argocd-controller", metav1.ManagedFieldsOperationUpdate)), adopt: "web", reason: FieldOwner},
 		"marked by Argo CD":      {live: foreign(people), adopt: "web", label: "argocd.argoproj.io/instance", reason: FieldOwner},
+		"another's":              {live: foreign(people), adopt: "web", owner: "ScaledObject", reason: FieldOwner},
 		"its owners are unknown": {live: foreign(), adopt: "web", reason: FieldOwner},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -119,6 +121,9 @@ func TestAdoption(t *testing.T) {
 			before := *w.live.Spec.DeepCopy()
 			if tc.adopt != "" {
 				w.live.Annotations[AdoptAnnotation] = tc.adopt
+			}
+			if tc.owner != "" {
+				w.live.OwnerReferences = []metav1.OwnerReference{{APIVersion: "keda.sh/v1alpha1", Kind: tc.owner, Name: "x", UID: "1", Controller: ptr.To(true)}}
 			}
 			if tc.label != "" {
 				w.live.Labels = map[string]string{tc.label: "web"}
@@ -165,6 +170,8 @@ func TestRelease(t *testing.T) {
 		"Delete, asked for":       {left: true, policy: v1alpha1.Delete, annotation: ReleaseKeep, metrics: good, min: 2, gone: true},
 		"paused":                  {policy: v1alpha1.Delete, metrics: good, min: 5},
 		"paused, asked for":       {policy: v1alpha1.Delete, annotation: ReleaseKeep, metrics: good, min: 2, gone: true},
+		"paused, asked for in words that we do not know": {policy: v1alpha1.Delete, annotation: "Restore", adopted: true, metrics: good, min: 5},
+		"Delete, asked for in words that we do not know": {left: true, policy: v1alpha1.Delete, annotation: "no", metrics: good, min: 5},
 		"paused, asked for, in a fallback": {
 			policy: v1alpha1.Delete, annotation: ReleaseKeep, metrics: good, min: 5, gone: true,
 			edit: func(p *v1alpha1.AutoscalingPolicy) { p.Status.Conditions[3].Reason = HeldByFallback },

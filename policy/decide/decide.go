@@ -1,6 +1,7 @@
 package decide
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
@@ -19,7 +20,7 @@ func Decide(s Snapshot) Plan {
 		return abandoned(s)
 	case s.Policy.DeletionTimestamp != nil:
 		return Plan{} // garbage collection takes the HPA, or it is abandoned soon
-	case ours(s) && s.Policy.Spec.Mode == v1alpha1.Paused && s.Live.Annotations[ReleaseAnnotation] != "":
+	case ours(s) && s.Policy.Spec.Mode == v1alpha1.Paused && asked(s.Live) != "":
 		return release(s)
 	}
 	d := begin(s)
@@ -152,6 +153,9 @@ func (d *decision) pause() {
 	if d.Live == nil {
 		d.ready.message = "there is no HPA, and none is made. Set mode to Enforce to go on"
 		return
+	}
+	if wrong := d.Live.Annotations[ReleaseAnnotation]; wrong != "" && !d.adopt {
+		d.ready.message = fmt.Sprintf("the HPA's annotation %s=%s says neither %s nor %s; ", ReleaseAnnotation, wrong, ReleaseKeep, ReleaseRestore) + d.ready.message
 	}
 	if d.adopt {
 		d.ready.message = "the HPA is taken over when mode is Enforce; until then it goes on as it is"

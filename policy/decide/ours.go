@@ -7,6 +7,7 @@ import (
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 
 	"github.com/loadline/loadline/policy/api/v1alpha1"
 	"github.com/loadline/loadline/policy/hpa"
@@ -108,6 +109,11 @@ func continuing(live *autoscalingv2.HorizontalPodAutoscaler) string {
 			return strings.HasPrefix(strings.ToLower(m.Manager), p)
 		}) {
 			return fmt.Sprintf("%s (field manager, %s)", m.Manager, strings.ToLower(string(m.Operation)))
+		}
+	}
+	for _, owner := range live.OwnerReferences {
+		if ptr.Deref(owner.Controller, false) && !isOwner(owner) {
+			return fmt.Sprintf("its owner, the %s %s", owner.Kind, owner.Name)
 		}
 	}
 	for _, marks := range []map[string]string{live.Labels, live.Annotations} {

@@ -1,6 +1,7 @@
 package decide
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -21,23 +22,33 @@ func abandoned(s Snapshot) Plan {
 	if !ours(s) || s.Live.DeletionTimestamp != nil {
 		return Plan{}
 	}
-	if s.Live.Annotations[ReleaseAnnotation] == "" && slices.ContainsFunc(s.Live.OwnerReferences, isOwner) {
+	if asked(s.Live) == "" && slices.ContainsFunc(s.Live.OwnerReferences, isOwner) {
 		return Plan{}
 	}
 	return release(s)
 }
 
+// asked is how an HPA's annotation asks to be let go; empty where it does not, or in
+// words that we do not know: to let go cannot be undone.
+func asked(live *autoscalingv2.HorizontalPodAutoscaler) string {
+	switch how := live.Annotations[ReleaseAnnotation]; how {
+	case ReleaseKeep, ReleaseRestore:
+		return how
+	}
+	return ""
+}
+
 // release lets an HPA go: it keeps its spec, or gets that of before its adoption back,
 // and nothing on it is ours any more.
 func release(s Snapshot) Plan {
-	how := ReleaseKeep
-	if s.Live.Annotations[ReleaseAnnotation] == ReleaseRestore {
-		how = ReleaseRestore
-	}
+	how := cmp.Or(asked(s.Live), ReleaseKeep)
 	free, why, err := Free(s.Live, how)
 	if err != nil {
 		// What was saved cannot be read: rather the present spec than none.
 		free, why, _ = Free(s.Live, ReleaseKeep)
+		if saved := s.Live.Annotations[SavedAnnotation]; saved != "" {
+			free.Annotations[SavedAnnotation] = saved // perhaps people can
+		}
 		why = err.Error() + ": " + why
 	}
 	if s.Policy != nil && how == ReleaseKeep {
@@ -124,7 +135,7 @@ func strip(h *autoscalingv2.HorizontalPodAutoscaler) {
 // writtenMin is the owner's minimum of when an HPA was written last, or what else.
 func writtenMin(live *autoscalingv2.HorizontalPodAutoscaler, otherwise int32) int32 {
 	n, err := strconv.ParseInt(live.Annotations[hpa.MinAnnotation], 10, 32)
-	if err != nil {
+	if err != nil || n < 0 {
 		return otherwise
 	}
 	return int32(n)

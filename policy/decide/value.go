@@ -28,13 +28,14 @@ func Readings(p *v1alpha1.AutoscalingPolicy, live *autoscalingv2.HorizontalPodAu
 		return nil
 	}
 	out := make([]Reading, 0, len(metrics))
+	names := objectives(p.Spec.Objectives)
 	for i, m := range metrics {
 		t := targetOf(m)
 		var now autoscalingv2.MetricValueStatus
 		if read := floor.Current(live, m); read != nil {
 			now = *read
 		}
-		r := Reading{Value: Value{Objective: objective(&p.Spec.Objectives[i])}}
+		r := Reading{Value: Value{Objective: names[i]}}
 		switch {
 		case t.AverageUtilization != nil:
 			r.Target, r.Value.Target = percent(*t.AverageUtilization), float64(*t.AverageUtilization)
@@ -108,6 +109,22 @@ func targetOf(m autoscalingv2.MetricSpec) autoscalingv2.MetricTarget {
 		return m.ContainerResource.Target
 	}
 	return autoscalingv2.MetricTarget{}
+}
+
+// objectives names objectives, each differently: they are label values of a metric. What
+// differs in a selector or an object only has its place in the list.
+func objectives(list []v1alpha1.Objective) []string {
+	names, times := make([]string, len(list)), map[string]int{}
+	for i := range list {
+		names[i] = objective(&list[i])
+		times[names[i]]++
+	}
+	for i, name := range names {
+		if times[name] > 1 {
+			names[i] = fmt.Sprintf("%s #%d", name, i+1)
+		}
+	}
+	return names
 }
 
 // objective names an objective in the words of the policy.

@@ -3,8 +3,25 @@ package decide
 import (
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/api/resource"
+
+	"github.com/loadline/loadline/policy/api/v1alpha1"
 )
+
+// Two objectives of one name would be one series of a metric twice, which takes all of
+// /metrics away.
+func TestObjectivesAreNamedDifferently(t *testing.T) {
+	external := func(name string) v1alpha1.Objective {
+		return v1alpha1.Objective{External: &v1alpha1.External{Metric: name}}
+	}
+	got := objectives([]v1alpha1.Objective{
+		external("depth"), {Queue: &v1alpha1.Queue{}}, external("depth"), external("age"), {Queue: &v1alpha1.Queue{}}, {CPU: &v1alpha1.Resource{}},
+	})
+	if diff := cmp.Diff([]string{"external depth #1", "queue #2", "external depth #3", "external age", "queue #5", "cpu"}, got); diff != "" {
+		t.Error(diff)
+	}
+}
 
 func TestNumber(t *testing.T) {
 	for text, want := range map[string]string{

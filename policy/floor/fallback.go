@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/loadline/loadline/policy/api/v1alpha1"
@@ -78,8 +79,10 @@ func (e *evaluation) advance(s *v1alpha1.FallbackState) *v1alpha1.FallbackState 
 		return s
 	case s == nil:
 		s = &v1alpha1.FallbackState{Phase: v1alpha1.Suspect, Since: now}
-		// The HPA may have said so before we looked.
-		if !e.health.Since.IsZero() && e.health.Since.Before(e.now) {
+		// The HPA may have said so before we looked. Not while the target was at 0 or the
+		// like: the condition does not move when only its reason changes.
+		c := meta.FindStatusCondition(e.Status.Conditions, v1alpha1.MetricsAvailable)
+		if unknown := c != nil && c.Status == metav1.ConditionUnknown; !unknown && !e.health.Since.IsZero() && e.health.Since.Before(e.now) {
 			s.Since = metav1.NewTime(e.health.Since.UTC())
 		}
 	case s.Phase == v1alpha1.Suspect && !bad:

@@ -137,6 +137,19 @@ func TestFallbackSinceTheHPASaysSo(t *testing.T) {
 	}
 }
 
+// What the HPA says since a time at which the metrics were not its question is nothing
+// about the metrics: a person had the target at 0 for hours.
+func TestFallbackSinceItIsTheMetrics(t *testing.T) {
+	b := newBench(t)
+	b.in.Fallback = &v1alpha1.Fallback{After: metav1.Duration{Duration: 2 * time.Minute}, Min: 8}
+	b.metrics(Bad)
+	b.in.Status.Conditions = []metav1.Condition{{Type: v1alpha1.MetricsAvailable, Status: metav1.ConditionUnknown}}
+	b.in.Now = b.in.Now.Add(3 * time.Hour)
+	if r := b.after(0); r.Min == 8 || r.Fallback.Phase != v1alpha1.Suspect {
+		t.Errorf("min %d, %+v", r.Min, r.Fallback)
+	}
+}
+
 // A floor that has ended goes down by the scaleDown rules, and not before it is safe.
 func TestRelease(t *testing.T) {
 	disabled := autoscalingv2.DisabledPolicySelect

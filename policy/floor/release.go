@@ -58,7 +58,7 @@ func (e *evaluation) writtenMin() int32 {
 		return 0
 	}
 	n, err := strconv.ParseInt(e.Live.Annotations[hpa.MinAnnotation], 10, 32)
-	if err != nil {
+	if err != nil || n < 0 {
 		return 0
 	}
 	return int32(n)
