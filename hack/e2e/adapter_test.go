@@ -40,7 +40,7 @@ func Test5Alike(t *testing.T) {
 		t.Fatalf("%d adapter pods", len(pods))
 	}
 	for _, pod := range pods { // each discovers the series for itself
-		until(t, pod.Name+" knows two web pods", time.Minute, func(context.Context) (bool, string) {
+		system.Until(t, pod.Name+" knows two web pods", time.Minute, func(context.Context) (bool, string) {
 			code, body := directly(t, system.Cluster.RESTConfig(), pod, webPath)
 			return code == http.StatusOK && len(parseValues(t, body)) == 2, string(body)
 		})
@@ -58,7 +58,7 @@ func Test5Alike(t *testing.T) {
 			if !slices.Equal(slices.Sorted(maps.Keys(a)), slices.Sorted(maps.Keys(b))) {
 				t.Fatalf("after %s they answer for different pods: %v and %v", time.Since(began), a, b)
 			}
-			pace(t, 250*time.Millisecond)
+			system.Pause(t, 250*time.Millisecond)
 		}
 	}
 	// Either answers with its last evaluation, which an interval and a query's
@@ -110,7 +110,7 @@ func Test5Killed(t *testing.T) {
 		if h.Status.CurrentReplicas != 2 || h.Status.DesiredReplicas != 2 {
 			t.Fatalf("the HPA moved: %s", describe(h))
 		}
-		pace(t, 100*time.Millisecond)
+		system.Pause(t, 100*time.Millisecond)
 	}
 	if failures == 0 {
 		t.Error("every read succeeded: the adapters were not killed")
@@ -149,7 +149,7 @@ func Test5Rolled(t *testing.T) {
 		if time.Since(began) > 2*time.Minute {
 			t.Fatalf("an old adapter is there after %s", time.Since(began))
 		}
-		pace(t, 50*time.Millisecond)
+		system.Pause(t, 50*time.Millisecond)
 	}
 	t.Logf("%d times everything was read, over %s", reads, time.Since(began).Round(time.Second))
 	if pods := adapterPods(t); len(pods) != 2 {

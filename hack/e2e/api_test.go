@@ -44,7 +44,7 @@ func Test6Discovery(t *testing.T) {
 		"openapi v3": {"/openapi/v3/apis/custom.metrics.k8s.io/v1beta2", []string{"MetricValueList"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			until(t, tc.path, 10*time.Second, func(ctx context.Context) (bool, string) {
+			system.Until(t, tc.path, 10*time.Second, func(ctx context.Context) (bool, string) {
 				data, err := kubectlRaw(ctx, tc.path)
 				for _, want := range tc.want {
 					if !strings.Contains(data, want) {
@@ -63,7 +63,7 @@ func Test6Discovery(t *testing.T) {
 		customPath + "v1beta1": scopes, customPath + "v1beta2": scopes, externalPath: {"reminder_queue_depth": true},
 	} {
 		t.Run(path, func(t *testing.T) {
-			until(t, "the list of metrics", time.Minute, func(ctx context.Context) (bool, string) {
+			system.Until(t, "the list of metrics", time.Minute, func(ctx context.Context) (bool, string) {
 				data, err := kubectlRaw(ctx, path)
 				if err != nil {
 					return false, err.Error()
@@ -140,7 +140,7 @@ func Test6PathForms(t *testing.T) {
 		for _, version := range []string{"v1beta1", "v1beta2"} {
 			t.Run(name+" "+version, func(t *testing.T) {
 				metric, _, _ := strings.Cut(tc.path[strings.LastIndex(tc.path, "/")+1:], "?")
-				until(t, tc.path, 15*time.Second, func(ctx context.Context) (bool, string) {
+				system.Until(t, tc.path, 15*time.Second, func(ctx context.Context) (bool, string) {
 					data, err := kubectlRaw(ctx, customPath+version+tc.path)
 					if err != nil {
 						return false, err.Error()

@@ -21,7 +21,7 @@ import (
 // Test7BadRequests: each gets its status code and an error that names the place,
 // and right after it the HPAs' metrics are answered.
 func Test7BadRequests(t *testing.T) {
-	until(t, "both replicas know the metrics", time.Minute, func(ctx context.Context) (bool, string) {
+	system.Until(t, "both replicas know the metrics", time.Minute, func(ctx context.Context) (bool, string) {
 		for range 10 { // kube-apiserver picks a replica for each connection
 			if got, err := podMetrics(ctx, "remindmeweb"); err != nil || len(got) == 0 {
 				return false, fmt.Sprint(got, err)

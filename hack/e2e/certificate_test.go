@@ -39,7 +39,7 @@ func Test9GivenCertificate(t *testing.T) {
 		t.Fatalf("%d adapters are ready, want 2", len(pods))
 	}
 	serves(t, pods, first, 10*time.Second)
-	until(t, "the APIs", 30*time.Second, func(ctx context.Context) (bool, string) {
+	system.Until(t, "the APIs", 30*time.Second, func(ctx context.Context) (bool, string) {
 		problem := unavailable(ctx)
 		return problem == "", problem
 	})
@@ -49,7 +49,7 @@ func Test9GivenCertificate(t *testing.T) {
 	setSecret(t, second)
 	// The file is written when the node hears of the Secret; the adapter watches it.
 	serves(t, pods, second, 90*time.Second)
-	pace(t, 5*time.Second)
+	system.Pause(t, 5*time.Second)
 	reads, slowest := stop()
 	t.Logf("%d reads while the certificate changed, the slowest in %s", reads, slowest.Round(time.Millisecond))
 
@@ -171,7 +171,7 @@ func serves(t *testing.T, pods []corev1.Pod, pair keyPair, limit time.Duration) 
 		t.Fatal("no CA in what was generated")
 	}
 	for _, pod := range pods {
-		until(t, pod.Name+" serves the given certificate", limit, func(ctx context.Context) (bool, string) {
+		system.Until(t, pod.Name+" serves the given certificate", limit, func(ctx context.Context) (bool, string) {
 			dialer := tls.Dialer{Config: &tls.Config{RootCAs: roots, ServerName: adapterHost}}
 			conn, err := dialer.DialContext(ctx, "tcp", pod.Status.PodIP+":6443")
 			if err != nil {

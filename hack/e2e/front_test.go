@@ -21,7 +21,7 @@ type front struct {
 // startFront starts one for the test's time.
 func startFront(t *testing.T) *front {
 	t.Helper()
-	ctx, cancel := waiting(t)
+	ctx, cancel := system.Waiting(t)
 	defer cancel()
 	prometheus, err := system.PrometheusURL(ctx)
 	if err != nil {

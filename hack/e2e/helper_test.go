@@ -21,47 +21,6 @@ import (
 	"github.com/loadline/loadline/hack/load"
 )
 
-// waiting is the context of a test's waits: done with the test, or when a signal
-// asks the tests to end.
-func waiting(t *testing.T) (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithCancel(t.Context())
-	stop := context.AfterFunc(interrupted, cancel)
-	return ctx, func() { stop(); cancel() }
-}
-
-// until fails the test where lab.Until fails.
-func until(t *testing.T, what string, limit time.Duration, check func(context.Context) (bool, string)) {
-	t.Helper()
-	ctx, cancel := waiting(t)
-	defer cancel()
-	began := time.Now()
-	if err := lab.Until(ctx, what, limit, check); err != nil {
-		if interrupted.Err() != nil {
-			t.Fatalf("interrupted while waiting for: %s", what)
-		}
-		system.DumpLogs(t.Output())
-		t.Fatal(err)
-	}
-	t.Logf("%s: after %s", what, time.Since(began).Round(100*time.Millisecond))
-}
-
-// never fails as soon as bad says true, and passes after the time.
-func never(t *testing.T, span time.Duration, bad func(context.Context) (bool, string)) {
-	t.Helper()
-	ctx, cancel := waiting(t)
-	defer cancel()
-	for end := time.Now().Add(span); time.Now().Before(end); {
-		if is, state := bad(ctx); is {
-			t.Fatal(state)
-		}
-		select {
-		case <-ctx.Done():
-			t.Fatal("interrupted")
-		case <-time.After(200 * time.Millisecond):
-		}
-	}
-}
-
 // hpa gets one of Remind Me's HPAs.
 func hpa(ctx context.Context, name string) (*autoscalingv2.HorizontalPodAutoscaler, error) {
 	return system.Client.AutoscalingV2().HorizontalPodAutoscalers(lab.RemindMeNamespace).Get(ctx, name, metav1.GetOptions{})
@@ -70,7 +29,7 @@ func hpa(ctx context.Context, name string) (*autoscalingv2.HorizontalPodAutoscal
 // replicas waits until the HPA's target has n replicas.
 func replicas(t *testing.T, name string, n int32, limit time.Duration) {
 	t.Helper()
-	until(t, fmt.Sprintf("HPA %s at %d replicas", name, n), limit, func(ctx context.Context) (bool, string) {
+	system.Until(t, fmt.Sprintf("HPA %s at %d replicas", name, n), limit, func(ctx context.Context) (bool, string) {
 		h, err := hpa(ctx, name)
 		if err != nil {
 			return false, err.Error()

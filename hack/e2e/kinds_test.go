@@ -73,7 +73,7 @@ func Test7Kinds(t *testing.T) {
 	if err := system.Apply(t.Context(), definition); err != nil {
 		t.Fatal(err)
 	}
-	until(t, "an object of the new kind", 30*time.Second, func(ctx context.Context) (bool, string) {
+	system.Until(t, "an object of the new kind", 30*time.Second, func(ctx context.Context) (bool, string) {
 		err := system.Apply(ctx, object)
 		return err == nil, fmt.Sprint(err)
 	})
@@ -83,7 +83,7 @@ func Test7Kinds(t *testing.T) {
 		if err := system.Apply(t.Context(), role); err != nil {
 			t.Fatal(err)
 		}
-		until(t, "a value of the kind", time.Minute, func(ctx context.Context) (bool, string) {
+		system.Until(t, "a value of the kind", time.Minute, func(ctx context.Context) (bool, string) {
 			data, err := system.Raw(ctx, gadgetPath)
 			return err == nil && strings.Contains(string(data), `"kind":"Gadget"`), fmt.Sprintf("%s %v", data, err)
 		})
@@ -98,7 +98,7 @@ func forbidden(t *testing.T) {
 	scaleOnGadget(t)
 	readGadget(t, 2*time.Minute, http.StatusInternalServerError, remedy...)
 	othersServed(t)
-	until(t, "the HPA's condition says so", time.Minute, func(ctx context.Context) (bool, string) {
+	system.Until(t, "the HPA's condition says so", time.Minute, func(ctx context.Context) (bool, string) {
 		h, err := hpa(ctx, "e2e-gadget")
 		if err != nil {
 			return false, err.Error()
@@ -116,11 +116,11 @@ func forbidden(t *testing.T) {
 	if err := system.Node.Kill(lab.AdapterNamespace, victim.Name, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	until(t, "the killed adapter is noticed", 10*time.Second, func(context.Context) (bool, string) {
+	system.Until(t, "the killed adapter is noticed", 10*time.Second, func(context.Context) (bool, string) {
 		return len(adapterPods(t)) == 1, "two are ready"
 	})
 	// A kind that is waited for would keep it unready for 30 s.
-	until(t, "the restarted adapter is ready", 15*time.Second, func(context.Context) (bool, string) {
+	system.Until(t, "the restarted adapter is ready", 15*time.Second, func(context.Context) (bool, string) {
 		return len(adapterPods(t)) == 2, "one is ready"
 	})
 	othersServed(t)
@@ -130,7 +130,7 @@ func forbidden(t *testing.T) {
 func readGadget(t *testing.T, limit time.Duration, want int, texts ...string) {
 	t.Helper()
 	for _, pod := range adapterPods(t) {
-		until(t, fmt.Sprintf("%s says %d", pod.Name, want), limit, func(context.Context) (bool, string) {
+		system.Until(t, fmt.Sprintf("%s says %d", pod.Name, want), limit, func(context.Context) (bool, string) {
 			code, body := directly(t, system.Cluster.RESTConfig(), pod, gadgetPath)
 			for _, text := range texts {
 				if !strings.Contains(message(body), text) {

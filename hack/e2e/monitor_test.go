@@ -86,7 +86,7 @@ func applyMonitor(t *testing.T) monitor {
 	if err != nil {
 		t.Fatal(err)
 	}
-	until(t, "the ServiceMonitor is accepted", 30*time.Second, func(ctx context.Context) (bool, string) {
+	system.Until(t, "the ServiceMonitor is accepted", 30*time.Second, func(ctx context.Context) (bool, string) {
 		cmd := system.Cluster.Kubectl(ctx, "apply", "--server-side", "--validate=strict", "-f", "-")
 		cmd.Stdin = strings.NewReader(string(text))
 		out, err := cmd.CombinedOutput()

@@ -29,7 +29,7 @@ func Test3LivePodsOnly(t *testing.T) {
 	web := driver(t, "remindmeweb-service", load.Get("/"))
 	rate(t, web, 20)
 	var living []string
-	until(t, "two web pods with a value", 90*time.Second, func(ctx context.Context) (bool, string) {
+	system.Until(t, "two web pods with a value", 90*time.Second, func(ctx context.Context) (bool, string) {
 		got, err := podMetrics(ctx, "remindmeweb")
 		living = living[:0]
 		for name := range got {
@@ -132,7 +132,7 @@ func startPod(t *testing.T, name string, edit func(*corev1.Pod)) (ip string) {
 			t.Error(err)
 		}
 	})
-	until(t, "pod "+name+" ready", 30*time.Second, func(ctx context.Context) (bool, string) {
+	system.Until(t, "pod "+name+" ready", 30*time.Second, func(ctx context.Context) (bool, string) {
 		pod, err := client.Get(ctx, name, metav1.GetOptions{})
 		if err != nil {
 			return false, err.Error()
@@ -150,7 +150,7 @@ func startPod(t *testing.T, name string, edit func(*corev1.Pod)) (ip string) {
 
 func phase(t *testing.T, name string, want corev1.PodPhase) {
 	t.Helper()
-	until(t, fmt.Sprintf("pod %s %s", name, want), 30*time.Second, func(ctx context.Context) (bool, string) {
+	system.Until(t, fmt.Sprintf("pod %s %s", name, want), 30*time.Second, func(ctx context.Context) (bool, string) {
 		pod, err := system.Client.CoreV1().Pods(lab.RemindMeNamespace).Get(ctx, name, metav1.GetOptions{})
 		if err != nil {
 			return false, err.Error()
@@ -162,7 +162,7 @@ func phase(t *testing.T, name string, want corev1.PodPhase) {
 // answered waits until an answer has a value above 0 for the pod.
 func answered(t *testing.T, name string) {
 	t.Helper()
-	until(t, "a value of "+name, 45*time.Second, func(ctx context.Context) (bool, string) {
+	system.Until(t, "a value of "+name, 45*time.Second, func(ctx context.Context) (bool, string) {
 		got, err := podMetrics(ctx, "remindmeweb")
 		return got[name] > 0, fmt.Sprint(got, err)
 	})
@@ -175,13 +175,13 @@ func answered(t *testing.T, name string) {
 func leftOut(t *testing.T, name string, living []string, span time.Duration) (reads int) {
 	t.Helper()
 	// A change of a pod reaches the adapter by a watch, which is not instantaneous.
-	until(t, name+" is left out", time.Second, func(ctx context.Context) (bool, string) {
+	system.Until(t, name+" is left out", time.Second, func(ctx context.Context) (bool, string) {
 		got, err := podMetrics(ctx, "remindmeweb")
 		_, there := got[name]
 		return err == nil && !there, fmt.Sprint(got, err)
 	})
 	had := false
-	never(t, span, func(ctx context.Context) (bool, string) {
+	system.Never(t, span, func(ctx context.Context) (bool, string) {
 		got, err := podMetrics(ctx, "remindmeweb")
 		if _, there := got[name]; err != nil || there {
 			return true, fmt.Sprintf("an answer while %s must be left out: %v, %v", name, got, err)

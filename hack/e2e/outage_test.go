@@ -66,7 +66,7 @@ func Test4SourceAway(t *testing.T) {
 			begin: func() { scalePrometheus(t, 0) },
 			end: func() {
 				scalePrometheus(t, 1)
-				ctx, cancel := waiting(t)
+				ctx, cancel := system.Waiting(t)
 				defer cancel()
 				if err := system.Available(ctx, lab.MonitoringNamespace, "prometheus", time.Minute); err != nil {
 					t.Fatal(err)
@@ -86,7 +86,7 @@ func Test4SourceAway(t *testing.T) {
 // now two evaluation intervals after the end.
 func Test4HungInFront(t *testing.T) {
 	between := startFront(t)
-	ctx, cancel := waiting(t)
+	ctx, cancel := system.Waiting(t)
 	defer cancel()
 	t.Cleanup(func() {
 		if err := startAdapter(context.WithoutCancel(t.Context())); err != nil {
@@ -148,7 +148,7 @@ func sourceAway(t *testing.T, depth int64, f fault) {
 	}
 	// The rates of new pods are too low at first. An outage that begins then keeps them.
 	for _, app := range []string{"remindmeweb", "remindmeapi"} {
-		until(t, "full rates of "+app, lab.RateWindow+scrapeTime+lab.EvaluationInterval+slack, func(ctx context.Context) (bool, string) {
+		system.Until(t, "full rates of "+app, lab.RateWindow+scrapeTime+lab.EvaluationInterval+slack, func(ctx context.Context) (bool, string) {
 			sum, _, err := rates(ctx, app)
 			return err == nil && sum > busyRate*940 && sum < busyRate*1060, fmt.Sprint(sum, err)
 		})
@@ -159,7 +159,7 @@ func sourceAway(t *testing.T, depth int64, f fault) {
 	f.begin()
 	create(t, 1)
 	// The newest evaluation from before the fault may be an interval and a query old.
-	never(t, valueMaxAge-lab.EvaluationInterval-time.Second-time.Since(began), func(ctx context.Context) (bool, string) {
+	system.Never(t, valueMaxAge-lab.EvaluationInterval-time.Second-time.Since(began), func(ctx context.Context) (bool, string) {
 		_, _, problem := queueDepth(ctx)
 		if problem == nil {
 			_, problem = podMetrics(ctx, "remindmeweb")
@@ -169,14 +169,14 @@ func sourceAway(t *testing.T, depth int64, f fault) {
 	for name := range busySizes {
 		condition(t, name, "False", valueMaxAge+2*hpaSync+slack, "--value-max-age", f.cause)
 	}
-	never(t, 4*hpaSync, func(context.Context) (bool, string) {
+	system.Never(t, 4*hpaSync, func(context.Context) (bool, string) {
 		moved := sizes.since(t, began, "")
 		return len(moved) > 0, fmt.Sprintf("moved while the source was away: %v", moved)
 	})
 
 	f.end()
 	back := time.Now()
-	until(t, "the depth of now", f.scrape+2*lab.EvaluationInterval+slack, func(ctx context.Context) (bool, string) {
+	system.Until(t, "the depth of now", f.scrape+2*lab.EvaluationInterval+slack, func(ctx context.Context) (bool, string) {
 		got, evaluated, err := queueDepth(ctx)
 		// The API's timestamps have whole seconds.
 		return err == nil && got == depth+1 && !evaluated.Before(back.Truncate(time.Second)), fmt.Sprint(got, evaluated, err)
@@ -188,7 +188,7 @@ func sourceAway(t *testing.T, depth int64, f fault) {
 	}
 	recovered := back.Add(wait + 2*lab.EvaluationInterval + slack)
 	for _, app := range []string{"remindmeweb", "remindmeapi"} {
-		until(t, "rates of now of "+app, time.Until(recovered), func(ctx context.Context) (bool, string) {
+		system.Until(t, "rates of now of "+app, time.Until(recovered), func(ctx context.Context) (bool, string) {
 			sum, evaluated, err := rates(ctx, app)
 			now := err == nil && !evaluated.Before(back.Truncate(time.Second)) && (f.rates == 0 || sum < f.rates)
 			return now, fmt.Sprint(sum, evaluated, err)
@@ -198,7 +198,7 @@ func sourceAway(t *testing.T, depth int64, f fault) {
 	for name := range busySizes {
 		condition(t, name, "True", time.Until(recovered)+2*hpaSync)
 	}
-	never(t, time.Until(recovered)+downscale+2*hpaSync, func(context.Context) (bool, string) {
+	system.Never(t, time.Until(recovered)+downscale+2*hpaSync, func(context.Context) (bool, string) {
 		moved := sizes.since(t, began, "")
 		return len(moved) > 0, fmt.Sprintf("moved because the source had been away: %v", moved)
 	})
@@ -210,7 +210,7 @@ func sourceAway(t *testing.T, depth int64, f fault) {
 func condition(t *testing.T, name string, status string, limit time.Duration, texts ...string) {
 	t.Helper()
 	message := ""
-	until(t, "HPA "+name+" ScalingActive="+status, limit, func(ctx context.Context) (bool, string) {
+	system.Until(t, "HPA "+name+" ScalingActive="+status, limit, func(ctx context.Context) (bool, string) {
 		h, err := hpa(ctx, name)
 		if err != nil {
 			return false, err.Error()

@@ -25,19 +25,19 @@ func Test2InFlight(t *testing.T) {
 	workTime(t, time.Hour)
 	replicas(t, "remindme-worker", 2, time.Minute)
 	create(t, 2)
-	until(t, "the workers hold both", 30*time.Second, func(ctx context.Context) (bool, string) {
+	system.Until(t, "the workers hold both", 30*time.Second, func(ctx context.Context) (bool, string) {
 		held, err := prometheusValues(ctx, "pod", `reminders_in_flight == 1`)
 		return err == nil && len(held) == 2, fmt.Sprint(held, err)
 	})
 	var seen time.Time
-	until(t, "a depth of 2", 2*lab.EvaluationInterval+scrapeTime+slack, func(ctx context.Context) (bool, string) {
+	system.Until(t, "a depth of 2", 2*lab.EvaluationInterval+scrapeTime+slack, func(ctx context.Context) (bool, string) {
 		depth, evaluated, err := queueDepth(ctx)
 		seen = evaluated
 		return err == nil && depth == 2, fmt.Sprint(depth, err)
 	})
 	// The last of these evaluations are of samples from after the first look. The
 	// other adapter may still answer with one from before it, in whole seconds.
-	never(t, 2*lab.EvaluationInterval+scrapeTime+slack, func(ctx context.Context) (bool, string) {
+	system.Never(t, 2*lab.EvaluationInterval+scrapeTime+slack, func(ctx context.Context) (bool, string) {
 		depth, evaluated, err := queueDepth(ctx)
 		wrong := depth != 2 && evaluated.After(seen)
 		return err != nil || wrong, fmt.Sprintf("depth %d of %s, %v, while two reminders are in flight", depth, evaluated, err)
@@ -91,7 +91,7 @@ func Test2Queue(t *testing.T) {
 // emptyQueue waits until the metric says that the queue is empty, as 0.
 func emptyQueue(t *testing.T) {
 	t.Helper()
-	until(t, "an empty queue, told as 0", 90*time.Second, func(ctx context.Context) (bool, string) {
+	system.Until(t, "an empty queue, told as 0", 90*time.Second, func(ctx context.Context) (bool, string) {
 		depth, _, err := queueDepth(ctx)
 		return err == nil && depth == 0, fmt.Sprint(depth, err)
 	})
@@ -100,7 +100,7 @@ func emptyQueue(t *testing.T) {
 // create creates exactly n reminders that are due now.
 func create(t *testing.T, n uint64) {
 	t.Helper()
-	ctx, cancel := waiting(t)
+	ctx, cancel := system.Waiting(t)
 	defer cancel()
 	endpoints, err := load.Watch(ctx, system.Client, lab.RemindMeNamespace, "remindmeapi-service", "http", load.Slices)
 	if err != nil {
@@ -143,7 +143,7 @@ func workTime(t *testing.T, d time.Duration) {
 			t.Error(err)
 		}
 	})
-	ctx, cancel := waiting(t)
+	ctx, cancel := system.Waiting(t)
 	defer cancel()
 	if err := system.Available(ctx, lab.RemindMeNamespace, "remindme-worker", time.Minute); err != nil {
 		t.Fatal(err)

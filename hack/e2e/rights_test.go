@@ -60,11 +60,11 @@ func Test6Rights(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, path := range tc.allowed { // the binding and a first evaluation take a moment
-				until(t, path, 15*time.Second, func(ctx context.Context) (bool, string) {
+				system.Until(t, path, 15*time.Second, func(ctx context.Context) (bool, string) {
 					code, body := through(ctx, client, path)
 					return code == http.StatusOK, string(body)
 				})
-				until(t, path+", directly", 15*time.Second, func(context.Context) (bool, string) {
+				system.Until(t, path+", directly", 15*time.Second, func(context.Context) (bool, string) {
 					code, body := directly(t, tc.config, adapter, path)
 					return code == http.StatusOK, string(body)
 				})
@@ -89,7 +89,7 @@ func Test6OtherNamespaces(t *testing.T) {
 	web := driver(t, "remindmeweb-service", load.Get("/"))
 	rate(t, web, 10)
 	replicas(t, "remindmeweb", 2, 2*time.Minute)
-	until(t, "there is something to read", time.Minute, func(ctx context.Context) (bool, string) {
+	system.Until(t, "there is something to read", time.Minute, func(ctx context.Context) (bool, string) {
 		pods, err := podMetrics(ctx, "remindmeweb")
 		_, _, noDepth := queueDepth(ctx)
 		return len(pods) > 0 && noDepth == nil, fmt.Sprint(pods, err, noDepth)
@@ -105,7 +105,7 @@ func Test6OtherNamespaces(t *testing.T) {
 	}
 	const own = "/namespaces/default"
 	mayRead(t, "neighbour", "default")
-	until(t, "he may read in his own namespace", 15*time.Second, func(ctx context.Context) (bool, string) {
+	system.Until(t, "he may read in his own namespace", 15*time.Second, func(ctx context.Context) (bool, string) {
 		code, body := through(ctx, client, customPath+"v1beta2"+own+"/pods/*/http_requests_per_second")
 		return code == http.StatusOK, string(body)
 	})
@@ -152,8 +152,8 @@ func Test6OtherNamespaces(t *testing.T) {
 					return code == want.code && strings.Contains(string(body), want.text), fmt.Sprintf("%d %s\nwant %d with %s", code, body, want.code, want.text)
 				}
 				// A first read may have to wait for its evaluation.
-				until(t, "through kube-apiserver", 10*time.Second, func(ctx context.Context) (bool, string) { return check(through(ctx, client, path)) })
-				until(t, "directly", 10*time.Second, func(context.Context) (bool, string) { return check(directly(t, config, adapter, path)) })
+				system.Until(t, "through kube-apiserver", 10*time.Second, func(ctx context.Context) (bool, string) { return check(through(ctx, client, path)) })
+				system.Until(t, "directly", 10*time.Second, func(context.Context) (bool, string) { return check(directly(t, config, adapter, path)) })
 			})
 		}
 	}

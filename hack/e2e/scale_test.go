@@ -29,7 +29,7 @@ func Test1RequestRate(t *testing.T) {
 	rate(t, web, 150) // 6 pods at 20 a second are 120
 	step := time.Now()
 	replicas(t, name, 6, time.Minute)
-	until(t, "six ready pods", time.Minute-time.Since(step), func(ctx context.Context) (bool, string) {
+	system.Until(t, "six ready pods", time.Minute-time.Since(step), func(ctx context.Context) (bool, string) {
 		d, err := system.Client.AppsV1().Deployments(lab.RemindMeNamespace).Get(ctx, "remindmeweb-deployment", metav1.GetOptions{})
 		if err != nil {
 			return false, err.Error()

@@ -66,7 +66,7 @@ func scraped(t *testing.T, prometheus, selector string) {
 		`up{%s} == 1`: 2,
 	} {
 		query := fmt.Sprintf("count(count by (instance) ("+metric+")) >= %d", selector, replicas)
-		until(t, query, 30*time.Second, func(ctx context.Context) (bool, string) {
+		system.Until(t, query, 30*time.Second, func(ctx context.Context) (bool, string) {
 			req, err := http.NewRequestWithContext(ctx, http.MethodGet, prometheus+"/api/v1/query?query="+url.QueryEscape(query), nil)
 			if err != nil {
 				t.Fatal(err)

@@ -71,7 +71,7 @@ func follow(t *testing.T) *sizes {
 			}
 		})
 	}
-	until(t, "the size of each target is known", 10*time.Second, func(context.Context) (bool, string) {
+	system.Until(t, "the size of each target is known", 10*time.Second, func(context.Context) (bool, string) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		return len(s.now) == len(s.targets), fmt.Sprint(s.now)

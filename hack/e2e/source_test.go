@@ -28,7 +28,7 @@ func Test7BadAnswers(t *testing.T) {
 	good := func(t *testing.T) {
 		source.set(vector("7"), vector("3"))
 		for metric, value := range map[string]string{"depth": "7", "level": "3"} {
-			until(t, "the right "+metric, 10*time.Second, func(context.Context) (bool, string) {
+			system.Until(t, "the right "+metric, 10*time.Second, func(context.Context) (bool, string) {
 				code, body := adapter.read(t, metric)
 				return isValue(code, body, value), body
 			})
@@ -41,12 +41,12 @@ func Test7BadAnswers(t *testing.T) {
 		// One that knows no other series of before, which would be missed if the first
 		// query took too long.
 		adapter := startStandalone(t, source.URL, "--evaluation-interval=1s", "--query-timeout=1500ms", "--value-max-age=5s")
-		until(t, "level", 20*time.Second, func(context.Context) (bool, string) {
+		system.Until(t, "level", 20*time.Second, func(context.Context) (bool, string) {
 			code, body := adapter.read(t, "level")
 			return isValue(code, body, "3"), body
 		})
 		undisturbed(t, adapter)
-		until(t, "the values of a large answer", 20*time.Second, func(context.Context) (bool, string) {
+		system.Until(t, "the values of a large answer", 20*time.Second, func(context.Context) (bool, string) {
 			code, body := adapter.read(t, "depth")
 			return code == http.StatusOK && strings.Count(body, `"value":"8m"`) == 1_000, fmt.Sprintf("%d %.300s", code, body)
 		})
@@ -95,7 +95,7 @@ func Test7BadAnswers(t *testing.T) {
 // give its last value.
 func becomesError(t *testing.T, adapter *standalone, metric, last, text string) {
 	t.Helper()
-	until(t, metric+": "+text, 15*time.Second, func(context.Context) (bool, string) {
+	system.Until(t, metric+": "+text, 15*time.Second, func(context.Context) (bool, string) {
 		code, body := adapter.read(t, metric)
 		if code == http.StatusOK && !isValue(code, body, last) {
 			t.Fatalf("a wrong number: %.300s", body)

@@ -7,8 +7,6 @@ import (
 	_ "embed"
 	"fmt"
 	"path/filepath"
-	"testing"
-	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/yaml"
@@ -78,14 +76,4 @@ func remove(ctx context.Context, objects ...*unstructured.Unstructured) error {
 		}
 	}
 	return nil
-}
-
-// pace waits between the reads of a loop, or fails the test at an interruption.
-func pace(t *testing.T, d time.Duration) {
-	t.Helper()
-	select {
-	case <-interrupted.Done():
-		t.Fatal("interrupted")
-	case <-time.After(d):
-	}
 }

@@ -33,7 +33,7 @@ func Test7HungStorm(t *testing.T) {
 	)
 	source := startFaultySource(t)
 	adapter := startStandalone(t, source.URL, "--evaluation-interval="+interval.String(), "--query-timeout="+timeout.String(), "--value-max-age=5s")
-	until(t, "the first value", 30*time.Second, func(context.Context) (bool, string) {
+	system.Until(t, "the first value", 30*time.Second, func(context.Context) (bool, string) {
 		code, body := adapter.read(t, "level")
 		return isValue(code, body, "3"), body
 	})
@@ -66,14 +66,14 @@ func Test7HungStorm(t *testing.T) {
 		if i%5 == 0 {
 			reads.Go(func() { probe(t, adapter, at) })
 		}
-		pace(t, time.Second/perSecond)
+		system.Pause(t, time.Second/perSecond)
 	}
 	reads.Wait()
 	t.Logf("%d first reads refused, %d of them after a wait", refused, waited)
 
 	close(released)
 	for what, path := range map[string]string{"level": externalPath + "/namespaces/default/level", "a first read": unseenLevel("afterwards")} {
-		until(t, what+" after the hang", 2*interval+slack, func(context.Context) (bool, string) {
+		system.Until(t, what+" after the hang", 2*interval+slack, func(context.Context) (bool, string) {
 			code, body, _ := adapter.get(t, path)
 			return isValue(code, body, "3"), body
 		})

@@ -39,7 +39,7 @@ func foreign(namespace, name string) *autoscalingv2.HorizontalPodAutoscaler {
 // unchanged fails if an HPA's spec becomes another within a while.
 func unchanged(t *testing.T, h *autoscalingv2.HorizontalPodAutoscaler) {
 	t.Helper()
-	never(t, 2*time.Second, func(ctx context.Context) (bool, string) {
+	system.Never(t, 2*time.Second, func(ctx context.Context) (bool, string) {
 		now, err := getHPA(ctx, h.Namespace, h.Name)
 		if err != nil {
 			return true, err.Error()
@@ -63,7 +63,7 @@ func adoption(t *testing.T) {
 	edit(t, h, func(h *autoscalingv2.HorizontalPodAutoscaler) {
 		metav1.SetMetaDataAnnotation(&h.ObjectMeta, decide.AdoptAnnotation, "web")
 	})
-	until(t, "the policy has it", soon, func(ctx context.Context) (bool, string) {
+	system.Until(t, "the policy has it", soon, func(ctx context.Context) (bool, string) {
 		p, err := getPolicy(ctx, ns, "web")
 		if err != nil {
 			return false, err.Error()
@@ -79,7 +79,7 @@ func adoption(t *testing.T) {
 	edit(t, h, func(h *autoscalingv2.HorizontalPodAutoscaler) {
 		metav1.SetMetaDataAnnotation(&h.ObjectMeta, decide.ReleaseAnnotation, decide.ReleaseRestore)
 	})
-	until(t, "the HPA as it was", soon, func(ctx context.Context) (bool, string) {
+	system.Until(t, "the HPA as it was", soon, func(ctx context.Context) (bool, string) {
 		now, err := getHPA(ctx, ns, "web")
 		if err != nil {
 			return false, err.Error()

@@ -76,7 +76,7 @@ func TestP6Faults(t *testing.T) {
 			ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "no-more"},
 			Spec:       corev1.ResourceQuotaSpec{Hard: corev1.ResourceList{"count/horizontalpodautoscalers.autoscaling": resource.MustParse("0")}},
 		})
-		until(t, "the quota in force", 30*time.Second, func(ctx context.Context) (bool, string) {
+		system.Until(t, "the quota in force", 30*time.Second, func(ctx context.Context) (bool, string) {
 			q := &corev1.ResourceQuota{}
 			err := kube.Get(ctx, client.ObjectKeyFromObject(quota), q)
 			return err == nil && len(q.Status.Hard) > 0, fmt.Sprint(err)
@@ -89,7 +89,7 @@ func TestP6Faults(t *testing.T) {
 			t.Errorf("not the API server's words: %s", c)
 		}
 		before := between.written("/rejected/status")
-		never(t, 5*time.Second, func(context.Context) (bool, string) {
+		system.Never(t, 5*time.Second, func(context.Context) (bool, string) {
 			n := between.written("/rejected/status") - before
 			return n > 0, fmt.Sprintf("%d writes of a status that says the same", n)
 		})
@@ -101,7 +101,7 @@ func TestP6Faults(t *testing.T) {
 // within is built with another limit.
 func within(t *testing.T, limit time.Duration, namespace, name string) {
 	t.Helper()
-	until(t, "HPA "+name, limit, func(ctx context.Context) (bool, string) {
+	system.Until(t, "HPA "+name, limit, func(ctx context.Context) (bool, string) {
 		if _, err := getHPA(ctx, namespace, name); err != nil {
 			return false, err.Error()
 		}
@@ -211,7 +211,7 @@ func life(t *testing.T, random *rand.Rand) end {
 	start()
 	for _, s := range steps() {
 		s.do(t, ns)
-		until(t, s.what, 90*time.Second, func(ctx context.Context) (bool, string) {
+		system.Until(t, s.what, 90*time.Second, func(ctx context.Context) (bool, string) {
 			select {
 			case <-m.died:
 				deaths++
@@ -333,7 +333,7 @@ func TestP7Leader(t *testing.T) {
 	for _, name := range []string{"asked", "killed"} {
 		t.Run(name, func(t *testing.T) {
 			var leader corev1.Pod
-			until(t, "one leader and one that waits", time.Minute, func(ctx context.Context) (bool, string) {
+			system.Until(t, "one leader and one that waits", time.Minute, func(ctx context.Context) (bool, string) {
 				leading, waiting, err := leaders(ctx)
 				if len(leading) == 1 {
 					leader = leading[0]

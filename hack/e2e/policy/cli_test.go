@@ -72,13 +72,13 @@ func TestP8Plugin(t *testing.T) {
 	out, _, _ = loadline(t, ns, "autoscale", "deployment/web", "--requests-per-pod", "50", "--min", "2", "--max", "6", "--apply")
 	has(t, out, "autoscalingpolicy.loadline.dev/web serverside-applied")
 	built(t, ns, "web")
-	until(t, "status: the target is missing", 2*hpaSync+soon, func(context.Context) (bool, string) {
+	system.Until(t, "status: the target is missing", 2*hpaSync+soon, func(context.Context) (bool, string) {
 		out, _, code := loadline(t, ns, "status")
 		return code == 1 && strings.Contains(out, "there is no Deployment web"), out
 	})
 
 	sized(t, ns, "web", 1)
-	until(t, "status: ready", 2*hpaSync+soon, func(context.Context) (bool, string) {
+	system.Until(t, "status: ready", 2*hpaSync+soon, func(context.Context) (bool, string) {
 		out, _, code := loadline(t, ns, "status", "web", "-o", "json")
 		return code == 0 && strings.Contains(out, `"ready": true`), out
 	})
@@ -120,7 +120,7 @@ func watched(t *testing.T, ns string) {
 	}()
 	var seen strings.Builder
 	see := func(what string) {
-		until(t, "watch: "+what, 2*hpaSync+soon, func(ctx context.Context) (bool, string) {
+		system.Until(t, "watch: "+what, 2*hpaSync+soon, func(ctx context.Context) (bool, string) {
 			select {
 			case text := <-lines:
 				seen.WriteString(text)
@@ -159,7 +159,7 @@ func adopted(t *testing.T, ns string) {
 	if code != 0 {
 		t.Fatalf("exit code %d", code)
 	}
-	until(t, "status: another's HPA", soon, func(context.Context) (bool, string) {
+	system.Until(t, "status: another's HPA", soon, func(context.Context) (bool, string) {
 		out, _, code := loadline(t, ns, "status", "old")
 		return code == 1 && strings.Contains(out, note), out
 	})

@@ -27,7 +27,7 @@ const soon = 10 * time.Second
 func built(t *testing.T, namespace, name string) *autoscalingv2.HorizontalPodAutoscaler {
 	t.Helper()
 	var live *autoscalingv2.HorizontalPodAutoscaler
-	until(t, "HPA "+name+" as its policy says", soon, func(ctx context.Context) (bool, string) {
+	system.Until(t, "HPA "+name+" as its policy says", soon, func(ctx context.Context) (bool, string) {
 		p, err := getPolicy(ctx, namespace, name)
 		if err != nil {
 			return false, err.Error()
@@ -81,7 +81,7 @@ func TestP1Lifecycle(t *testing.T) {
 	stored = create(t, p)
 	orphan := built(t, ns, "web")
 	must(t, kube.Delete(t.Context(), stored))
-	until(t, "the HPA that is left says nothing of us", soon, func(ctx context.Context) (bool, string) {
+	system.Until(t, "the HPA that is left says nothing of us", soon, func(ctx context.Context) (bool, string) {
 		h, err := getHPA(ctx, ns, "web")
 		if err != nil {
 			return false, err.Error()
@@ -103,7 +103,7 @@ func dryRun(t *testing.T, p *v1alpha1.AutoscalingPolicy) {
 	before, err := getHPA(t.Context(), p.Namespace, p.Name)
 	must(t, err)
 	edit(t, p, func(p *v1alpha1.AutoscalingPolicy) { p.Spec.Mode, p.Spec.Replicas.Max = v1alpha1.DryRun, 8 })
-	until(t, "what would be done", soon, func(ctx context.Context) (bool, string) {
+	system.Until(t, "what would be done", soon, func(ctx context.Context) (bool, string) {
 		p, err := getPolicy(ctx, p.Namespace, p.Name)
 		if err != nil {
 			return false, err.Error()
@@ -120,7 +120,7 @@ func dryRun(t *testing.T, p *v1alpha1.AutoscalingPolicy) {
 // know our kind: it looks for new ones every 30 s.
 func gone(t *testing.T, namespace, name string) {
 	t.Helper()
-	until(t, "HPA "+name+" gone", 90*time.Second, func(ctx context.Context) (bool, string) {
+	system.Until(t, "HPA "+name+" gone", 90*time.Second, func(ctx context.Context) (bool, string) {
 		_, err := getHPA(ctx, namespace, name)
 		return apierrors.IsNotFound(err), fmt.Sprint(err)
 	})

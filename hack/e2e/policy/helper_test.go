@@ -14,50 +14,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/loadline/loadline/hack/lab"
 	"github.com/loadline/loadline/policy/api/v1alpha1"
 )
-
-// waiting is the context of a test's waits: done with the test, or when a signal
-// asks the tests to end.
-func waiting(t *testing.T) (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithCancel(t.Context())
-	stop := context.AfterFunc(interrupted, cancel)
-	return ctx, func() { stop(); cancel() }
-}
-
-// until fails the test where lab.Until fails.
-func until(t *testing.T, what string, limit time.Duration, check func(context.Context) (bool, string)) {
-	t.Helper()
-	ctx, cancel := waiting(t)
-	defer cancel()
-	began := time.Now()
-	if err := lab.Until(ctx, what, limit, check); err != nil {
-		if interrupted.Err() != nil {
-			t.Fatalf("interrupted while waiting for: %s", what)
-		}
-		system.DumpLogs(t.Output())
-		t.Fatal(err)
-	}
-	t.Logf("%s: after %s", what, time.Since(began).Round(10*time.Millisecond))
-}
-
-// never fails as soon as bad says true, and passes after the time.
-func never(t *testing.T, span time.Duration, bad func(context.Context) (bool, string)) {
-	t.Helper()
-	ctx, cancel := waiting(t)
-	defer cancel()
-	for end := time.Now().Add(span); time.Now().Before(end); {
-		if is, state := bad(ctx); is {
-			t.Fatal(state)
-		}
-		select {
-		case <-ctx.Done():
-			t.Fatal("interrupted")
-		case <-time.After(100 * time.Millisecond):
-		}
-	}
-}
 
 // namespace makes one for the test's time.
 func namespace(t *testing.T) string {
@@ -119,7 +77,7 @@ func getPolicy(ctx context.Context, namespace, name string) (*v1alpha1.Autoscali
 // edit changes a stored object, again where another writer was faster.
 func edit[T client.Object](t *testing.T, o T, change func(T)) {
 	t.Helper()
-	until(t, fmt.Sprintf("edit of %T %s", o, o.GetName()), 10*time.Second, func(ctx context.Context) (bool, string) {
+	system.Until(t, fmt.Sprintf("edit of %T %s", o, o.GetName()), 10*time.Second, func(ctx context.Context) (bool, string) {
 		if err := kube.Get(ctx, client.ObjectKeyFromObject(o), o); err != nil {
 			return false, err.Error()
 		}

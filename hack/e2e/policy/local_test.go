@@ -31,7 +31,7 @@ func alone(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	until(t, "no deployed loadline-policy", time.Minute, func(ctx context.Context) (bool, string) {
+	system.Until(t, "no deployed loadline-policy", time.Minute, func(ctx context.Context) (bool, string) {
 		var pods corev1.PodList
 		err := kube.List(ctx, &pods, client.InNamespace(lab.AdapterNamespace), client.MatchingLabels{"app.kubernetes.io/name": lab.PolicyDeployment})
 		if err != nil {

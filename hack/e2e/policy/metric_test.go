@@ -73,7 +73,7 @@ func startMetricAPI(t *testing.T) *metricAPI {
 		must(t, kube.Create(t.Context(), o))
 		t.Cleanup(func() { must(t, kube.Delete(context.Background(), o)) })
 	}
-	until(t, "the API of external metrics", 30*time.Second, func(ctx context.Context) (bool, string) {
+	system.Until(t, "the API of external metrics", 30*time.Second, func(ctx context.Context) (bool, string) {
 		if _, err := system.Raw(ctx, "/apis/external.metrics.k8s.io/v1beta1/namespaces/default/load"); err != nil {
 			return false, err.Error()
 		}

@@ -156,7 +156,7 @@ func TestP4Query(t *testing.T) {
 
 	// What is confined could be seen: the other namespace sees its own three.
 	create(t, queries(other, "theirs", "count(up)"))
-	until(t, "three pods are seen where they are", 30*time.Second, func(ctx context.Context) (bool, string) {
+	system.Until(t, "three pods are seen where they are", 30*time.Second, func(ctx context.Context) (bool, string) {
 		got, err := read(ctx, other, query.MetricName("theirs", "q0"))
 		return slices.Equal(got, []int64{3000}), fmt.Sprint(got, err)
 	})
@@ -176,7 +176,7 @@ func TestP4Query(t *testing.T) {
 	for _, name := range names {
 		t.Run(name, func(t *testing.T) {
 			test := all[name]
-			until(t, "an answer", 20*time.Second, func(ctx context.Context) (bool, string) {
+			system.Until(t, "an answer", 20*time.Second, func(ctx context.Context) (bool, string) {
 				got, err := read(ctx, own, metrics[name])
 				state := fmt.Sprint(got, " ", err)
 				if test.refused == "" {
@@ -200,7 +200,7 @@ func TestP4QueryScales(t *testing.T) {
 	export(t, ns, "mine", 1)
 	metric := query.MetricName("mine", "q0")
 	p := create(t, queries(ns, "mine", "count(up) * 0 + 2"))
-	until(t, "the HPA makes two of one", time.Minute, func(ctx context.Context) (bool, string) {
+	system.Until(t, "the HPA makes two of one", time.Minute, func(ctx context.Context) (bool, string) {
 		var d appsv1.Deployment
 		err := kube.Get(ctx, client.ObjectKey{Namespace: ns, Name: "mine"}, &d)
 		h, _ := getHPA(ctx, ns, "mine")
@@ -208,13 +208,13 @@ func TestP4QueryScales(t *testing.T) {
 	})
 
 	edit(t, p, func(p *v1alpha1.AutoscalingPolicy) { p.Spec.Objectives[0].Query.Expr = "count(up) * 0 + 3" })
-	until(t, "the value of the new expression", 20*time.Second, func(ctx context.Context) (bool, string) {
+	system.Until(t, "the value of the new expression", 20*time.Second, func(ctx context.Context) (bool, string) {
 		got, err := read(ctx, ns, metric)
 		return slices.Equal(got, []int64{3000}), fmt.Sprint(got, err)
 	})
 
 	must(t, kube.Delete(t.Context(), p))
-	until(t, "no such metric", 10*time.Second, func(ctx context.Context) (bool, string) {
+	system.Until(t, "no such metric", 10*time.Second, func(ctx context.Context) (bool, string) {
 		got, err := read(ctx, ns, metric)
 		return apierrors.IsNotFound(err), fmt.Sprint(got, err)
 	})

@@ -147,7 +147,7 @@ func TestP1Restored(t *testing.T) {
 	h, err := getHPA(t.Context(), ns, "first")
 	must(t, err)
 	must(t, kube.Delete(t.Context(), h))
-	until(t, "the deleted HPA made again", soon, func(ctx context.Context) (bool, string) {
+	system.Until(t, "the deleted HPA made again", soon, func(ctx context.Context) (bool, string) {
 		again, err := getHPA(ctx, ns, "first")
 		if err != nil {
 			return false, err.Error()
@@ -160,7 +160,7 @@ func TestP1Restored(t *testing.T) {
 // goodMetrics waits until a policy's metrics are available.
 func goodMetrics(t *testing.T, namespace, name string) {
 	t.Helper()
-	until(t, "metrics of "+name, 30*time.Second, func(ctx context.Context) (bool, string) {
+	system.Until(t, "metrics of "+name, 30*time.Second, func(ctx context.Context) (bool, string) {
 		p, err := getPolicy(ctx, namespace, name)
 		if err != nil {
 			return false, err.Error()

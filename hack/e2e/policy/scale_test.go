@@ -30,7 +30,7 @@ type usage struct{ writes, cpuSeconds, bytes float64 }
 func measure(t *testing.T) usage {
 	t.Helper()
 	var u usage
-	ctx, cancel := waiting(t)
+	ctx, cancel := system.Waiting(t)
 	defer cancel()
 	err := lab.Until(ctx, "a leader", 30*time.Second, func(ctx context.Context) (bool, string) {
 		leading, _, err := leaders(ctx)
@@ -76,14 +76,14 @@ func TestP5Thousand(t *testing.T) {
 	must(t, g.Wait())
 	t.Logf("%d policies stored after %s", *many, time.Since(began).Round(time.Millisecond))
 	limit := time.Minute + time.Duration(*many)*100*time.Millisecond
-	until(t, "an HPA for each", limit, func(ctx context.Context) (bool, string) {
+	system.Until(t, "an HPA for each", limit, func(ctx context.Context) (bool, string) {
 		var all autoscalingv2.HorizontalPodAutoscalerList
 		if err := kube.List(ctx, &all, client.InNamespace(ns)); err != nil {
 			return false, err.Error()
 		}
 		return len(all.Items) == *many, fmt.Sprint(len(all.Items))
 	})
-	until(t, "all statuses", limit, func(ctx context.Context) (bool, string) {
+	system.Until(t, "all statuses", limit, func(ctx context.Context) (bool, string) {
 		var all v1alpha1.AutoscalingPolicyList
 		if err := kube.List(ctx, &all, client.InNamespace(ns)); err != nil {
 			return false, err.Error()
@@ -102,7 +102,7 @@ func TestP5Thousand(t *testing.T) {
 	// Then there is a time without any, longer than that minute.
 	const calm = 65 * time.Second
 	last, since, looked := measure(t), time.Now(), time.Now()
-	until(t, "no write for "+calm.String(), 2*time.Minute+limit, func(context.Context) (bool, string) {
+	system.Until(t, "no write for "+calm.String(), 2*time.Minute+limit, func(context.Context) (bool, string) {
 		if time.Since(looked) < 2*time.Second { // to ask costs what is measured, too
 			return false, "not looked yet"
 		}

@@ -24,7 +24,7 @@ import (
 // ready waits until a policy's condition Ready has a reason.
 func ready(t *testing.T, namespace, name, reason string, limit time.Duration) {
 	t.Helper()
-	until(t, fmt.Sprintf("policy %s %s", name, reason), limit, func(ctx context.Context) (bool, string) {
+	system.Until(t, fmt.Sprintf("policy %s %s", name, reason), limit, func(ctx context.Context) (bool, string) {
 		p, err := getPolicy(ctx, namespace, name)
 		if err != nil {
 			return false, err.Error()
@@ -38,7 +38,7 @@ func ready(t *testing.T, namespace, name, reason string, limit time.Duration) {
 // size waits until a Deployment is asked to have n replicas.
 func size(t *testing.T, namespace, name string, n int32, limit time.Duration) {
 	t.Helper()
-	until(t, fmt.Sprintf("%s at %d", name, n), limit, func(ctx context.Context) (bool, string) {
+	system.Until(t, fmt.Sprintf("%s at %d", name, n), limit, func(ctx context.Context) (bool, string) {
 		got, err := replicasOf(ctx, namespace, name)
 		return err == nil && got == n, fmt.Sprintf("%d, %v", got, err)
 	})
@@ -58,7 +58,7 @@ func targets(t *testing.T) {
 
 	resize(t, d, 0)
 	ready(t, ns, "later", "TargetAtZero", 30*time.Second)
-	never(t, 3*hpaSync, func(ctx context.Context) (bool, string) {
+	system.Never(t, 3*hpaSync, func(ctx context.Context) (bool, string) {
 		n, err := replicasOf(ctx, ns, "later")
 		return err != nil || n != 0, fmt.Sprintf("a person's 0 became %d, %v", n, err)
 	})
@@ -93,7 +93,7 @@ func ownKind(t *testing.T, ns string) {
 		"apiVersion": "e2e.loadline.dev/v1", "kind": "Rocket", "metadata": map[string]any{"name": "rocket"}, "spec": map[string]any{"replicas": int64(1)},
 	}}, metav1.CreateOptions{})
 	must(t, err)
-	until(t, "the rocket at 2", 45*time.Second, func(ctx context.Context) (bool, string) {
+	system.Until(t, "the rocket at 2", 45*time.Second, func(ctx context.Context) (bool, string) {
 		r, err := rockets.Get(ctx, "rocket", metav1.GetOptions{})
 		if err != nil {
 			return false, err.Error()

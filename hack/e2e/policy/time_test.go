@@ -19,7 +19,7 @@ import (
 // minimum waits until an HPA has a minimum of n.
 func minimum(t *testing.T, namespace, name string, n int32, limit time.Duration) {
 	t.Helper()
-	until(t, fmt.Sprintf("%s with min %d", name, n), limit, func(ctx context.Context) (bool, string) {
+	system.Until(t, fmt.Sprintf("%s with min %d", name, n), limit, func(ctx context.Context) (bool, string) {
 		h, err := getHPA(ctx, namespace, name)
 		if err != nil {
 			return false, err.Error()
@@ -63,7 +63,7 @@ func TestP3Schedule(t *testing.T) {
 		})
 	}
 	look(change.Add(-time.Second))
-	never(t, 2*time.Second, func(ctx context.Context) (bool, string) {
+	system.Never(t, 2*time.Second, func(ctx context.Context) (bool, string) {
 		h, err := getHPA(ctx, ns, "web")
 		return err != nil || *h.Spec.MinReplicas != 2, fmt.Sprintf("before its time: %v", err)
 	})
@@ -72,12 +72,12 @@ func TestP3Schedule(t *testing.T) {
 	size(t, ns, "web", 4, 30*time.Second)
 	goodMetrics(t, ns, "web")
 	look(change.Add(time.Hour - time.Second))
-	never(t, 2*time.Second, func(ctx context.Context) (bool, string) {
+	system.Never(t, 2*time.Second, func(ctx context.Context) (bool, string) {
 		h, err := getHPA(ctx, ns, "web")
 		return err != nil || *h.Spec.MinReplicas != 4, fmt.Sprintf("before its end: %v", err)
 	})
 	look(change.Add(time.Hour))
-	until(t, "the floor being released", soon, func(ctx context.Context) (bool, string) {
+	system.Until(t, "the floor being released", soon, func(ctx context.Context) (bool, string) {
 		p, err := getPolicy(ctx, ns, "web")
 		if err != nil {
 			return false, err.Error()
@@ -113,7 +113,7 @@ func fallback(t *testing.T) {
 	size(t, ns, "web", 4, 3*hpaSync)
 
 	m.away.Store(false)
-	never(t, after-2*time.Second, func(ctx context.Context) (bool, string) {
+	system.Never(t, after-2*time.Second, func(ctx context.Context) (bool, string) {
 		n, err := replicasOf(ctx, ns, "web")
 		return err != nil || n < 4, fmt.Sprintf("cut to %d while the metric is hardly back, %v", n, err)
 	})

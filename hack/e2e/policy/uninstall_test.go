@@ -37,7 +37,7 @@ func TestP9Uninstall(t *testing.T) {
 	}
 	was := map[string]types.UID{}
 	for _, name := range []string{"plain", "held", "orphan"} {
-		until(t, "HPA "+name, soon, func(ctx context.Context) (bool, string) {
+		system.Until(t, "HPA "+name, soon, func(ctx context.Context) (bool, string) {
 			h, err := getHPA(ctx, ns, name)
 			if err != nil {
 				return false, err.Error()
@@ -68,7 +68,7 @@ func TestP9Uninstall(t *testing.T) {
 		t.Errorf("the Deployment: %v", err)
 	}
 	// The garbage collector follows at once what it has followed before.
-	never(t, 5*time.Second, func(ctx context.Context) (bool, string) {
+	system.Never(t, 5*time.Second, func(ctx context.Context) (bool, string) {
 		all := &autoscalingv2.HorizontalPodAutoscalerList{}
 		if err := kube.List(ctx, all); err != nil {
 			return true, err.Error()
