@@ -10,10 +10,7 @@ import (
 	"github.com/spf13/pflag"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
-	policyv1 "k8s.io/api/policy/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/loadline/loadline/policy/controller"
@@ -102,14 +99,7 @@ func TestPolicyAvailability(t *testing.T) {
 		if *d.Spec.Replicas < 2 || d.Spec.Template.Spec.Affinity.PodAntiAffinity == nil {
 			t.Errorf("%d replicas, affinity %v", *d.Spec.Replicas, d.Spec.Template.Spec.Affinity)
 		}
-		b := only[*policyv1.PodDisruptionBudget](t, objects)
-		selector, err := metav1.LabelSelectorAsSelector(b.Spec.Selector)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !selector.Matches(labels.Set(d.Spec.Template.Labels)) || b.Namespace != d.Namespace || b.Spec.MinAvailable.IntValue() != 1 {
-			t.Error("the disruption budget does not keep one of the pods")
-		}
+		keepsOnePod(t, d, objects)
 		if grace := time.Duration(*d.Spec.Template.Spec.TerminationGracePeriodSeconds) * time.Second; grace < o.CallTimeout+10*time.Second {
 			t.Errorf("a grace period of %s for calls of %s", grace, o.CallTimeout)
 		}

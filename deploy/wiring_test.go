@@ -190,14 +190,7 @@ func TestAvailability(t *testing.T) {
 		if u := d.Spec.Strategy.RollingUpdate; u == nil || u.MaxUnavailable.IntValue() != 0 || u.MaxSurge.IntValue() != 1 {
 			t.Errorf("rolling update: %v", u)
 		}
-		b := only[*policyv1.PodDisruptionBudget](t, objects)
-		selector, err := metav1.LabelSelectorAsSelector(b.Spec.Selector)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !selector.Matches(labels.Set(d.Spec.Template.Labels)) || b.Namespace != d.Namespace || b.Spec.MinAvailable.IntValue() != 1 {
-			t.Error("the disruption budget does not keep one of the pods")
-		}
+		keepsOnePod(t, d, objects)
 		grace := time.Duration(*d.Spec.Template.Spec.TerminationGracePeriodSeconds) * time.Second
 		if o.ShutdownDelay < 5*time.Second || grace < o.ShutdownDelay+5*time.Second {
 			t.Errorf("shutdown delay %v within a grace period of %v", o.ShutdownDelay, grace)
@@ -223,5 +216,18 @@ func TestMetricsPort(t *testing.T) {
 	d := only[*appsv1.Deployment](t, render(t, variants()["scrape-annotations"]))
 	if a := d.Spec.Template.Annotations; a["prometheus.io/scrape"] != "true" || a["prometheus.io/port"] != "8080" || a["prometheus.io/path"] != "/metrics" {
 		t.Errorf("annotations: %v", a)
+	}
+}
+
+// keepsOnePod: a disruption budget keeps one of a Deployment's pods.
+func keepsOnePod(t *testing.T, d *appsv1.Deployment, objects []runtime.Object) {
+	t.Helper()
+	b := only[*policyv1.PodDisruptionBudget](t, objects)
+	selector, err := metav1.LabelSelectorAsSelector(b.Spec.Selector)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !selector.Matches(labels.Set(d.Spec.Template.Labels)) || b.Namespace != d.Namespace || b.Spec.MinAvailable.IntValue() != 1 {
+		t.Error("the disruption budget does not keep one of the pods")
 	}
 }

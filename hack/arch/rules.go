@@ -43,45 +43,51 @@ func Loadline() Rules {
 		},
 		Free:    []string{"hack"},
 		FreeWhy: "hack/ is what only developers run, and may import anything; what ships must not depend on it",
-		Bans: []Ban{
-			{
-				From: []string{"provider/rule", "provider/plan", "provider/metric"}, Not: []string{"k8s.io/client-go"},
-				Why: "it decides purely, from values: whoever needs a client hands the answer in, so that it is tested without a cluster",
+		Bans:    bans(),
+	}
+}
+
+// bans are what the arrows do not show: packages of others, and through how many of
+// ours they are reached.
+func bans() []Ban {
+	return []Ban{
+		{
+			From: []string{"provider/rule", "provider/plan", "provider/metric"}, Not: []string{"k8s.io/client-go"},
+			Why: "it decides purely, from values: whoever needs a client hands the answer in, so that it is tested without a cluster",
+		},
+		{
+			From: []string{"provider/rule", "provider/plan", "provider/metric", "provider/store", "provider/demand"}, Not: []string{"k8s.io/apiserver"},
+			Why: "the command-line tool will use it, and must not carry a server",
+		},
+		{
+			From: []string{"adapter", "cmd", "provider"}, Not: []string{"github.com/prometheus/prometheus/cmd", "github.com/prometheus/prometheus/web"},
+			Why: "we ask a Prometheus and are none; its server brings hundreds of packages",
+		},
+		{
+			From: []string{"policy/schedule", "policy/query"}, Not: []string{"k8s.io/client-go", "k8s.io/apiserver", "sigs.k8s.io/controller-runtime"},
+			Why: "it decides purely, from values, for servers and the command-line tool alike",
+		},
+		{
+			From: []string{"adapter", "cmd/loadline-adapter"}, Not: []string{"sigs.k8s.io/controller-runtime"},
+			Why: "it follows one kind with client-go, and has no manager",
+		},
+		{
+			From: []string{"policy/api", "policy/hpa", "policy/convert", "policy/manifest", "policy/schedule", "policy/floor", "policy/query", "policy/decide"},
+			Not:  []string{"k8s.io/client-go", "k8s.io/apiserver", "sigs.k8s.io/controller-runtime"},
+			Why:  "it decides purely, from values: whoever needs a client hands the answer in, so that it is tested without a cluster",
+		},
+		{
+			From: []string{"cmd/kubectl-loadline", "policy/cli", "policy/manifest"},
+			Not: []string{
+				"k8s.io/apiserver", "sigs.k8s.io/controller-runtime", "k8s.io/client-go/kubernetes/typed", "k8s.io/client-go/informers",
+				"github.com/prometheus/prometheus/cmd", "github.com/prometheus/prometheus/web", "github.com/prometheus/prometheus/rules",
+				"github.com/prometheus/prometheus/scrape", "github.com/prometheus/prometheus/tsdb/index", "github.com/prometheus/prometheus/tsdb/wlog",
 			},
-			{
-				From: []string{"provider/rule", "provider/plan", "provider/metric", "provider/store", "provider/demand"}, Not: []string{"k8s.io/apiserver"},
-				Why: "the command-line tool will use it, and must not carry a server",
-			},
-			{
-				From: []string{"adapter", "cmd", "provider"}, Not: []string{"github.com/prometheus/prometheus/cmd", "github.com/prometheus/prometheus/web"},
-				Why: "we ask a Prometheus and are none; its server brings hundreds of packages",
-			},
-			{
-				From: []string{"policy/schedule", "policy/query"}, Not: []string{"k8s.io/client-go", "k8s.io/apiserver", "sigs.k8s.io/controller-runtime"},
-				Why: "it decides purely, from values, for servers and the command-line tool alike",
-			},
-			{
-				From: []string{"adapter", "cmd/loadline-adapter"}, Not: []string{"sigs.k8s.io/controller-runtime"},
-				Why: "it follows one kind with client-go, and has no manager",
-			},
-			{
-				From: []string{"policy/api", "policy/hpa", "policy/convert", "policy/manifest", "policy/schedule", "policy/floor", "policy/query", "policy/decide"},
-				Not:  []string{"k8s.io/client-go", "k8s.io/apiserver", "sigs.k8s.io/controller-runtime"},
-				Why:  "it decides purely, from values: whoever needs a client hands the answer in, so that it is tested without a cluster",
-			},
-			{
-				From: []string{"cmd/kubectl-loadline", "policy/cli", "policy/manifest"},
-				Not: []string{
-					"k8s.io/apiserver", "sigs.k8s.io/controller-runtime", "k8s.io/client-go/kubernetes/typed", "k8s.io/client-go/informers",
-					"github.com/prometheus/prometheus/cmd", "github.com/prometheus/prometheus/web", "github.com/prometheus/prometheus/rules",
-					"github.com/prometheus/prometheus/scrape", "github.com/prometheus/prometheus/tsdb/index", "github.com/prometheus/prometheus/tsdb/wlog",
-				},
-				Why: "it is started anew for each call and for each completion in a shell: no server, no manager, no client of every kind",
-			},
-			{
-				From: []string{""}, Not: []string{"github.com/nats-io", "github.com/loadline/loadline/deploy/examples"},
-				Why: "Remind Me is a module of its own so that its dependencies stay out of ours",
-			},
+			Why: "it is started anew for each call and for each completion in a shell: no server, no manager, no client of every kind",
+		},
+		{
+			From: []string{""}, Not: []string{"github.com/nats-io", "github.com/loadline/loadline/deploy/examples"},
+			Why: "Remind Me is a module of its own so that its dependencies stay out of ours",
 		},
 	}
 }

@@ -25,7 +25,8 @@ type server struct {
 	rules      *cel.Validator
 }
 
-func newServer(t testing.TB) *server {
+// definition is the CRD as it is checked in.
+func definition(t testing.TB) apiextensionsv1.CustomResourceDefinition {
 	t.Helper()
 	text, err := os.ReadFile("../../deploy/crd/loadline.dev_autoscalingpolicies.yaml")
 	if err != nil {
@@ -35,11 +36,18 @@ func newServer(t testing.TB) *server {
 	if err := yaml.UnmarshalStrict(text, &v1); err != nil {
 		t.Fatal(err)
 	}
+	return v1
+}
+
+func newServer(t testing.TB) *server {
+	t.Helper()
+	v1 := definition(t)
 	var props apiextensions.JSONSchemaProps
 	if err := apiextensionsv1.Convert_v1_JSONSchemaProps_To_apiextensions_JSONSchemaProps(v1.Spec.Versions[0].Schema.OpenAPIV3Schema, &props, nil); err != nil {
 		t.Fatal(err)
 	}
 	s := &server{}
+	var err error
 	if s.structural, err = structuralschema.NewStructural(&props); err != nil {
 		t.Fatal(err)
 	}
