@@ -85,6 +85,7 @@ func Test5Killed(t *testing.T) {
 	web := driver(t, "remindmeweb-service", load.Get("/"))
 	rate(t, web, 30)
 	replicas(t, "remindmeweb", 2, 90*time.Second)
+	othersServed(t)
 
 	pods := adapterPods(t)
 	if len(pods) != 2 {
