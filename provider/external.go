@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"cmp"
 	"context"
 	"slices"
 
@@ -107,10 +108,7 @@ func (e *External) ListAllExternalMetrics() []cmprovider.ExternalMetricInfo {
 	infos := []cmprovider.ExternalMetricInfo{}
 	e.Catalog.EachExternal(func(name string) { infos = append(infos, cmprovider.ExternalMetricInfo{Metric: name}) })
 	slices.SortFunc(infos, func(a, b cmprovider.ExternalMetricInfo) int {
-		if a.Metric < b.Metric {
-			return -1
-		}
-		return 1
+		return cmp.Compare(a.Metric, b.Metric)
 	})
 	return infos
 }

@@ -142,6 +142,9 @@ func (x *index) change(obj any, present bool) error {
 
 // forget drops the results of a namespace whose objects changed.
 func (x *index) forget(n *namespace) {
+	if len(n.matches) == 0 {
+		return // a list of thousands comes object by object
+	}
 	for _, names := range n.matches {
 		x.remembered -= len(names)
 	}

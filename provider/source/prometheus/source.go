@@ -77,17 +77,12 @@ func (s *Source) CloseIdleConnections() { s.series.CloseIdleConnections() }
 // No time is sent: by the source's own clock the newest samples are never in the
 // future, and two clocks that differ cannot make data look older than it is.
 func (s *Source) Query(ctx context.Context, promQL string) (source.Answer, error) {
-	return s.evaluate(ctx, promQL, 0)
+	return s.QueryAtMost(ctx, promQL, 0)
 }
 
 // QueryAtMost is Query for an answer of which no more than the first samples are
-// wanted: the rest is not read. Nor are warnings behind it.
+// wanted, or all of them if most is 0: the rest is not read. Nor are warnings behind it.
 func (s *Source) QueryAtMost(ctx context.Context, promQL string, most int) (source.Answer, error) {
-	return s.evaluate(ctx, promQL, most)
-}
-
-// evaluate is QueryAtMost, and Query where most is 0.
-func (s *Source) evaluate(ctx context.Context, promQL string, most int) (source.Answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.config.Timeout)
 	defer cancel()
 	parameters := url.Values{"query": {promQL}}
