@@ -47,8 +47,8 @@ func Loadline() Rules {
 	}
 }
 
-// bans are what the arrows do not show: packages of others, and through how many of
-// ours they are reached.
+// bans are what the arrows do not show: packages of others that some of ours must not
+// reach.
 func bans() []Ban {
 	return []Ban{
 		{
