@@ -6,11 +6,9 @@ import (
 	"slices"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 
-	"github.com/loadline/loadline/policy/api/v1alpha1"
 	"github.com/loadline/loadline/policy/decide"
 	"github.com/loadline/loadline/policy/hpa"
 )
@@ -91,7 +89,7 @@ func planUninstall(found inventory, keepCRD bool) []phase {
 	release := phase{name: "release"}
 	for i := range found.hpas {
 		h := &found.hpas[i]
-		_, why := free(h)
+		_, why := decide.Free(h)
 		release.steps = append(release.steps, step{
 			verb: doRelease, why: why,
 			object: object{resource: hpasResource(), kind: "HorizontalPodAutoscaler", namespace: h.Namespace, name: h.Name, uid: h.UID},
@@ -117,23 +115,5 @@ func concerns(h *autoscalingv2.HorizontalPodAutoscaler) bool {
 }
 
 func owned(h *autoscalingv2.HorizontalPodAutoscaler) bool {
-	return slices.ContainsFunc(h.OwnerReferences, func(r metav1.OwnerReference) bool {
-		return r.Kind == v1alpha1.Kind && schema.FromAPIVersionAndKind(r.APIVersion, r.Kind).Group == v1alpha1.GroupVersion.Group
-	})
-}
-
-// free returns an HPA without anything of ours, as the controller lets one go: with the
-// spec of before where its owner has asked for that.
-func free(h *autoscalingv2.HorizontalPodAutoscaler) (*autoscalingv2.HorizontalPodAutoscaler, string) {
-	how := decide.ReleaseKeep
-	if h.Annotations[decide.ReleaseAnnotation] == decide.ReleaseRestore {
-		how = decide.ReleaseRestore
-	}
-	freed, why, err := decide.Free(h, how)
-	if err != nil {
-		// What was saved cannot be read: rather the present spec than none.
-		freed, why, _ = decide.Free(h, decide.ReleaseKeep)
-		why = err.Error() + ": " + why
-	}
-	return freed, why
+	return slices.ContainsFunc(h.OwnerReferences, hpa.IsPolicy)
 }

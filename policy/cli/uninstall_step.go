@@ -107,7 +107,7 @@ func (u *uninstaller) tryRelease(ctx context.Context, o object) error {
 // releasePatch is what takes us off an HPA: as a patch it leaves alone what this
 // program does not know about.
 func releasePatch(h *autoscalingv2.HorizontalPodAutoscaler) ([]byte, error) {
-	freed, _ := free(h)
+	freed, _ := decide.Free(h)
 	freed.ManagedFields = slices.DeleteFunc(slices.Clone(freed.ManagedFields), func(e metav1.ManagedFieldsEntry) bool {
 		return e.Manager == decide.FieldManager
 	})

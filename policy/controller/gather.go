@@ -66,21 +66,12 @@ func (r *reconciler) gather(ctx context.Context, key types.NamespacedName, targe
 	return s, nil
 }
 
+// settings are the administrator's. It is the adapter that confines queries; here it is
+// only said sooner what it is going to find wrong with one.
 func (r *reconciler) settings() decide.Settings {
 	s := decide.Defaults()
-	s.UnknownHold, s.Sync, s.CheckQuery = r.opts.UnknownHold, r.opts.HPASync, r.checkQuery
+	s.UnknownHold, s.Sync, s.CheckQuery = r.opts.UnknownHold, r.opts.HPASync, r.opts.Queries.Check
 	return s
-}
-
-// checkQuery says what the adapter is going to find wrong with a query. It is the
-// adapter that confines queries; here it is only said sooner.
-func (r *reconciler) checkQuery(namespace, expr string) []string {
-	_, problems := r.opts.Queries.Compile(namespace, expr)
-	var out []string
-	for _, p := range problems {
-		out = append(out, p.Error())
-	}
-	return out
 }
 
 // policiesAt are the policies that name a target.

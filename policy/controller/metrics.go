@@ -47,8 +47,13 @@ func newMetrics(most int, elected <-chan struct{}) *metrics {
 		}),
 		observed: &observed{most: most, elected: elected},
 	}
-	m.registry.MustRegister(m.errors, m.writes, m.seconds, m.applied, m.observed)
+	m.registry.MustRegister(m.collectors()...)
 	return m
+}
+
+// collectors are all of them.
+func (m *metrics) collectors() []prometheus.Collector {
+	return []prometheus.Collector{m.errors, m.writes, m.seconds, m.applied, m.observed}
 }
 
 // handler serves them with those of the Go runtime, the process and controller-runtime.
@@ -160,5 +165,5 @@ func DescribeMetrics(r prometheus.Registerer) {
 	m.observe(types.NamespacedName{}, time.Time{}, decide.Observations{
 		Floors: map[string]int{"": 1}, Values: []decide.Value{{}},
 	})
-	r.MustRegister(m.errors, m.writes, m.seconds, m.applied, m.observed)
+	r.MustRegister(m.collectors()...)
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/loadline/loadline/policy/decide"
 	"github.com/loadline/loadline/policy/query"
 )
 
@@ -41,7 +42,7 @@ type Options struct {
 }
 
 // Name is the field manager, the Lease and the reporter of Events.
-const Name = "loadline-policy"
+const Name = decide.FieldManager
 
 // NewOptions returns the defaults.
 func NewOptions() *Options {

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
@@ -257,5 +258,19 @@ func TestRetarget(t *testing.T) {
 	}
 	if !slices.Contains(w.events, EventRetargeted) {
 		t.Errorf("Events %v", w.events)
+	}
+}
+
+// A saved spec that cannot be read is not thrown away: perhaps people can.
+func TestAnUnreadableSavedSpecStays(t *testing.T) {
+	live := foreign()
+	live.Labels = map[string]string{hpa.PolicyLabel: live.Name}
+	live.Annotations = map[string]string{ReleaseAnnotation: ReleaseRestore, SavedAnnotation: "{", hpa.PolicyUIDAnnotation: "u"}
+	free, why := Free(live)
+	if diff := cmp.Diff(map[string]string{SavedAnnotation: "{"}, free.Annotations); diff != "" {
+		t.Error(diff)
+	}
+	if !strings.Contains(why, SavedAnnotation) {
+		t.Errorf("nothing is said of it: %s", why)
 	}
 }

@@ -112,7 +112,8 @@ func (d *decision) enforce() {
 // build makes the HPA with the floors in force. That the policy is valid is known.
 func (d *decision) build() {
 	d.evaluate(d.Policy.Spec.Replicas, d.plain.Spec.Behavior.ScaleDown)
-	d.want, _ = hpa.Build(d.Policy, d.floors.Held(), d.Capabilities)
+	d.want = d.plain.DeepCopy()
+	d.want.Spec.MinReplicas = ptr.To(d.floors.Min) // the only thing that floors change
 	d.carrySaved()
 }
 
@@ -131,7 +132,7 @@ func (d *decision) keep(stop *finding) {
 		return
 	}
 	d.evaluate(d.liveBounds(), behaviorOf(d.Live))
-	d.want = d.asItIs(d.Live.DeepCopy())
+	d.asItIs(d.Live.DeepCopy())
 	d.want.Spec.MinReplicas = ptr.To(d.floors.Min)
 	if !d.nearZero() {
 		d.write("a floor of the HPA has changed")
@@ -140,7 +141,7 @@ func (d *decision) keep(stop *finding) {
 
 // liveBounds are those that the HPA was made with, floors aside.
 func (d *decision) liveBounds() v1alpha1.Replicas {
-	return v1alpha1.Replicas{Min: writtenMin(d.Live, d.Policy.Spec.Replicas.Min), Max: d.Live.Spec.MaxReplicas}
+	return v1alpha1.Replicas{Min: hpa.WrittenMin(d.Live, d.Policy.Spec.Replicas.Min), Max: d.Live.Spec.MaxReplicas}
 }
 
 // pause freezes the HPA at its size. The floors stay as they are in the status: they
@@ -161,12 +162,12 @@ func (d *decision) pause() {
 		d.ready.message = "the HPA is taken over when mode is Enforce; until then it goes on as it is"
 		return
 	}
-	d.want = d.asItIs(hpa.Freeze(d.Live))
+	d.asItIs(hpa.Freeze(d.Live))
 	d.write("the policy is paused")
 }
 
 // asItIs makes what is applied from an HPA whose spec is to stay.
-func (d *decision) asItIs(live *autoscalingv2.HorizontalPodAutoscaler) *autoscalingv2.HorizontalPodAutoscaler {
+func (d *decision) asItIs(live *autoscalingv2.HorizontalPodAutoscaler) {
 	want := &autoscalingv2.HorizontalPodAutoscaler{ObjectMeta: hpa.Metadata(d.Policy), Spec: live.Spec}
 	want.TypeMeta.APIVersion, want.TypeMeta.Kind = autoscalingv2.SchemeGroupVersion.String(), "HorizontalPodAutoscaler"
 	if min, ok := live.Annotations[hpa.MinAnnotation]; ok {
@@ -174,7 +175,6 @@ func (d *decision) asItIs(live *autoscalingv2.HorizontalPodAutoscaler) *autoscal
 	}
 	d.want = want
 	d.carrySaved()
-	return want
 }
 
 // write has want applied where the HPA differs from it, or what others have added to

@@ -165,7 +165,7 @@ func (h *history) check(before, after *autoscalingv2.HorizontalPodAutoscaler) {
 		return
 	}
 	// Of a policy with a mistake the last good minimum counts.
-	least := writtenMin(after, 0)
+	least := hpa.WrittenMin(after, 0)
 	if ready := h.condition(v1alpha1.Ready); ready == "True Applied" && h.policy.Status.ObservedGeneration == h.policy.Generation && least != h.policy.Spec.Replicas.Min {
 		h.t.Errorf("%s: the owner's minimum is %d, not %d", h.now, h.policy.Spec.Replicas.Min, least)
 	}
@@ -181,7 +181,7 @@ func (h *history) check(before, after *autoscalingv2.HorizontalPodAutoscaler) {
 	if is > was && is > least && is > explained(&h.policy.Status) {
 		h.t.Errorf("%s: min %d → %d, and the status says nothing about it: %+v", h.now, was, is, h.policy.Status)
 	}
-	if is >= was || was <= writtenMin(before, 0) || most < was && is == most {
+	if is >= was || was <= hpa.WrittenMin(before, 0) || most < was && is == most {
 		return // not a floor that is lowered
 	}
 	next, every := hpa.Step(min(was, most), behaviorOf(after))

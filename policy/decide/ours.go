@@ -9,7 +9,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 
-	"github.com/loadline/loadline/policy/api/v1alpha1"
 	"github.com/loadline/loadline/policy/hpa"
 )
 
@@ -112,7 +111,7 @@ func continuing(live *autoscalingv2.HorizontalPodAutoscaler) string {
 		}
 	}
 	for _, owner := range live.OwnerReferences {
-		if ptr.Deref(owner.Controller, false) && !isOwner(owner) {
+		if ptr.Deref(owner.Controller, false) && !hpa.IsPolicy(owner) {
 			return fmt.Sprintf("its owner, the %s %s", owner.Kind, owner.Name)
 		}
 	}
@@ -124,12 +123,6 @@ func continuing(live *autoscalingv2.HorizontalPodAutoscaler) string {
 		}
 	}
 	return ""
-}
-
-// isOwner says whether a reference is to a policy.
-func isOwner(r metav1.OwnerReference) bool {
-	group, _, _ := strings.Cut(r.APIVersion, "/")
-	return group == v1alpha1.GroupVersion.Group && r.Kind == v1alpha1.Kind
 }
 
 // pointers turns paths of fields into JSON pointers. None of them goes through a list.

@@ -4,11 +4,9 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 
 	"github.com/loadline/loadline/policy/api/v1alpha1"
@@ -22,7 +20,7 @@ func abandoned(s Snapshot) Plan {
 	if !ours(s) || s.Live.DeletionTimestamp != nil {
 		return Plan{}
 	}
-	if asked(s.Live) == "" && slices.ContainsFunc(s.Live.OwnerReferences, isOwner) {
+	if asked(s.Live) == "" && slices.ContainsFunc(s.Live.OwnerReferences, hpa.IsPolicy) {
 		return Plan{}
 	}
 	return release(s)
@@ -42,15 +40,7 @@ func asked(live *autoscalingv2.HorizontalPodAutoscaler) string {
 // and nothing on it is ours any more.
 func release(s Snapshot) Plan {
 	how := cmp.Or(asked(s.Live), ReleaseKeep)
-	free, why, err := Free(s.Live, how)
-	if err != nil {
-		// What was saved cannot be read: rather the present spec than none.
-		free, why, _ = Free(s.Live, ReleaseKeep)
-		if saved := s.Live.Annotations[SavedAnnotation]; saved != "" {
-			free.Annotations[SavedAnnotation] = saved // perhaps people can
-		}
-		why = err.Error() + ": " + why
-	}
+	free, why := Free(s.Live)
 	if s.Policy != nil && how == ReleaseKeep {
 		free.Spec.Behavior = hpa.Behavior(&s.Policy.Spec, s.Capabilities) // the present one is frozen
 		if held := reasonOf(&s.Policy.Status, v1alpha1.Held); held == HeldByFallback || held == HeldByUnknown {
@@ -65,29 +55,43 @@ func release(s Snapshot) Plan {
 }
 
 // Free returns an HPA of ours without anything of ours but its managedFields, and says
-// what became of its spec. With ReleaseRestore it has the spec that was saved when it
-// was adopted; it is an error if none was, or if it cannot be read. With ReleaseKeep the
-// owner's minimum takes the place of the floors; while its metrics cannot be read the
-// present one stays, as a floor may be all that keeps the pods.
-func Free(live *autoscalingv2.HorizontalPodAutoscaler, how string) (*autoscalingv2.HorizontalPodAutoscaler, string, error) {
-	free := live.DeepCopy()
-	why := ""
-	if how == ReleaseRestore {
-		saved := live.Annotations[SavedAnnotation]
-		if saved == "" {
-			return nil, "", fmt.Errorf("the HPA %s was not adopted, so there is no spec to restore", live.Name)
-		}
-		spec, err := hpa.Restore(saved)
-		if err != nil {
-			return nil, "", fmt.Errorf("the spec saved in the annotation %s: %w", SavedAnnotation, err)
-		}
-		free.Spec = spec
-		why = "it has the spec again that it had before"
-	} else {
+// what became of its spec. Where its annotation asks for ReleaseRestore it has the spec
+// that was saved when it was adopted. Otherwise, and if none was saved or what was cannot
+// be read, it keeps its spec, and the owner's minimum takes the place of the floors; while
+// its metrics cannot be read the present one stays, as a floor may be all that keeps the
+// pods.
+func Free(live *autoscalingv2.HorizontalPodAutoscaler) (free *autoscalingv2.HorizontalPodAutoscaler, why string) {
+	free = live.DeepCopy()
+	if asked(live) != ReleaseRestore {
 		why = unhold(free)
+		strip(free)
+		return free, why
 	}
+	spec, err := restored(live)
+	if err != nil {
+		why = err.Error() + ": " + unhold(free)
+		strip(free)
+		if saved := live.Annotations[SavedAnnotation]; saved != "" {
+			free.Annotations[SavedAnnotation] = saved // perhaps people can read it
+		}
+		return free, why
+	}
+	free.Spec = spec
 	strip(free)
-	return free, why, nil
+	return free, "it has the spec again that it had before"
+}
+
+// restored is the spec that an HPA had before its adoption.
+func restored(live *autoscalingv2.HorizontalPodAutoscaler) (autoscalingv2.HorizontalPodAutoscalerSpec, error) {
+	saved := live.Annotations[SavedAnnotation]
+	if saved == "" {
+		return autoscalingv2.HorizontalPodAutoscalerSpec{}, fmt.Errorf("the HPA %s was not adopted, so there is no spec to restore", live.Name)
+	}
+	spec, err := hpa.Restore(saved)
+	if err != nil {
+		return spec, fmt.Errorf("the spec saved in the annotation %s: %w", SavedAnnotation, err)
+	}
+	return spec, nil
 }
 
 // unhold takes the floors off an HPA.
@@ -97,7 +101,7 @@ func unhold(free *autoscalingv2.HorizontalPodAutoscaler) string {
 	if b != nil && frozen(b.ScaleUp) && frozen(b.ScaleDown) {
 		b.ScaleUp.SelectPolicy, b.ScaleDown.SelectPolicy = ptr.To(autoscalingv2.MaxChangePolicySelect), ptr.To(autoscalingv2.MaxChangePolicySelect)
 	}
-	own := writtenMin(free, min)
+	own := hpa.WrittenMin(free, min)
 	switch h := floor.Judge(free); {
 	case own >= min:
 		return fmt.Sprintf("it keeps its spec, with min %d", min)
@@ -111,7 +115,7 @@ func unhold(free *autoscalingv2.HorizontalPodAutoscaler) string {
 // stays says why an HPA's minimum stays, and how to lower it.
 func stays(h *autoscalingv2.HorizontalPodAutoscaler, why string) string {
 	min := ptr.Deref(h.Spec.MinReplicas, 1)
-	return fmt.Sprintf("it keeps its spec, and min %d, as %s. Later: kubectl -n %s patch hpa %s -p '{\"spec\":{\"minReplicas\":%d}}'", min, why, h.Namespace, h.Name, writtenMin(h, min))
+	return fmt.Sprintf("it keeps its spec, and min %d, as %s. Later: kubectl -n %s patch hpa %s -p '{\"spec\":{\"minReplicas\":%d}}'", min, why, h.Namespace, h.Name, hpa.WrittenMin(h, min))
 }
 
 func frozen(r *autoscalingv2.HPAScalingRules) bool {
@@ -129,14 +133,5 @@ func strip(h *autoscalingv2.HorizontalPodAutoscaler) {
 			delete(h.Annotations, key)
 		}
 	}
-	h.OwnerReferences = slices.DeleteFunc(h.OwnerReferences, func(r metav1.OwnerReference) bool { return isOwner(r) })
-}
-
-// writtenMin is the owner's minimum of when an HPA was written last, or what else.
-func writtenMin(live *autoscalingv2.HorizontalPodAutoscaler, otherwise int32) int32 {
-	n, err := strconv.ParseInt(live.Annotations[hpa.MinAnnotation], 10, 32)
-	if err != nil || n < 0 {
-		return otherwise
-	}
-	return int32(n)
+	h.OwnerReferences = slices.DeleteFunc(h.OwnerReferences, hpa.IsPolicy)
 }

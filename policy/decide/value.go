@@ -30,7 +30,7 @@ func Readings(p *v1alpha1.AutoscalingPolicy, live *autoscalingv2.HorizontalPodAu
 	out := make([]Reading, 0, len(metrics))
 	names := objectives(p.Spec.Objectives)
 	for i, m := range metrics {
-		t := targetOf(m)
+		t := hpa.TargetOf(&m) // Metrics gives each a source
 		var now autoscalingv2.MetricValueStatus
 		if read := floor.Current(live, m); read != nil {
 			now = *read
@@ -92,23 +92,6 @@ func number(q *resource.Quantity) (string, float64) {
 	}
 	// Not f, which can be a hair beside its thousandths.
 	return strconv.FormatFloat(float64(c.MilliValue())/1000, 'f', -1, 64), f
-}
-
-// targetOf returns a metric's target.
-func targetOf(m autoscalingv2.MetricSpec) autoscalingv2.MetricTarget {
-	switch {
-	case m.Pods != nil:
-		return m.Pods.Target
-	case m.Object != nil:
-		return m.Object.Target
-	case m.External != nil:
-		return m.External.Target
-	case m.Resource != nil:
-		return m.Resource.Target
-	case m.ContainerResource != nil:
-		return m.ContainerResource.Target
-	}
-	return autoscalingv2.MetricTarget{}
 }
 
 // objectives names objectives, each differently: they are label values of a metric. What

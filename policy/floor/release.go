@@ -1,7 +1,6 @@
 package floor
 
 import (
-	"strconv"
 	"time"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
@@ -57,11 +56,7 @@ func (e *evaluation) writtenMin() int32 {
 	if e.Live == nil {
 		return 0
 	}
-	n, err := strconv.ParseInt(e.Live.Annotations[hpa.MinAnnotation], 10, 32)
-	if err != nil || n < 0 {
-		return 0
-	}
-	return int32(n)
+	return hpa.WrittenMin(e.Live, 0)
 }
 
 // release returns what is left of floors that have ended; nil if nothing is.

@@ -1,6 +1,7 @@
 package hpa
 
 import (
+	"strconv"
 	"time"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
@@ -58,4 +59,14 @@ func Step(value int32, down *autoscalingv2.HPAScalingRules) (next int32, every t
 		every = max(every, time.Duration(p.PeriodSeconds)*time.Second)
 	}
 	return max(next, 0), every
+}
+
+// WrittenMin is the owner's minimum as it was when an HPA of ours was written last, from
+// its annotation; otherwise where that says none.
+func WrittenMin(live *autoscalingv2.HorizontalPodAutoscaler, otherwise int32) int32 {
+	n, err := strconv.ParseInt(live.Annotations[MinAnnotation], 10, 32)
+	if err != nil || n < 0 {
+		return otherwise
+	}
+	return int32(n)
 }

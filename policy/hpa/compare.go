@@ -112,10 +112,16 @@ func fields(spec *autoscalingv2.HorizontalPodAutoscalerSpec) map[string]any {
 	return tree
 }
 
+// IsPolicy says whether an owner is a policy.
+func IsPolicy(o metav1.OwnerReference) bool {
+	group, _, _ := strings.Cut(o.APIVersion, "/")
+	return group == v1alpha1.GroupVersion.Group && o.Kind == v1alpha1.Kind
+}
+
 func policyOwners(h *autoscalingv2.HorizontalPodAutoscaler) []metav1.OwnerReference {
 	var owners []metav1.OwnerReference
 	for _, o := range h.OwnerReferences {
-		if group, _, _ := strings.Cut(o.APIVersion, "/"); group == v1alpha1.GroupVersion.Group && o.Kind == v1alpha1.Kind {
+		if IsPolicy(o) {
 			owners = append(owners, o)
 		}
 	}

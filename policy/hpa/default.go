@@ -47,7 +47,7 @@ func respell(spec *autoscalingv2.HorizontalPodAutoscalerSpec) {
 		}
 	}
 	for i := range spec.Metrics {
-		if t := targetOf(&spec.Metrics[i]); t != nil {
+		if t := TargetOf(&spec.Metrics[i]); t != nil {
 			one(t.Value)
 			one(t.AverageValue)
 		}
@@ -61,8 +61,8 @@ func respell(spec *autoscalingv2.HorizontalPodAutoscalerSpec) {
 	}
 }
 
-// targetOf returns where a metric's target is; nil for a metric without a source.
-func targetOf(m *autoscalingv2.MetricSpec) *autoscalingv2.MetricTarget {
+// TargetOf returns where a metric's target is; nil for a metric without a source.
+func TargetOf(m *autoscalingv2.MetricSpec) *autoscalingv2.MetricTarget {
 	switch {
 	case m.Resource != nil:
 		return &m.Resource.Target

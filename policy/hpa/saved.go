@@ -64,7 +64,7 @@ func usable(spec *autoscalingv2.HorizontalPodAutoscalerSpec) error {
 		return fmt.Errorf("minReplicas is %d, maxReplicas %d", *spec.MinReplicas, spec.MaxReplicas)
 	}
 	for i := range spec.Metrics {
-		if targetOf(&spec.Metrics[i]) == nil {
+		if TargetOf(&spec.Metrics[i]) == nil {
 			return fmt.Errorf("metrics[%d] has no source", i)
 		}
 	}
