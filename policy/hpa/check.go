@@ -73,19 +73,40 @@ func (p *problems) targetRef(at *field.Path, t v1alpha1.TargetReference) {
 			"a %s has no replica count to scale", t.Kind)
 		return
 	}
-	if sound && !strings.Contains(t.APIVersion, "/") && t.Kind != "ReplicationController" {
-		// strategy.go allows an empty group for this kind only: v1 has no other with a scale.
-		remedy := "give GROUP/VERSION"
-		switch t.Kind {
-		case "Deployment", "StatefulSet", "ReplicaSet":
-			remedy = "give apps/v1"
-		}
-		p.refusef(at.Child("apiVersion"), remedy, "%s has no API group, which a %s has", t.APIVersion, t.Kind)
+	if sound {
+		p.group(at.Child("apiVersion"), t)
 	}
 	switch t.Kind {
 	case "ReplicationController", "ReplicaSet":
 		p.warnf(at.Child("kind"), "scale a Deployment",
 			"a release replaces a %s by another one, which nothing would scale", t.Kind)
+	}
+}
+
+// group refuses a built-in kind in a group that does not have it. Only a group without a
+// dot is built in: with one it may be anybody's, and have kinds of the same names.
+func (p *problems) group(at *field.Path, t v1alpha1.TargetReference) {
+	group, version := "", t.APIVersion
+	if i := strings.Index(t.APIVersion, "/"); i >= 0 {
+		group, version = t.APIVersion[:i], t.APIVersion[i+1:]
+	}
+	if strings.Contains(group, ".") {
+		return
+	}
+	switch t.Kind {
+	case "Deployment", "StatefulSet", "ReplicaSet":
+		if group != "apps" {
+			p.refusef(at, "give apps/v1", "%s has no %s", t.APIVersion, t.Kind)
+		}
+	case "ReplicationController":
+		if group != "" || version != "v1" {
+			p.refusef(at, "give v1", "%s has no %s", t.APIVersion, t.Kind)
+		}
+	default:
+		// strategy.go of the HPA allows an empty group for a ReplicationController only.
+		if group == "" {
+			p.refusef(at, "give GROUP/VERSION of the kind", "%s has no %s that can be scaled", t.APIVersion, t.Kind)
+		}
 	}
 }
 
@@ -211,8 +232,8 @@ func (p *problems) atMost(at *field.Path, text string, most int) bool {
 // segment checks that text can stand in a URL, in which an HPA asks for it
 // (validation.go).
 func (p *problems) segment(at *field.Path, text string) {
-	for _, reason := range content.IsPathSegmentName(text) {
-		p.refusef(at, "", "%q %s", text, reason)
+	if len(content.IsPathSegmentName(text)) > 0 {
+		p.refusef(at, "give a name without / and %, and neither . nor ..", "%q cannot stand in a URL, by which it is asked for", text)
 	}
 }
 

@@ -48,7 +48,7 @@ func TestCheckTarget(t *testing.T) {
 		"nonsense": {`targetRef: {apiVersion: apps, kind: deployment, name: a/b}`, []string{
 			`Error spec.targetRef.apiVersion: "apps" is no API version: give one such as apps/v1`,
 			`Error spec.targetRef.kind: "deployment" is no kind: give one such as Deployment`,
-			`Error spec.targetRef.name: "a/b" may not contain '/'`,
+			`Error spec.targetRef.name: "a/b" cannot stand in a URL, by which it is asked for: give a name without / and %, and neither . nor ..`,
 		}},
 		"too long": {`targetRef: {apiVersion: ` + strings.Repeat("a", 252) + `/v1, kind: A` + strings.Repeat("b", 63) + `, name: ` + strings.Repeat("c", 254) + `}`, []string{
 			"Error spec.targetRef.apiVersion: it has 255 characters, more than 253",
@@ -59,10 +59,10 @@ func TestCheckTarget(t *testing.T) {
 			"Error spec.targetRef.kind: a DaemonSet has no replica count to scale: name a Deployment, a StatefulSet or another kind with a scale subresource",
 		}},
 		"no group": {`targetRef: {apiVersion: v1, kind: Deployment, name: web}`, []string{
-			"Error spec.targetRef.apiVersion: v1 has no API group, which a Deployment has: give apps/v1",
+			"Error spec.targetRef.apiVersion: v1 has no Deployment: give apps/v1",
 		}},
 		"no group of mine": {`targetRef: {apiVersion: v1, kind: Game, name: web}`, []string{
-			"Error spec.targetRef.apiVersion: v1 has no API group, which a Game has: give GROUP/VERSION",
+			"Error spec.targetRef.apiVersion: v1 has no Game that can be scaled: give GROUP/VERSION of the kind",
 		}},
 		"replaced by releases": {`targetRef: {apiVersion: v1, kind: ReplicationController, name: web}`, []string{
 			"Warning spec.targetRef.kind: a release replaces a ReplicationController by another one, which nothing would scale: scale a Deployment",
@@ -130,10 +130,10 @@ func TestCheckObjectives(t *testing.T) {
 			`Error spec.objectives[0].queue.name: "a b" is no value of the label queue (a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?'))`,
 		}},
 		"metric names": {`objectives: [{requestRate: {perPod: 1, metric: a/b}}, {custom: {metric: "..", perPod: 1}}, {external: {metric: "", perPod: 1}}, {queue: {name: a, perPod: 1, metric: "50%"}}]`, []string{
-			`Error spec.objectives[0].requestRate.metric: "a/b" may not contain '/'`,
-			`Error spec.objectives[1].custom.metric: ".." may not be '..'`,
+			`Error spec.objectives[0].requestRate.metric: "a/b" cannot stand in a URL, by which it is asked for: give a name without / and %, and neither . nor ..`,
+			`Error spec.objectives[1].custom.metric: ".." cannot stand in a URL, by which it is asked for: give a name without / and %, and neither . nor ..`,
 			"Error spec.objectives[2].external.metric: it is missing: give it",
-			`Error spec.objectives[3].queue.metric: "50%" may not contain '%'`,
+			`Error spec.objectives[3].queue.metric: "50%" cannot stand in a URL, by which it is asked for: give a name without / and %, and neither . nor ..`,
 		}},
 		"selectors": {`objectives: [{requestRate: {perPod: 1, selector: {matchLabels: {handler: /remind}}}}, {external: {metric: m, perPod: 1, selector: {matchExpressions: [{key: a, operator: Like}]}}}]`, []string{
 			`Error spec.objectives[0].requestRate.selector.matchLabels: Invalid value: "/remind": a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?'): ` + selectorRemedy,
@@ -146,7 +146,7 @@ func TestCheckObjectives(t *testing.T) {
 		"object": {`objectives: [{custom: {metric: m, perPod: 1, object: {apiVersion: "", kind: service, name: "%"}}}]`, []string{
 			"Error spec.objectives[0].custom.object.apiVersion: it is missing: give it",
 			`Error spec.objectives[0].custom.object.kind: "service" is no kind: give one such as Deployment`,
-			`Error spec.objectives[0].custom.object.name: "%" may not contain '%'`,
+			`Error spec.objectives[0].custom.object.name: "%" cannot stand in a URL, by which it is asked for: give a name without / and %, and neither . nor ..`,
 		}},
 		"query": {`objectives: [{query: {name: Carts, expr: "", perPod: 1}}, {query: {name: a` + strings.Repeat("b", 40) + `, expr: "` + strings.Repeat("ü", 2048) + `x", perPod: 1}}]`, []string{
 			`Error spec.objectives[0].query.name: "Carts" is no name of a query: use a-z, 0-9 and -`,

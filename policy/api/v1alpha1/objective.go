@@ -49,12 +49,13 @@ type Objective struct {
 type RequestRate struct {
 	// PerPod is how many requests a second one pod is meant to serve.
 	//
-	// +kubebuilder:validation:XValidation:rule="type(self) == int ? self > 0 : (size(self) < 9 || !self.matches('[eE]')) && sign(quantity(self)) > 0",message="is no target: give a number above 0"
+	// +kubebuilder:validation:XValidation:rule="type(self) == int ? self > 0 && self < 9000000000000000 : (size(self) < 9 || !self.matches('[eE]')) && [quantity(self)].all(q, sign(q) > 0 && q.isLessThan(quantity('9P')))",message="is no target: give a number above 0 and below 9e15"
 	PerPod resource.Quantity `json:"perPod"`
 	// Metric is its name; http_requests_per_second if it is left out.
 	//
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="!self.contains('/') && !self.contains('%') && self != '.' && self != '..'",message="cannot stand in a URL, by which it is asked for: give a name without / and %, and neither . nor .."
 	Metric string `json:"metric,omitempty"`
 	// Selector picks among the metric's series by their labels, for example one handler.
 	//
@@ -75,12 +76,13 @@ type Queue struct {
 	Name string `json:"name,omitempty"`
 	// PerPod is how many waiting items one pod is meant to have before it.
 	//
-	// +kubebuilder:validation:XValidation:rule="type(self) == int ? self > 0 : (size(self) < 9 || !self.matches('[eE]')) && sign(quantity(self)) > 0",message="is no target: give a number above 0"
+	// +kubebuilder:validation:XValidation:rule="type(self) == int ? self > 0 && self < 9000000000000000 : (size(self) < 9 || !self.matches('[eE]')) && [quantity(self)].all(q, sign(q) > 0 && q.isLessThan(quantity('9P')))",message="is no target: give a number above 0 and below 9e15"
 	PerPod resource.Quantity `json:"perPod"`
 	// Metric is its name; reminder_queue_depth if it is left out.
 	//
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="!self.contains('/') && !self.contains('%') && self != '.' && self != '..'",message="cannot stand in a URL, by which it is asked for: give a name without / and %, and neither . nor .."
 	Metric string `json:"metric,omitempty"`
 	// Selector picks the metric's series by other labels than queue.
 	//
@@ -102,7 +104,7 @@ type Resource struct {
 	// PerPod is how much one pod is meant to use, for example 500m or 256Mi.
 	//
 	// +optional
-	// +kubebuilder:validation:XValidation:rule="type(self) == int ? self > 0 : (size(self) < 9 || !self.matches('[eE]')) && sign(quantity(self)) > 0",message="is no target: give a number above 0"
+	// +kubebuilder:validation:XValidation:rule="type(self) == int ? self > 0 && self < 9000000000000000 : (size(self) < 9 || !self.matches('[eE]')) && [quantity(self)].all(q, sign(q) > 0 && q.isLessThan(quantity('9P')))",message="is no target: give a number above 0 and below 9e15"
 	PerPod *resource.Quantity `json:"perPod,omitempty"`
 	// Container is the one container of each pod that counts; all if it is left out.
 	//
@@ -121,6 +123,7 @@ type Custom struct {
 	//
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="!self.contains('/') && !self.contains('%') && self != '.' && self != '..'",message="cannot stand in a URL, by which it is asked for: give a name without / and %, and neither . nor .."
 	Metric string `json:"metric"`
 	// Selector picks among the metric's series by their labels.
 	//
@@ -134,13 +137,13 @@ type Custom struct {
 	// the metric divided by the number of pods.
 	//
 	// +optional
-	// +kubebuilder:validation:XValidation:rule="type(self) == int ? self > 0 : (size(self) < 9 || !self.matches('[eE]')) && sign(quantity(self)) > 0",message="is no target: give a number above 0"
+	// +kubebuilder:validation:XValidation:rule="type(self) == int ? self > 0 && self < 9000000000000000 : (size(self) < 9 || !self.matches('[eE]')) && [quantity(self)].all(q, sign(q) > 0 && q.isLessThan(quantity('9P')))",message="is no target: give a number above 0 and below 9e15"
 	PerPod *resource.Quantity `json:"perPod,omitempty"`
 	// Value is the target for the metric as it is. Use it for what falls when pods are
 	// added, such as a latency; for what does not, perPod.
 	//
 	// +optional
-	// +kubebuilder:validation:XValidation:rule="type(self) == int ? self > 0 : (size(self) < 9 || !self.matches('[eE]')) && sign(quantity(self)) > 0",message="is no target: give a number above 0"
+	// +kubebuilder:validation:XValidation:rule="type(self) == int ? self > 0 && self < 9000000000000000 : (size(self) < 9 || !self.matches('[eE]')) && [quantity(self)].all(q, sign(q) > 0 && q.isLessThan(quantity('9P')))",message="is no target: give a number above 0 and below 9e15"
 	Value *resource.Quantity `json:"value,omitempty"`
 }
 
@@ -162,6 +165,7 @@ type ObjectReference struct {
 	//
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="!self.contains('/') && !self.contains('%') && self != '.' && self != '..'",message="cannot stand in a URL, by which it is asked for: give a name without / and %, and neither . nor .."
 	Name string `json:"name"`
 }
 
@@ -173,6 +177,7 @@ type External struct {
 	//
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="!self.contains('/') && !self.contains('%') && self != '.' && self != '..'",message="cannot stand in a URL, by which it is asked for: give a name without / and %, and neither . nor .."
 	Metric string `json:"metric"`
 	// Selector picks the metric's series by their labels; what it picks is summed up.
 	//
@@ -181,13 +186,13 @@ type External struct {
 	// PerPod is the target for the metric divided by the number of pods.
 	//
 	// +optional
-	// +kubebuilder:validation:XValidation:rule="type(self) == int ? self > 0 : (size(self) < 9 || !self.matches('[eE]')) && sign(quantity(self)) > 0",message="is no target: give a number above 0"
+	// +kubebuilder:validation:XValidation:rule="type(self) == int ? self > 0 && self < 9000000000000000 : (size(self) < 9 || !self.matches('[eE]')) && [quantity(self)].all(q, sign(q) > 0 && q.isLessThan(quantity('9P')))",message="is no target: give a number above 0 and below 9e15"
 	PerPod *resource.Quantity `json:"perPod,omitempty"`
 	// Value is the target for the metric as it is. Use it for what falls when pods are
 	// added, such as a latency; for what does not, perPod.
 	//
 	// +optional
-	// +kubebuilder:validation:XValidation:rule="type(self) == int ? self > 0 : (size(self) < 9 || !self.matches('[eE]')) && sign(quantity(self)) > 0",message="is no target: give a number above 0"
+	// +kubebuilder:validation:XValidation:rule="type(self) == int ? self > 0 && self < 9000000000000000 : (size(self) < 9 || !self.matches('[eE]')) && [quantity(self)].all(q, sign(q) > 0 && q.isLessThan(quantity('9P')))",message="is no target: give a number above 0 and below 9e15"
 	Value *resource.Quantity `json:"value,omitempty"`
 }
 
@@ -211,12 +216,12 @@ type Query struct {
 	// PerPod is the target for the result divided by the number of pods.
 	//
 	// +optional
-	// +kubebuilder:validation:XValidation:rule="type(self) == int ? self > 0 : (size(self) < 9 || !self.matches('[eE]')) && sign(quantity(self)) > 0",message="is no target: give a number above 0"
+	// +kubebuilder:validation:XValidation:rule="type(self) == int ? self > 0 && self < 9000000000000000 : (size(self) < 9 || !self.matches('[eE]')) && [quantity(self)].all(q, sign(q) > 0 && q.isLessThan(quantity('9P')))",message="is no target: give a number above 0 and below 9e15"
 	PerPod *resource.Quantity `json:"perPod,omitempty"`
 	// Value is the target for the result as it is. Use it for what falls when pods are
 	// added, such as a latency; for what does not, perPod.
 	//
 	// +optional
-	// +kubebuilder:validation:XValidation:rule="type(self) == int ? self > 0 : (size(self) < 9 || !self.matches('[eE]')) && sign(quantity(self)) > 0",message="is no target: give a number above 0"
+	// +kubebuilder:validation:XValidation:rule="type(self) == int ? self > 0 && self < 9000000000000000 : (size(self) < 9 || !self.matches('[eE]')) && [quantity(self)].all(q, sign(q) > 0 && q.isLessThan(quantity('9P')))",message="is no target: give a number above 0 and below 9e15"
 	Value *resource.Quantity `json:"value,omitempty"`
 }

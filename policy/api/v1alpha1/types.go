@@ -112,6 +112,9 @@ type AutoscalingPolicySpec struct {
 // TargetReference names an object with a scale subresource in the policy's namespace.
 //
 // +kubebuilder:validation:XValidation:rule="!(self.kind in ['DaemonSet', 'Job', 'CronJob', 'Pod', 'HorizontalPodAutoscaler', 'AutoscalingPolicy'])",fieldPath=".kind",messageExpression="'a ' + self.kind + ' has no replica count to scale: name a Deployment, a StatefulSet or another kind with a scale subresource'"
+// +kubebuilder:validation:XValidation:rule="!(self.kind in ['Deployment', 'StatefulSet', 'ReplicaSet']) || self.apiVersion.startsWith('apps/') || self.apiVersion.contains('.')",fieldPath=".apiVersion",messageExpression="self.apiVersion + ' has no ' + self.kind + ': give apps/v1'"
+// +kubebuilder:validation:XValidation:rule="self.kind != 'ReplicationController' || self.apiVersion == 'v1' || self.apiVersion.contains('.')",fieldPath=".apiVersion",messageExpression="self.apiVersion + ' has no ReplicationController: give v1'"
+// +kubebuilder:validation:XValidation:rule="self.apiVersion.contains('/') || self.kind in ['Deployment', 'StatefulSet', 'ReplicaSet', 'ReplicationController', 'DaemonSet', 'Job', 'CronJob', 'Pod', 'HorizontalPodAutoscaler', 'AutoscalingPolicy']",fieldPath=".apiVersion",messageExpression="self.apiVersion + ' has no ' + self.kind + ' that can be scaled: give GROUP/VERSION of the kind'"
 type TargetReference struct {
 	// APIVersion of the target, for example apps/v1.
 	//
@@ -129,6 +132,7 @@ type TargetReference struct {
 	//
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="!self.contains('/') && !self.contains('%') && self != '.' && self != '..'",message="cannot stand in a URL, by which it is asked for: give a name without / and %, and neither . nor .."
 	Name string `json:"name"`
 }
 
