@@ -252,14 +252,14 @@ func judge(t *testing.T, s *server, schema *manifest.Schema, text string, want w
 		t.Fatalf("%d documents, %v in\n%s", len(docs), err, text)
 	}
 	refused := s.create(runtime.DeepCopyJSON(docs[0].Object))
-	policy, unread := schema.Policy(docs[0])
+	policy, unread, _ := schema.Policy(docs[0])
 	var ours []hpa.Problem
 	if policy != nil {
 		ours = hpa.Check(policy)
 	}
 	got := nobody
 	switch {
-	case policy == nil:
+	case len(unread) > 0:
 		got = onReading
 	case len(refused) > 0 && hpa.Failed(ours):
 		got = both

@@ -1,16 +1,15 @@
 package cli
 
 import (
-	"errors"
 	"fmt"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/loadline/loadline/policy/api/v1alpha1"
+	"github.com/loadline/loadline/policy/floor"
 	"github.com/loadline/loadline/policy/hpa"
 	"github.com/loadline/loadline/policy/query"
-	"github.com/loadline/loadline/policy/schedule"
 )
 
 // checker knows what a policy is judged by.
@@ -25,9 +24,8 @@ type checker struct {
 // about the policy without a cluster. The HPA is nil where a problem is an Error.
 func (c checker) build(p *v1alpha1.AutoscalingPolicy) (*autoscalingv2.HorizontalPodAutoscaler, []hpa.Problem) {
 	built, found := hpa.Build(p, nil, c.capabilities)
-	for i := range p.Spec.Schedules {
-		found = append(found, scheduleProblems(i, &p.Spec.Schedules[i])...)
-	}
+	_, problems := floor.Compile(p.Spec.Schedules)
+	found = hpa.Merge(found, problems)
 	for i, o := range p.Spec.Objectives {
 		if o.Query == nil {
 			continue
@@ -41,19 +39,6 @@ func (c checker) build(p *v1alpha1.AutoscalingPolicy) (*autoscalingv2.Horizontal
 		return nil, found
 	}
 	return built, found
-}
-
-// scheduleProblems is about cron and the time zone; hpa.Check has the rest.
-func scheduleProblems(i int, s *v1alpha1.Schedule) []hpa.Problem {
-	_, err := schedule.Compile(s.Start, s.Duration.Duration, s.TimeZone)
-	var problem *schedule.Error
-	if err == nil || errors.As(err, &problem) && problem.Field == "duration" {
-		return nil
-	}
-	if problem == nil {
-		problem = &schedule.Error{Field: "start", Text: err.Error()}
-	}
-	return []hpa.Problem{{Level: hpa.Error, Field: fmt.Sprintf("spec.schedules[%d].%s", i, problem.Field), Message: problem.Text}}
 }
 
 // orDefault is the namespace of an object that may name none.

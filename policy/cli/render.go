@@ -112,16 +112,20 @@ func (c checker) renderAll(schema *manifest.Schema, docs []manifest.Document) ([
 			add(otherVersion(d)...)
 			continue
 		}
-		policy, problems := schema.Policy(d)
+		policy, said, forbidden := schema.Policy(d)
 		if policy == nil {
-			add(problems...)
+			add(append(said, forbidden...)...)
 			continue
 		}
-		h, said := c.build(policy)
-		if !hpa.Failed(said) {
+		h, more := c.build(policy)
+		if !hpa.Failed(more) {
 			// The schema has nothing to add to what is said in better words.
-			said = append(said, problems...)
+			more = append(more, forbidden...)
 		}
+		if hpa.Failed(said) {
+			h = nil // it would be made of what stands in
+		}
+		said = hpa.Merge(said, more)
 		add(said...)
 		add(among.add(d, c.orDefault(policy.Namespace), policy)...)
 		if h != nil {

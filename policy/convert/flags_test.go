@@ -91,11 +91,11 @@ func TestAutoscaleRefuses(t *testing.T) {
 		"no queue":      {convert.Options{Target: web, QueuePerPod: "1", Max: 5}, []string{"Error --queue: it is missing: give the queue's name"}},
 		"values": {convert.Options{Target: web, RequestsPerPod: "-1", Queue: "a", QueuePerPod: "many", CPU: "x%", Memory: "0", Max: 5}, []string{
 			"Error --requests-per-pod: -1 is no target: give a number above 0",
-			`Error --queue-per-pod: "many" is no quantity: give a number such as 50, 0.5 or 500m`,
+			`Error --queue-per-pod: "many" is no quantity: give a number such as 50, 1.5k or 500m`,
 			`Error --cpu: "x%" is no percentage: give one such as 70%`,
 			"Error --memory: 0Mi is no target: give a number above 0",
 		}},
-		"no number":  {convert.Options{Target: web, CPU: "inf", Memory: "0%", Max: 5}, []string{`Error --cpu: "+Infm" is no quantity: give a number such as 50, 0.5 or 500m`, `Error --memory: "0%" is no percentage: give one such as 70%`}},
+		"no number":  {convert.Options{Target: web, CPU: "inf", Memory: "0%", Max: 5}, []string{`Error --cpu: "+Infm" is no quantity: give a number such as 50, 1.5k or 500m`, `Error --memory: "0%" is no percentage: give one such as 70%`}},
 		"endless":    {convert.Options{Target: web, RequestsPerPod: "1e-2147483647", Max: 5}, []string{`Error --requests-per-pod: "1e-2147483647" is no quantity: its exponent is out of range`}},
 		"no profile": {convert.Options{Target: web, RequestsPerPod: "1", Max: 5, Profile: "Fast"}, []string{`Error spec.profile: "Fast" is unknown: give Steady, Balanced, Responsive or nothing`}},
 	} {

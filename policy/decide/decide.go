@@ -78,7 +78,7 @@ func begin(s Snapshot) *decision {
 	d := &decision{Snapshot: s, now: s.Now.UTC().Truncate(time.Second), stored: &s.Policy.Status}
 	d.plain, d.problems = hpa.Build(s.Policy, nil, s.Capabilities)
 	schedules, problems := floor.Compile(s.Policy.Spec.Schedules)
-	d.schedules, d.problems = schedules, append(d.problems, problems...)
+	d.schedules, d.problems = schedules, hpa.Merge(d.problems, problems)
 	return d
 }
 

@@ -1,7 +1,6 @@
 package floor
 
 import (
-	"errors"
 	"fmt"
 	"time"
 
@@ -28,17 +27,12 @@ func Compile(all []v1alpha1.Schedule) ([]Schedule, []hpa.Problem) {
 	compiled := make([]Schedule, 0, len(all))
 	var problems []hpa.Problem
 	for i, s := range all {
-		spec, err := schedule.Compile(s.Start, s.Duration.Duration, s.TimeZone)
-		compiled = append(compiled, Schedule{Schedule: s, spec: spec, broken: err != nil})
-		if err == nil {
-			continue
+		spec, found := schedule.Compile(s.Start, s.Duration.Duration, s.TimeZone)
+		compiled = append(compiled, Schedule{Schedule: s, spec: spec, broken: len(found) > 0})
+		at := field.NewPath("spec", "schedules").Index(i)
+		for _, p := range found {
+			problems = append(problems, hpa.Problem{Level: hpa.Error, Field: at.Child(p.Field).String(), Message: p.Text})
 		}
-		at, text := field.NewPath("spec", "schedules").Index(i), err.Error()
-		var of *schedule.Error
-		if errors.As(err, &of) {
-			at, text = at.Child(of.Field), of.Text
-		}
-		problems = append(problems, hpa.Problem{Level: hpa.Error, Field: at.String(), Message: text})
 	}
 	return compiled, problems
 }

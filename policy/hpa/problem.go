@@ -3,6 +3,7 @@ package hpa
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
@@ -43,6 +44,25 @@ func (p Problem) Error() string {
 // Failed reports whether one of the problems is an Error.
 func Failed(all []Problem) bool {
 	return slices.ContainsFunc(all, func(p Problem) bool { return p.Level == Error })
+}
+
+// Merge returns said and what more says of other fields: about a field that has an Error
+// in said, or about what is inside of it, nothing new is to be learned. Neither list is
+// changed.
+func Merge(said, more []Problem) []Problem {
+	all := slices.Clone(said)
+	for _, p := range more {
+		if !slices.ContainsFunc(said, func(s Problem) bool { return s.Level == Error && within(p.Field, s.Field) }) {
+			all = append(all, p)
+		}
+	}
+	return all
+}
+
+// within reports whether a field is another one or in it.
+func within(field, of string) bool {
+	rest, ok := strings.CutPrefix(field, of)
+	return ok && of != "" && (rest == "" || rest[0] == '.' || rest[0] == '[')
 }
 
 // problems collects every mistake, so that a user mends them in one go.

@@ -23,7 +23,7 @@ func ParseQuantity(text string) (resource.Quantity, error) {
 	}
 	q, err := resource.ParseQuantity(text)
 	if err != nil {
-		return resource.Quantity{}, fmt.Errorf("%.40q is no quantity: give a number such as 50, 0.5 or 500m", text)
+		return resource.Quantity{}, fmt.Errorf("%.40q is no quantity: give a number such as 50, 1.5k or 500m", text)
 	}
 	return q, nil
 }

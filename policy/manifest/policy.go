@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	apivalidation "k8s.io/apimachinery/pkg/api/validation"
@@ -23,70 +24,120 @@ func (d Document) IsPolicy() bool {
 	return d.GroupVersionKind() == v1alpha1.GroupVersion.WithKind(v1alpha1.Kind)
 }
 
-// Policy returns the AutoscalingPolicy of a document, with the schema's defaults. It is
-// nil where the document cannot be read as one, and the problems say why. Other
-// problems are what the schema forbids in a policy that can be read; hpa.Check has the
-// same in better words.
-func (s *Schema) Policy(d Document) (*v1alpha1.AutoscalingPolicy, []hpa.Problem) {
+// Policy returns the AutoscalingPolicy of a document, with the schema's defaults.
+//
+// Unread is what in the document cannot be read as a part of one. Where that tells
+// nothing about the rest, a stand-in takes its place, so that the rest can be judged all
+// the same; else the policy is nil. Other is what the schema forbids in what was read;
+// hpa.Check has the same in better words.
+func (s *Schema) Policy(d Document) (p *v1alpha1.AutoscalingPolicy, unread, other []hpa.Problem) {
 	object := runtime.DeepCopyJSON(d.Object)
 	s.Default(object)
-	shape, other := s.Problems(object)
-	shape = append(shape, metadata(object["metadata"])...)
-	shape = append(shape, durations(object)...)
-	if len(shape) > 0 {
-		return nil, append(shape, other...)
+	unread, other = s.Problems(object)
+	whole := !slices.ContainsFunc(unread, func(p hpa.Problem) bool { return !alone(p) })
+	for _, p := range unread {
+		replace(object, steps(p.Field), nil)
 	}
-	if p := quantities(object); p != nil {
-		// Where the schema says it as well, it says it with a pattern.
-		other = slices.DeleteFunc(other, func(o hpa.Problem) bool { return o.Field == p.Field })
-		return nil, append(other, *p)
+	unread = append(unread, metadata(object["metadata"])...)
+	unread = hpa.Merge(unread, durations(object))
+	of := quantities(object)
+	unread = hpa.Merge(unread, of)
+	// Where the schema says something of these as well, it says it with a pattern.
+	other = hpa.Merge(of, other)[len(of):]
+	if !whole {
+		return nil, unread, other
 	}
-	var p v1alpha1.AutoscalingPolicy
-	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(object, &p); err != nil {
-		if len(other) > 0 {
-			return nil, other
+	p = &v1alpha1.AutoscalingPolicy{}
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(object, p); err != nil {
+		if len(unread)+len(other) == 0 {
+			// What the schema lets through and Go's types do not.
+			unread = []hpa.Problem{{Level: hpa.Error, Message: err.Error()}}
 		}
-		// What the schema lets through and Go's types do not.
-		return nil, []hpa.Problem{{Level: hpa.Error, Message: err.Error()}}
+		return nil, unread, other
 	}
-	return &p, other
+	return p, unread, other
 }
 
-// quantities says which quantity cannot be read, or not before long: the schema's
-// pattern lets 1e-2147483647 through.
-func quantities(object map[string]any) *hpa.Problem {
-	text, err := json.Marshal(object)
-	if err != nil {
-		return &hpa.Problem{Level: hpa.Error, Message: err.Error()}
-	}
-	if p, ok := errors.AsType[hpa.Problem](hpa.CheckQuantities(text)); ok {
-		return &p
-	}
-	return nil
+// alone reports whether a mistake tells nothing about the rest of the policy: a field
+// that there is not, and what is wrong in a schedule, or with a number that is a target.
+func alone(p hpa.Problem) bool {
+	inSchedule := strings.HasPrefix(p.Field, "spec.schedules[") && strings.Contains(p.Field, "].")
+	return p.Message == noField || p.Message == fraction || inSchedule
 }
 
-// durations says which durations are none. The schema knows them as strings.
+// quantities says which quantities cannot be read, or not before long: the schema's
+// pattern lets 1e-2147483647 through. In object it puts 1 in their place.
+func quantities(object map[string]any) []hpa.Problem {
+	const one = int64(1)
+	var found []hpa.Problem
+	for {
+		text, err := json.Marshal(object)
+		if err != nil {
+			return append(found, hpa.Problem{Level: hpa.Error, Message: err.Error()})
+		}
+		p, ok := errors.AsType[hpa.Problem](hpa.CheckQuantities(text))
+		if !ok {
+			return found
+		}
+		found = append(found, p)
+		at := steps(p.Field)
+		// Keys with dots can make one path of two fields.
+		if valueAt(object, at) == any(one) || !replace(object, at, one) {
+			return found
+		}
+	}
+}
+
+// replace puts a value in the place of a field that is there, nil for none, and reports
+// whether it did.
+func replace(value any, at []step, by any) bool {
+	if len(at) == 0 {
+		return false
+	}
+	switch v := value.(type) {
+	case map[string]any:
+		in, ok := v[at[0].key]
+		switch {
+		case !ok:
+			return false
+		case len(at) > 1:
+			return replace(in, at[1:], by)
+		case by == nil:
+			delete(v, at[0].key)
+		default:
+			v[at[0].key] = by
+		}
+		return true
+	case []any:
+		return at[0].key == "" && at[0].index < len(v) && replace(v[at[0].index], at[1:], by)
+	}
+	return false
+}
+
+// durations says which durations are none, and takes them out of object. The schema
+// knows them as strings.
 func durations(object map[string]any) []hpa.Problem {
 	var found []hpa.Problem
-	check := func(value any, at string) {
-		text, ok := value.(string)
+	check := func(in map[string]any, key, at string) {
+		text, ok := in[key].(string)
 		if !ok {
 			return // absent, or the schema says so
 		}
 		if _, err := time.ParseDuration(text); err != nil {
 			found = append(found, hpa.Problem{
-				Level: hpa.Error, Field: at, Message: fmt.Sprintf("%q is no duration", text), Remedy: "write hours, minutes and seconds as in 1h30m",
+				Level: hpa.Error, Field: at + "." + key, Message: fmt.Sprintf("%q is no duration", text), Remedy: "write hours, minutes and seconds as in 1h30m",
 			})
+			delete(in, key)
 		}
 	}
 	spec, _ := object["spec"].(map[string]any)
 	if fallback, ok := spec["fallback"].(map[string]any); ok {
-		check(fallback["after"], "spec.fallback.after")
+		check(fallback, "after", "spec.fallback")
 	}
 	schedules, _ := spec["schedules"].([]any)
 	for i, schedule := range schedules {
 		if s, ok := schedule.(map[string]any); ok {
-			check(s["duration"], fmt.Sprintf("spec.schedules[%d].duration", i))
+			check(s, "duration", fmt.Sprintf("spec.schedules[%d]", i))
 		}
 	}
 	return found

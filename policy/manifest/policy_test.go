@@ -46,9 +46,9 @@ spec:
 
 // The defaults are those of the CRD, and go nowhere but into what is there.
 func TestPolicyDefaults(t *testing.T) {
-	p, found := newSchema(t).Policy(read(t, small))
-	if p == nil || found != nil {
-		t.Fatalf("%v %v", p, found)
+	p, unread, other := newSchema(t).Policy(read(t, small))
+	if p == nil || len(unread)+len(other) > 0 {
+		t.Fatalf("%v %v %v", p, unread, other)
 	}
 	got := []any{p.Spec.Replicas, p.Spec.Mode, p.Spec.DeletionPolicy, p.Spec.Fallback.After, p.Spec.Profile}
 	want := []any{v1alpha1.Replicas{Min: 2, Max: 6}, v1alpha1.Enforce, v1alpha1.Delete, metav1.Duration{Duration: 2 * time.Minute}, v1alpha1.Profile("")}
@@ -58,7 +58,7 @@ func TestPolicyDefaults(t *testing.T) {
 	if p.Spec.Behavior != nil {
 		t.Error("a behavior that nobody wrote")
 	}
-	p, _ = newSchema(t).Policy(read(t, strings.Replace(strings.Replace(small, "{max: 6}", "{min: 0, max: 6}", 1), "  fallback: {min: 3}\n", "  mode: null\n", 1)))
+	p, _, _ = newSchema(t).Policy(read(t, strings.Replace(strings.Replace(small, "{max: 6}", "{min: 0, max: 6}", 1), "  fallback: {min: 3}\n", "  mode: null\n", 1)))
 	if p == nil || p.Spec.Replicas.Min != 0 || p.Spec.Fallback != nil || p.Spec.Mode != v1alpha1.Enforce {
 		t.Errorf("%+v", p)
 	}
@@ -95,21 +95,30 @@ func TestPolicyProblems(t *testing.T) {
 		want     []string // FIELD@LINE: MESSAGE…
 		read     bool     // the policy can be read all the same
 	}{
-		"an unknown field":           {"  fallback:", "  fallbacks:", []string{"spec.fallbacks@8: there is no such field"}, false},
-		"an unknown field in a list": {"perPod: 50", "perPod: 50, perNode: 3", []string{"spec.objectives[0].requestRate.perNode@7: there is no such field"}, false},
+		"an unknown field":           {"  fallback:", "  fallbacks:", []string{"spec.fallbacks@8: there is no such field"}, true},
+		"an unknown field in a list": {"perPod: 50", "perPod: 50, perNode: 3", []string{"spec.objectives[0].requestRate.perNode@7: there is no such field"}, true},
 		"a field that is missing":    {"{max: 6}", "{min: 6}", []string{"spec.replicas.max@6: is required"}, false},
 		"two mistakes": {"{max: 6}\n  objectives: [{requestRate: {perPod: 50}}]", "{max: six}\n  objectives: many",
 			[]string{`spec.objectives@7: must be of type array: "string"`, `spec.replicas.max@6: must be of type integer: "string"`}, false},
-		"a target that is no number":    {"perPod: 50", "perPod: many", []string{`spec.objectives[0].requestRate.perPod@7: "many" is no quantity`}, false},
-		"a target without an end":       {"perPod: 50", "perPod: \"1e-2147483647\"", []string{`spec.objectives[0].requestRate.perPod@7: "1e-2147483647" is no quantity`}, false},
-		"a target of another type":      {"perPod: 50", "perPod: [50]", []string{"spec.objectives[0].requestRate.perPod@7: must be of type integer,string: \"array\""}, false},
-		"a duration that is none":       {"{min: 3}", "{min: 3, after: 2x}", []string{`spec.fallback.after@8: "2x" is no duration`}, false},
+		"a target that is no number":  {"perPod: 50", "perPod: many", []string{`spec.objectives[0].requestRate.perPod@7: "many" is no quantity`}, true},
+		"a target without an end":     {"perPod: 50", "perPod: \"1e-2147483647\"", []string{`spec.objectives[0].requestRate.perPod@7: "1e-2147483647" is no quantity`}, true},
+		"a target of another type":    {"perPod: 50", "perPod: [50]", []string{"spec.objectives[0].requestRate.perPod@7: must be of type integer,string: \"array\""}, false},
+		"a duration that is none":     {"{min: 3}", "{min: 3, after: 2x}", []string{`spec.fallback.after@8: "2x" is no duration`}, true},
+		"a target with a fraction":    {"perPod: 50", "perPod: 0.5", []string{`spec.objectives[0].requestRate.perPod@7: it is a number with a fraction, which an API server takes in no custom resource: quote it, "0.5", or write 500m`}, true},
+		"a tolerance with a fraction": {"  fallback:", "  behavior: {scaleUp: {tolerance: 0.05}}\n  fallback:", []string{`spec.behavior.scaleUp.tolerance@8: it is a number with a fraction, which an API server takes in no custom resource: quote it, "0.05", or write 50m`}, true},
+		"several at once": {"{requestRate: {perPod: 50}}]", "{requestRate: {perPod: many}}, {cpu: {perPod: 1.5}}]\n  schedules:\n  - {name: a, start: 7, duration: 3x, min: 4, timezone: x}", []string{
+			`spec.objectives[0].requestRate.perPod@7: "many" is no quantity`,
+			`spec.objectives[1].cpu.perPod@7: it is a number with a fraction`,
+			`spec.schedules[0].duration@9: "3x" is no duration`,
+			`spec.schedules[0].start@9: must be of type string: "integer"`,
+			`spec.schedules[0].timezone@9: there is no such field`,
+		}, true},
 		"what others say better":        {"{max: 6}", "{max: 0}", []string{"spec.replicas.max@6: should be greater than or equal to 1"}, true},
 		"a kind that is not one of few": {"  fallback: {min: 3}", "  mode: Perhaps", []string{"spec.mode@8: should be one of [Enforce DryRun Paused]"}, true},
-		"no name":                       {"{name: web}", "{labels: {a: b}}", []string{"metadata.name@3: it is missing"}, false},
-		"a name that is none":           {"{name: web}", "{name: Web_1}", []string{`metadata.name@3: "Web_1": a lowercase RFC 1123 subdomain`}, false},
-		"an unknown field in metadata":  {"{name: web}", "{name: web, labls: {a: b}}", []string{`metadata@3: unknown field "labls"`}, false},
-		"a label that is none":          {"{name: web}", "{name: web, labels: {a: b c}}", []string{`metadata.labels@3: "b c": a valid label`}, false},
+		"no name":                       {"{name: web}", "{labels: {a: b}}", []string{"metadata.name@3: it is missing"}, true},
+		"a name that is none":           {"{name: web}", "{name: Web_1}", []string{`metadata.name@3: "Web_1": a lowercase RFC 1123 subdomain`}, true},
+		"an unknown field in metadata":  {"{name: web}", "{name: web, labls: {a: b}}", []string{`metadata@3: unknown field "labls"`}, true},
+		"a label that is none":          {"{name: web}", "{name: web, labels: {a: b c}}", []string{`metadata.labels@3: "b c": a valid label`}, true},
 		"nothing wrong":                 {"", "", nil, true},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -117,10 +126,10 @@ func TestPolicyProblems(t *testing.T) {
 				t.Fatalf("%q is not in the policy", tc.from)
 			}
 			d := read(t, strings.Replace(small, tc.from, tc.to, 1))
-			p, found := newSchema(t).Policy(d)
+			p, unread, other := newSchema(t).Policy(d)
 			var got []string
-			for _, f := range found {
-				got = append(got, fmt.Sprintf("%s@%d: %s", f.Field, d.Line(f.Field), f.Message))
+			for _, f := range append(unread, other...) {
+				got = append(got, fmt.Sprintf("%s@%d: %s", f.Field, d.Line(f.Field), strings.TrimPrefix(f.Error(), f.Field+": ")))
 			}
 			slices.Sort(got)
 			same := slices.EqualFunc(tc.want, got, func(want, got string) bool { return strings.HasPrefix(got, want) })
@@ -136,6 +145,7 @@ func FuzzPolicy(f *testing.F) {
 	f.Add(small)
 	f.Add(strings.Replace(small, "50", "1e400", 1))
 	f.Add(strings.Replace(small, "{min: 3}", "{min: 3, after: 9999999h}", 1))
+	f.Add(strings.Replace(small, "perPod: 50", `perPod: x, "a.b": {value: x}, a: {b: {value: 1}}`, 1))
 	s := newSchema(f)
 	f.Fuzz(func(t *testing.T, text string) {
 		docs, err := Read("f", strings.NewReader(text))
@@ -143,8 +153,8 @@ func FuzzPolicy(f *testing.F) {
 			return
 		}
 		for _, d := range docs {
-			p, found := s.Policy(d)
-			if p == nil && len(found) == 0 {
+			p, unread, other := s.Policy(d)
+			if p == nil && len(unread)+len(other) == 0 {
 				t.Error("neither a policy nor a problem")
 			}
 		}

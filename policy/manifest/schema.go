@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/runtime"
@@ -106,6 +107,9 @@ func (s *Schema) Problems(object map[string]any) (shape, other []hpa.Problem) {
 	shape = unknown(object, s.root, "")
 	for _, err := range s.validator.Validate(object).Errors {
 		p, ofShape := problem(err)
+		if f, ok := valueAt(object, steps(p.Field)).(float64); ok && ofShape && strings.Contains(p.Message, intOrString) {
+			p.Message, p.Remedy = fraction, quoted(f)
+		}
 		if ofShape {
 			shape = append(shape, p)
 		} else {
@@ -113,6 +117,43 @@ func (s *Schema) Problems(object map[string]any) (shape, other []hpa.Problem) {
 		}
 	}
 	return shape, other
+}
+
+// intOrString is how the validator names the type of a quantity.
+const intOrString = "integer,string"
+
+// Messages by which a mistake is known.
+const (
+	noField  = "there is no such field"
+	fraction = "it is a number with a fraction, which an API server takes in no custom resource"
+)
+
+// quoted is the remedy for a target that is written as a number with a fraction.
+func quoted(f float64) string {
+	text := strconv.FormatFloat(f, 'f', -1, 64)
+	remedy := fmt.Sprintf("quote it, %q", text)
+	if q, err := hpa.ParseQuantity(text); err == nil && q.String() != text {
+		remedy += ", or write " + q.String()
+	}
+	return remedy
+}
+
+// valueAt returns what is at a path, nil if there is nothing.
+func valueAt(value any, at []step) any {
+	for _, s := range at {
+		switch v := value.(type) {
+		case map[string]any:
+			value = v[s.key]
+		case []any:
+			if s.key != "" || s.index >= len(v) {
+				return nil
+			}
+			value = v[s.index]
+		default:
+			return nil
+		}
+	}
+	return value
 }
 
 func problem(err error) (p hpa.Problem, ofShape bool) {
@@ -139,7 +180,7 @@ func unknown(value any, s *spec.Schema, at string) []hpa.Problem {
 			property, ok := s.Properties[name]
 			if !ok {
 				found = append(found, hpa.Problem{
-					Level: hpa.Error, Field: join(at, name), Message: "there is no such field",
+					Level: hpa.Error, Field: join(at, name), Message: noField,
 					Remedy: "the fields here are " + strings.Join(slices.Sorted(maps.Keys(s.Properties)), ", "),
 				})
 				continue

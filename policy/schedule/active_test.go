@@ -19,9 +19,9 @@ func date(t *testing.T, text string) time.Time {
 
 func compile(t *testing.T, start string, d time.Duration, zone string) Spec {
 	t.Helper()
-	s, err := Compile(start, d, zone)
-	if err != nil {
-		t.Fatal(err)
+	s, found := Compile(start, d, zone)
+	if len(found) > 0 {
+		t.Fatal(found)
 	}
 	return s
 }

@@ -39,18 +39,19 @@ var (
 // parse reads the five fields. There is no library for it here because those for
 // cron jobs leave out a start that a change to summer time skips: a job that does
 // not run once is an annoyance, a floor that is not there is an outage.
-func parse(start string) (cron, error) {
+func parse(start string) (cron, []Problem) {
 	if strings.HasPrefix(start, "@") {
-		return cron{}, errorf("start", "%q is a shorthand: write the five fields, for example 0 7 * * 1-5", clip(start))
+		return cron{}, []Problem{problemf("start", "%q is a shorthand: write the five fields, for example 0 7 * * 1-5", clip(start))}
 	}
 	if strings.Contains(start, "TZ=") {
-		return cron{}, errorf("start", "the time zone does not belong here: give it as timeZone")
+		return cron{}, []Problem{problemf("start", "the time zone does not belong here: give it as timeZone")}
 	}
 	texts := strings.Fields(start)
 	if len(texts) != 5 {
-		return cron{}, errorf("start", "%q has %d fields: write five, minute, hour, day of month, month and day of week, for example 0 7 * * 1-5", clip(start), len(texts))
+		return cron{}, []Problem{problemf("start", "%q has %d fields: write five, minute, hour, day of month, month and day of week, for example 0 7 * * 1-5", clip(start), len(texts))}
 	}
 	var c cron
+	var found []Problem
 	for i, to := range []struct {
 		field
 		set *uint64
@@ -64,18 +65,21 @@ func parse(start string) (cron, error) {
 	} {
 		set, all, err := to.parse(texts[i])
 		if err != nil {
-			return cron{}, errorf("start", "%s: %s", to.name, err)
+			found = append(found, problemf("start", "%s: %s", to.name, err))
 		}
 		*to.set, *to.any = set, all
 	}
 	if c.weekday&(1<<7) != 0 {
 		c.weekday = c.weekday&^(1<<7) | 1
 	}
-	return c, c.possible()
+	if len(found) == 0 && !c.possible() {
+		found = append(found, problemf("start", "day of month: no month of those given has a day %d: it would never start", bits.TrailingZeros64(c.day)))
+	}
+	return c, found
 }
 
-// possible says what keeps c from ever starting.
-func (c cron) possible() error {
+// possible says whether c ever starts.
+func (c cron) possible() bool {
 	longest := [13]int{2: 29, 4: 30, 6: 30, 9: 30, 11: 30}
 	for m := 1; m <= 12; m++ {
 		last := longest[m]
@@ -83,10 +87,10 @@ func (c cron) possible() error {
 			last = 31
 		}
 		if c.month&(1<<m) != 0 && (bits.TrailingZeros64(c.day) <= last || !c.anyWeekday) {
-			return nil
+			return true
 		}
 	}
-	return errorf("start", "day of month: no month of those given has a day %d: it would never start", bits.TrailingZeros64(c.day))
+	return false
 }
 
 // parse reads a list. all says whether one of its items is *.

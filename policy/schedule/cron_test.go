@@ -1,9 +1,11 @@
 package schedule
 
 import (
-	"errors"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // TestCompileErrors pins the field that is named, and what is said about it.
@@ -39,15 +41,24 @@ func TestCompileErrors(t *testing.T) {
 		"local":             {"0 7 * * *", time.Hour, "local", `timeZone: "local" depends on the machine: name a zone, for example Europe/Berlin`},
 		"unknown zone":      {"0 7 * * *", time.Hour, "Europe/Bärlin", `timeZone: "Europe/Bärlin" is not in the IANA time zone database: write for example Europe/Berlin, or leave it out for UTC`},
 		"zone of a path":    {"0 7 * * *", time.Hour, "../../etc/passwd", `timeZone: "../../etc/passwd" is not in the IANA time zone database: write for example Europe/Berlin, or leave it out for UTC`},
-		"long text is cut":  {"0123456789012345678901234567890123456789012345 7 * * *", time.Hour, "", `start: minute: "0123456789012345678901234567890123456789…" is no number from 0 to 59`},
+		"all at once": {"60 25 * 13 *", time.Second, "Mars", `start: minute: 60 is not between 0 and 59
+start: hour: 25 is not between 0 and 23
+start: month: 13 is not between 1 and 12
+duration: 1s is no duration of a schedule: give 1m to 168h
+timeZone: "Mars" is not in the IANA time zone database: write for example Europe/Berlin, or leave it out for UTC`},
+		"long text is cut": {"0123456789012345678901234567890123456789012345 7 * * *", time.Hour, "", `start: minute: "0123456789012345678901234567890123456789…" is no number from 0 to 59`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := Compile(test.start, test.d, test.zone)
-			if err == nil || err.Error() != test.want {
-				t.Fatalf("got  %v\nwant %s", err, test.want)
+			s, found := Compile(test.start, test.d, test.zone)
+			var got []string
+			for _, p := range found {
+				got = append(got, p.Error())
 			}
-			if !errors.As(err, new(*Error)) {
-				t.Errorf("%T is no *Error", err)
+			if diff := cmp.Diff(test.want, strings.Join(got, "\n")); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+			if s != (Spec{}) {
+				t.Errorf("%+v for a schedule that is wrong", s)
 			}
 		})
 	}

@@ -13,18 +13,18 @@ const (
 	MaxDuration = 168 * time.Hour
 )
 
-// Error is what is wrong with a schedule.
-type Error struct {
+// Problem is one mistake in a schedule.
+type Problem struct {
 	// Field is the field of the policy's schedule: start, duration or timeZone.
 	Field string
 	// Text says what is wrong with it and what to write.
 	Text string
 }
 
-func (e *Error) Error() string { return e.Field + ": " + e.Text }
+func (p Problem) Error() string { return p.Field + ": " + p.Text }
 
-func errorf(field, format string, args ...any) *Error {
-	return &Error{Field: field, Text: fmt.Sprintf(format, args...)}
+func problemf(field, format string, args ...any) Problem {
+	return Problem{Field: field, Text: fmt.Sprintf(format, args...)}
 }
 
 // Spec is a compiled schedule. The zero value is never active.
@@ -41,23 +41,24 @@ type Spec struct {
 // of the week have their English names of three letters, too. If both days are
 // restricted, either is enough. zone is a name of the IANA database; empty is UTC.
 //
-// The error is an *Error.
-func Compile(start string, duration time.Duration, zone string) (Spec, error) {
-	c, err := parse(start)
-	if err != nil {
-		return Spec{}, err
-	}
+// The problems are all that is wrong, in the order of the fields; with one the Spec is
+// the zero value.
+func Compile(start string, duration time.Duration, zone string) (Spec, []Problem) {
+	c, found := parse(start)
 	if duration < MinDuration || duration > MaxDuration {
-		return Spec{}, errorf("duration", "%s is no duration of a schedule: give 1m to 168h", duration)
+		found = append(found, problemf("duration", "%s is no duration of a schedule: give 1m to 168h", duration))
 	}
+	loc, err := time.LoadLocation(zone)
+	switch {
 	// LoadLocation would take "Local" for the zone of this machine, which says nothing
 	// about the cluster's people.
-	if strings.EqualFold(zone, "local") {
-		return Spec{}, errorf("timeZone", "%q depends on the machine: name a zone, for example Europe/Berlin", zone)
+	case strings.EqualFold(zone, "local"):
+		found = append(found, problemf("timeZone", "%q depends on the machine: name a zone, for example Europe/Berlin", zone))
+	case err != nil:
+		found = append(found, problemf("timeZone", "%q is not in the IANA time zone database: write for example Europe/Berlin, or leave it out for UTC", clip(zone)))
 	}
-	loc, loadErr := time.LoadLocation(zone)
-	if loadErr != nil {
-		return Spec{}, errorf("timeZone", "%q is not in the IANA time zone database: write for example Europe/Berlin, or leave it out for UTC", clip(zone))
+	if len(found) > 0 {
+		return Spec{}, found
 	}
 	return Spec{cron: c, duration: duration, zone: loc}, nil
 }
