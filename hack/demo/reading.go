@@ -7,6 +7,7 @@ import (
 
 	"github.com/loadline/loadline/policy/api/v1alpha1"
 	"github.com/loadline/loadline/policy/floor"
+	"github.com/loadline/loadline/policy/hpa"
 )
 
 // ReadPolicy returns what an AutoscalingPolicy says of itself, and whether h is its own.
@@ -41,7 +42,7 @@ func Read(h *autoscalingv2.HorizontalPodAutoscaler) Scaler {
 	}
 	for _, c := range h.Status.Conditions {
 		s.Conditions = append(s.Conditions, Condition{
-			Type: string(c.Type), True: c.Status == corev1.ConditionTrue, Reason: c.Reason, Message: c.Message,
+			Type: string(c.Type), True: c.Status == corev1.ConditionTrue, Reason: c.Reason, Message: hpa.Readable(c.Message),
 		})
 	}
 	if len(h.Spec.Metrics) == 0 {

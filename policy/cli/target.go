@@ -1,9 +1,12 @@
 package cli
 
 import (
+	"errors"
+	"fmt"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/discovery"
 
 	"github.com/loadline/loadline/policy/api/v1alpha1"
 	"github.com/loadline/loadline/policy/convert"
@@ -19,9 +22,9 @@ func (e *env) targets(args []string) ([]v1alpha1.TargetReference, error) {
 	for _, n := range named {
 		t, err := convert.Target(n[0] + "/" + n[1])
 		if err != nil {
-			var found bool
-			if t, found = e.lookUp(n[0], n[1]); !found {
-				return nil, usageError{err.Error()}
+			var lookUpErr error
+			if t, lookUpErr = e.lookUp(n[0], n[1]); lookUpErr != nil {
+				return nil, usagef("%s (%s)", err, lookUpErr)
 			}
 		}
 		all = append(all, t)
@@ -57,10 +60,13 @@ func pairs(args []string) ([][2]string, error) {
 }
 
 // lookUp asks the cluster for a kind that is not built in, by any of its names.
-func (e *env) lookUp(of, name string) (v1alpha1.TargetReference, bool) {
+func (e *env) lookUp(of, name string) (v1alpha1.TargetReference, error) {
+	if err := e.reachable(); err != nil {
+		return v1alpha1.TargetReference{}, fmt.Errorf("and no cluster can be asked: %w", err)
+	}
 	mapper, err := e.flags.ToRESTMapper()
 	if err != nil {
-		return v1alpha1.TargetReference{}, false
+		return v1alpha1.TargetReference{}, err
 	}
 	resource, groupResource := schema.ParseResourceArg(of)
 	if resource == nil {
@@ -72,7 +78,22 @@ func (e *env) lookUp(of, name string) (v1alpha1.TargetReference, bool) {
 		kind, err = mapper.KindFor(groupResource.WithVersion(""))
 	}
 	if err != nil {
-		return v1alpha1.TargetReference{}, false
+		return v1alpha1.TargetReference{}, errors.New("nor does the cluster know it")
 	}
-	return v1alpha1.TargetReference{APIVersion: kind.GroupVersion().String(), Kind: kind.Kind, Name: name}, true
+	return v1alpha1.TargetReference{APIVersion: kind.GroupVersion().String(), Kind: kind.Kind, Name: name}, nil
+}
+
+// reachable says why the cluster cannot be asked. The mapper would log it, several times
+// and in its library's format.
+func (e *env) reachable() error {
+	config, err := e.flags.ToRESTConfig()
+	if err != nil {
+		return err
+	}
+	client, err := discovery.NewDiscoveryClientForConfig(config)
+	if err != nil {
+		return err
+	}
+	_, err = client.ServerVersion()
+	return err
 }

@@ -21,7 +21,7 @@ func apply(ctx context.Context, c client.Client, a *decide.Action, opts ...clien
 		return nil, err
 	}
 	// One that was made under this name since the cache was read is not ours to take.
-	if a.Force && a.ResourceVersion != "" {
+	if a.ResourceVersion != "" {
 		opts = append(opts, client.ForceOwnership)
 	}
 	if err := c.Apply(ctx, config, opts...); err != nil {

@@ -138,23 +138,6 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// What another manager owns is a refusal with Conflict, where there is no Force.
-func TestRefusedForAnOwner(t *testing.T) {
-	w := newWorld(t, newPolicy())
-	w.settle(t)
-	foreign := w.hpa(t, "web")
-	foreign.Spec.MaxReplicas = 99
-	if err := w.client.Update(t.Context(), foreign); err != nil {
-		t.Fatal(err)
-	}
-	want, _ := hpa.Build(newPolicy(), nil, hpa.Capabilities{})
-	_, err := w.carryOut(t.Context(), &decide.Action{Kind: decide.Apply, HPA: want, ResourceVersion: w.hpa(t, "web").ResourceVersion})
-	r := refused(err)
-	if r == nil || !r.Conflict || !strings.Contains(r.Message, "maxReplicas") {
-		t.Errorf("%+v of %v", r, err)
-	}
-}
-
 // The intent is stored before the HPA follows, and a status that cannot be stored
 // keeps the HPA as it is.
 func TestIntentComesFirst(t *testing.T) {
@@ -341,11 +324,11 @@ func TestNoForceOnCreation(t *testing.T) {
 		t.Fatal(err)
 	}
 	want, _ := hpa.Build(newPolicy(), nil, hpa.Capabilities{})
-	_, err := w.carryOut(t.Context(), &decide.Action{Kind: decide.Apply, HPA: want, Force: true})
-	if r := refused(err); r == nil || !r.Conflict || w.hpa(t, "web").Spec.MaxReplicas != 99 {
+	_, err := w.carryOut(t.Context(), &decide.Action{Kind: decide.Apply, HPA: want})
+	if r := refused(err); r == nil || !r.Conflict || !strings.Contains(r.Message, "maxReplicas") || w.hpa(t, "web").Spec.MaxReplicas != 99 {
 		t.Errorf("%+v of %v", r, err)
 	}
-	_, err = w.carryOut(t.Context(), &decide.Action{Kind: decide.Apply, HPA: want, Force: true, ResourceVersion: w.hpa(t, "web").ResourceVersion})
+	_, err = w.carryOut(t.Context(), &decide.Action{Kind: decide.Apply, HPA: want, ResourceVersion: w.hpa(t, "web").ResourceVersion})
 	if err != nil || w.hpa(t, "web").Spec.MaxReplicas != 6 {
 		t.Errorf("of one that was read: %v", err)
 	}

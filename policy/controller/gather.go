@@ -114,7 +114,7 @@ func (r *reconciler) rivals(ctx context.Context, p *v1alpha1.AutoscalingPolicy) 
 			}
 			rival = add(*rival)
 		}
-		rival.HPA, rival.UID, rival.ResourceVersion = h.Name, h.UID, h.ResourceVersion
+		rival.HPA = h.Name
 	}
 	if holder, held := r.claims.holder(t); held && holder.Name != p.Name {
 		if found[holder.Name] == nil {
@@ -160,16 +160,16 @@ func (r *reconciler) target(ctx context.Context, s decide.Snapshot) decide.Targe
 	ref := s.Policy.Spec.TargetRef
 	gv, err := schema.ParseGroupVersion(ref.APIVersion)
 	if err != nil {
-		return decide.Target{State: decide.TargetKindUnknown, Why: err.Error()}
+		return decide.Target{State: decide.TargetKindUnknown}
 	}
 	gvr, served, known := r.kinds.find(ctx, schema.GroupKind{Group: gv.Group, Kind: ref.Kind})
 	switch {
 	case !known && gvr.Empty():
-		return decide.Target{Why: "what the cluster serves is not known yet"}
+		return decide.Target{} // what the cluster serves is not known yet
 	case !served:
-		return decide.Target{State: decide.TargetKindUnknown, Why: fmt.Sprintf("the cluster serves no kind %s of %s", ref.Kind, ref.APIVersion)}
+		return decide.Target{State: decide.TargetKindUnknown}
 	case gvr.Empty():
-		return decide.Target{State: decide.TargetNotScalable, Why: fmt.Sprintf("a %s of %s has no scale subresource", ref.Kind, ref.APIVersion)}
+		return decide.Target{State: decide.TargetNotScalable}
 	case s.Live != nil && s.Policy.Status.ObservedGeneration == s.Policy.Generation:
 		return decide.Target{}
 	}
@@ -182,10 +182,8 @@ func (r *reconciler) target(ctx context.Context, s decide.Snapshot) decide.Targe
 		return err
 	})
 	if apierrors.IsNotFound(err) {
-		return decide.Target{State: decide.TargetNotFound, Why: err.Error()}
+		return decide.Target{State: decide.TargetNotFound}
 	}
-	if err != nil { // a right that is missing does not keep the HPA from working
-		return decide.Target{Why: err.Error()}
-	}
+	// Empty after another error: a right that is missing does not keep the HPA from working.
 	return found
 }

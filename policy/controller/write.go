@@ -4,10 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"slices"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -69,11 +67,7 @@ func (r *reconciler) disown(ctx context.Context, a *decide.Action) error {
 	}
 	update := a.HPA.DeepCopy()
 	update.ResourceVersion = a.ResourceVersion
-	update.ManagedFields = slices.DeleteFunc(live.ManagedFields, func(e metav1.ManagedFieldsEntry) bool { return e.Manager == Name })
-	if len(update.ManagedFields) == 0 {
-		// The API server's way to say none; an empty list leaves them as they are.
-		update.ManagedFields = []metav1.ManagedFieldsEntry{{}}
-	}
+	update.ManagedFields = decide.Disowned(live.ManagedFields, Name)
 	return r.cached.Update(ctx, update)
 }
 

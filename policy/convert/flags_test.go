@@ -125,6 +125,10 @@ func TestTarget(t *testing.T) {
 		"rs/web":                     ref("apps/v1", "ReplicaSet", "web"),
 		"rc/old":                     ref("v1", "ReplicationController", "old"),
 		"replicationcontrollers/old": ref("v1", "ReplicationController", "old"),
+		"ds/logs":                    ref("apps/v1", "DaemonSet", "logs"), // hpa.Check refuses it
+		"cronjobs.batch/nightly":     ref("batch/v1", "CronJob", "nightly"),
+		"job/once":                   ref("batch/v1", "Job", "once"),
+		"po/web":                     ref("v1", "Pod", "web"),
 		"Game.v1.example.org/chess":  ref("example.org/v1", "Game", "chess"),
 		"Game.v1beta1.a.b.c.d/chess": ref("a.b.c.d/v1beta1", "Game", "chess"),
 	} {

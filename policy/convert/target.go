@@ -27,11 +27,20 @@ func Target(text string) (v1alpha1.TargetReference, error) {
 		"%q is not known: give deployment, statefulset, replicaset or replicationcontroller, or KIND.VERSION.GROUP such as Game.v1.example.org", of)
 }
 
-// builtIn knows the names that kubectl takes for the kinds of Kubernetes with a scale.
+// builtIn knows the names that kubectl takes for the kinds of Kubernetes with a scale,
+// and for those of which people may think that they have one: hpa.Check says why not.
 func builtIn(of string) (version, kind string, ok bool) {
 	switch of {
 	case "replicationcontroller", "replicationcontrollers", "rc":
 		return "v1", "ReplicationController", true
+	case "daemonset", "daemonsets", "daemonset.apps", "daemonsets.apps", "ds":
+		return "apps/v1", "DaemonSet", true
+	case "job", "jobs", "job.batch", "jobs.batch":
+		return "batch/v1", "Job", true
+	case "cronjob", "cronjobs", "cronjob.batch", "cronjobs.batch", "cj":
+		return "batch/v1", "CronJob", true
+	case "pod", "pods", "po":
+		return "v1", "Pod", true
 	}
 	of, _ = strings.CutSuffix(of, ".apps")
 	of, _ = strings.CutSuffix(of, ".v1")

@@ -54,7 +54,7 @@ func (d *decision) applied() finding {
 	unread := ""
 	if known {
 		if c := floor.Condition(d.Live, autoscalingv2.AbleToScale); c != nil && c.Status == corev1.ConditionFalse && c.Reason == "FailedGetScale" {
-			unread = c.Message
+			unread = hpa.Readable(c.Message)
 		}
 	}
 	switch {

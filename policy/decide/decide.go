@@ -185,7 +185,7 @@ func (d *decision) write(why string) {
 		d.refuse()
 		return
 	case d.Live == nil:
-		d.action = &Action{Kind: Apply, HPA: d.want, Force: true, Retargets: true, Why: "there is no HPA"}
+		d.action = &Action{Kind: Apply, HPA: d.want, Retargets: true, Why: "there is no HPA"}
 		return
 	}
 	mine, foreign := hpa.Differences(d.want, d.Live)
@@ -194,7 +194,7 @@ func (d *decision) write(why string) {
 	case d.fighting(len(mine)+len(foreign) > 0):
 	case len(mine) > 0:
 		d.action = &Action{
-			Kind: Apply, HPA: d.want, ResourceVersion: d.Live.ResourceVersion, Force: true, Paths: mine, Why: why,
+			Kind: Apply, HPA: d.want, ResourceVersion: d.Live.ResourceVersion, Paths: mine, Why: why,
 			Retargets: !sameTarget(d.want.Spec.ScaleTargetRef, d.Live.Spec.ScaleTargetRef),
 		}
 	case len(foreign) > 0:

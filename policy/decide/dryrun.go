@@ -28,7 +28,7 @@ func (d *decision) dryRun() {
 		d.lines = append(d.lines, refusedLine+clip(d.Refused.Message))
 	case d.stored.ObservedGeneration != d.Policy.Generation:
 		// Once for each spec the API server is asked what it thinks of it.
-		d.action = &Action{Kind: DryRun, HPA: d.want, Force: true, Why: "mode DryRun"}
+		d.action = &Action{Kind: DryRun, HPA: d.want, Why: "mode DryRun"}
 		if d.Live != nil {
 			d.action.ResourceVersion = d.Live.ResourceVersion
 		}

@@ -50,6 +50,16 @@ func NeedsFields(s Snapshot) bool {
 	return s.Policy != nil && s.Live != nil && !ours(s) && s.Live.Annotations[AdoptAnnotation] == s.Policy.Name
 }
 
+// Disowned returns managedFields without what a manager owns, for an update of the object.
+func Disowned(fields []metav1.ManagedFieldsEntry, manager string) []metav1.ManagedFieldsEntry {
+	rest := slices.DeleteFunc(slices.Clone(fields), func(e metav1.ManagedFieldsEntry) bool { return e.Manager == manager })
+	if len(rest) == 0 {
+		// The API server's way to say none; an empty list leaves them as they are.
+		return []metav1.ManagedFieldsEntry{{}}
+	}
+	return rest
+}
+
 // claim says why the HPA of the policy's name is not ours to write; nil if it is, if it
 // is to be adopted, and if there is none.
 func (d *decision) claim() *finding {

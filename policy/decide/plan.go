@@ -40,6 +40,7 @@ type Kind string
 // read, except a creation; a 409 about it means to read again.
 const (
 	// Apply applies HPA server-side: it is the full set of our fields, metadata included.
+	// It takes them over from other managers, except where it makes the HPA.
 	Apply Kind = "Apply"
 	// DryRun is Apply with dryRun=All: it stores nothing. A refusal is handed back in
 	// Snapshot.Refused, and the answer otherwise forgotten.
@@ -60,8 +61,6 @@ type Action struct {
 	HPA *autoscalingv2.HorizontalPodAutoscaler
 	// ResourceVersion that the HPA must still have; empty for one that must not exist.
 	ResourceVersion string
-	// Force takes fields over from other managers.
-	Force bool
 	// Paths to remove, as JSON pointers.
 	Paths []string
 	// Retargets: the write takes the policy's target for its HPA, so it needs the claim.

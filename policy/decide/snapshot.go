@@ -64,8 +64,6 @@ type Target struct {
 	State TargetState
 	// Replicas is its spec.replicas, where State is Found.
 	Replicas int32
-	// Why is the reason in words, where it could not be read.
-	Why string
 }
 
 // Rival is another HPA on the policy's target (same namespace, group, kind and name),
@@ -76,9 +74,6 @@ type Rival struct {
 	// HPA is the name of the HPA that points at the target (of the other policy, where
 	// Policy is set); empty if the policy only names it in its spec.
 	HPA string
-	// UID and ResourceVersion are the HPA's, where there is one.
-	UID             types.UID
-	ResourceVersion string
 	// Created and PolicyUID are the other policy's, for who is older; of a foreign HPA
 	// Created is its own.
 	Created   metav1.Time

@@ -9,6 +9,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/loadline/loadline/policy/hpa"
 )
 
 // State says whether an HPA reads its metrics.
@@ -30,7 +32,7 @@ type Health struct {
 	None bool
 	// Since is since when, by the HPA's own account; zero if it gives none.
 	Since time.Time
-	// Text is why: the HPA's words where it has some.
+	// Text is why: the HPA's words where it has some, its selectors readable.
 	Text string
 	// Blank: the last sync told nothing about metrics. The next one may; what was known
 	// before still is the best there is, and State is from that, where the HPA has it.
@@ -66,11 +68,11 @@ func Judge(live *autoscalingv2.HorizontalPodAutoscaler) Health {
 	case able == nil && active == nil, seen != nil && *seen < live.Generation:
 		h.Text, h.Blank = "the HPA controller has not looked at the HPA yet", true
 	case able != nil && able.Status == corev1.ConditionFalse && able.Reason == "FailedGetScale":
-		h.Text = able.Message
+		h.Text = hpa.Readable(able.Message)
 	case active == nil:
 		h.Text, h.Blank = "the HPA has not read its metrics yet", true
 	case failed && !aboutMetrics(active.Reason):
-		h.Text = active.Message
+		h.Text = hpa.Readable(active.Message)
 	default:
 		h.read(live, active, failed)
 	}
@@ -87,7 +89,7 @@ func (h *Health) read(live *autoscalingv2.HorizontalPodAutoscaler, active *autos
 		fallthrough
 	case failed:
 		h.State, h.Missing, h.None = Bad, lost, none
-		h.Text, h.Since = active.Message, active.LastTransitionTime.Time
+		h.Text, h.Since = hpa.Readable(active.Message), active.LastTransitionTime.Time
 		h.Blank = len(live.Status.CurrentMetrics) == 0
 	case none:
 		h.Text, h.Blank = "the HPA's last sync read no metric", true

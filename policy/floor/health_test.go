@@ -66,6 +66,9 @@ func TestJudge(t *testing.T) {
 	able := says(autoscalingv2.AbleToScale, corev1.ConditionTrue, "SucceededGetScale")
 	active := says(autoscalingv2.ScalingActive, corev1.ConditionTrue, "ValidMetricFound")
 	failed := says(autoscalingv2.ScalingActive, corev1.ConditionFalse, "FailedGetPodsMetric")
+	// As the HPA controller writes it.
+	printed := failed
+	printed.Message = "unable to get external metric shop/depth/" + jobs.External.Metric.Selector.String() + ": not found"
 	stale := hpaWith(metrics{rate}, current{read(rate)}, able, active)
 	stale.Generation++
 	older := hpaWith(metrics{rate}, current{read(rate)}, able, active)
@@ -74,6 +77,7 @@ func TestJudge(t *testing.T) {
 		live *autoscalingv2.HorizontalPodAutoscaler
 		want Health
 	}{
+		"a selector, readable":   {hpaWith(metrics{jobs}, current{unread}, able, printed), Health{State: Bad, Missing: []string{"depth{queue=jobs}"}, None: true, Since: at, Text: "unable to get external metric shop/depth{queue=jobs}: not found"}},
 		"no HPA":                 {nil, Health{State: Unknown, Blank: true, Text: "there is no HPA yet"}},
 		"never synced":           {hpaWith(metrics{rate}, nil), Health{State: Unknown, Blank: true, Text: "the HPA controller has not looked at the HPA yet"}},
 		"of an older generation": {stale, Health{State: Unknown, Blank: true, Text: "the HPA controller has not looked at the HPA yet"}},

@@ -48,6 +48,7 @@ type Objective struct {
 // RequestRate is requests a second, for each pod.
 type RequestRate struct {
 	// PerPod is how many requests a second one pod is meant to serve.
+	// Quote a fraction, "0.5", or write thousandths, 500m: an API server takes no other.
 	//
 	// +kubebuilder:validation:XValidation:rule="type(self) == int ? self > 0 && self < 9000000000000000 : (size(self) < 9 || !self.matches('[eE]')) && [quantity(self)].all(q, sign(q) > 0 && q.isLessThan(quantity('9P')))",message="is no target: give a number above 0 and below 9e15"
 	PerPod resource.Quantity `json:"perPod"`
@@ -75,6 +76,7 @@ type Queue struct {
 	// +kubebuilder:validation:Pattern=`^[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?$`
 	Name string `json:"name,omitempty"`
 	// PerPod is how many waiting items one pod is meant to have before it.
+	// Quote a fraction, "0.5", or write thousandths, 500m: an API server takes no other.
 	//
 	// +kubebuilder:validation:XValidation:rule="type(self) == int ? self > 0 && self < 9000000000000000 : (size(self) < 9 || !self.matches('[eE]')) && [quantity(self)].all(q, sign(q) > 0 && q.isLessThan(quantity('9P')))",message="is no target: give a number above 0 and below 9e15"
 	PerPod resource.Quantity `json:"perPod"`
@@ -102,6 +104,7 @@ type Resource struct {
 	// +kubebuilder:validation:Maximum=1000
 	Utilization *int32 `json:"utilization,omitempty"`
 	// PerPod is how much one pod is meant to use, for example 500m or 256Mi.
+	// Quote a fraction, "0.5", or write thousandths, 500m: an API server takes no other.
 	//
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="type(self) == int ? self > 0 && self < 9000000000000000 : (size(self) < 9 || !self.matches('[eE]')) && [quantity(self)].all(q, sign(q) > 0 && q.isLessThan(quantity('9P')))",message="is no target: give a number above 0 and below 9e15"
@@ -135,12 +138,14 @@ type Custom struct {
 	Object *ObjectReference `json:"object,omitempty"`
 	// PerPod is the target for each pod: the average of the pods or, with an object,
 	// the metric divided by the number of pods.
+	// Quote a fraction, "0.5", or write thousandths, 500m: an API server takes no other.
 	//
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="type(self) == int ? self > 0 && self < 9000000000000000 : (size(self) < 9 || !self.matches('[eE]')) && [quantity(self)].all(q, sign(q) > 0 && q.isLessThan(quantity('9P')))",message="is no target: give a number above 0 and below 9e15"
 	PerPod *resource.Quantity `json:"perPod,omitempty"`
 	// Value is the target for the metric as it is. Use it for what falls when pods are
 	// added, such as a latency; for what does not, perPod.
+	// Quote a fraction, "0.5", or write thousandths, 500m: an API server takes no other.
 	//
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="type(self) == int ? self > 0 && self < 9000000000000000 : (size(self) < 9 || !self.matches('[eE]')) && [quantity(self)].all(q, sign(q) > 0 && q.isLessThan(quantity('9P')))",message="is no target: give a number above 0 and below 9e15"
@@ -184,12 +189,14 @@ type External struct {
 	// +optional
 	Selector *metav1.LabelSelector `json:"selector,omitempty"`
 	// PerPod is the target for the metric divided by the number of pods.
+	// Quote a fraction, "0.5", or write thousandths, 500m: an API server takes no other.
 	//
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="type(self) == int ? self > 0 && self < 9000000000000000 : (size(self) < 9 || !self.matches('[eE]')) && [quantity(self)].all(q, sign(q) > 0 && q.isLessThan(quantity('9P')))",message="is no target: give a number above 0 and below 9e15"
 	PerPod *resource.Quantity `json:"perPod,omitempty"`
 	// Value is the target for the metric as it is. Use it for what falls when pods are
 	// added, such as a latency; for what does not, perPod.
+	// Quote a fraction, "0.5", or write thousandths, 500m: an API server takes no other.
 	//
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="type(self) == int ? self > 0 && self < 9000000000000000 : (size(self) < 9 || !self.matches('[eE]')) && [quantity(self)].all(q, sign(q) > 0 && q.isLessThan(quantity('9P')))",message="is no target: give a number above 0 and below 9e15"
@@ -214,12 +221,14 @@ type Query struct {
 	// +kubebuilder:validation:MaxLength=2048
 	Expr string `json:"expr"`
 	// PerPod is the target for the result divided by the number of pods.
+	// Quote a fraction, "0.5", or write thousandths, 500m: an API server takes no other.
 	//
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="type(self) == int ? self > 0 && self < 9000000000000000 : (size(self) < 9 || !self.matches('[eE]')) && [quantity(self)].all(q, sign(q) > 0 && q.isLessThan(quantity('9P')))",message="is no target: give a number above 0 and below 9e15"
 	PerPod *resource.Quantity `json:"perPod,omitempty"`
 	// Value is the target for the result as it is. Use it for what falls when pods are
 	// added, such as a latency; for what does not, perPod.
+	// Quote a fraction, "0.5", or write thousandths, 500m: an API server takes no other.
 	//
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="type(self) == int ? self > 0 && self < 9000000000000000 : (size(self) < 9 || !self.matches('[eE]')) && [quantity(self)].all(q, sign(q) > 0 && q.isLessThan(quantity('9P')))",message="is no target: give a number above 0 and below 9e15"

@@ -71,7 +71,8 @@ type AutoscalingPolicySpec struct {
 	// +kubebuilder:validation:Enum=Steady;Balanced;Responsive
 	Profile Profile `json:"profile,omitempty"`
 
-	// Behavior is the HPA's own behavior, taken as it is, instead of a profile.
+	// Behavior is the HPA's own behavior, taken as it is, instead of a profile. Quote a
+	// tolerance, "0.05": an API server takes no number with a fraction here.
 	//
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="!has(self.scaleUp) || !has(self.scaleUp.tolerance) || type(self.scaleUp.tolerance) == int || size(self.scaleUp.tolerance) < 8",fieldPath=".scaleUp.tolerance",message="is too long for a tolerance: give one such as 0.05"
@@ -93,7 +94,9 @@ type AutoscalingPolicySpec struct {
 	Fallback *Fallback `json:"fallback,omitempty"`
 
 	// Mode is Enforce; DryRun, which writes no HPA and says in the status what it would
-	// do; or Paused, which keeps the HPA and lets no metric change the size.
+	// do; or Paused, which keeps the HPA and lets no metric change the size. Only in
+	// Enforce, and while the policy is valid, an edit of the HPA by hand is put right:
+	// until then a maxReplicas that somebody changed there stays.
 	//
 	// +optional
 	// +kubebuilder:default=Enforce
@@ -101,7 +104,9 @@ type AutoscalingPolicySpec struct {
 	Mode Mode `json:"mode,omitempty"`
 
 	// DeletionPolicy is what becomes of the HPA when the policy is deleted: Delete, or
-	// Orphan, which leaves it as it is.
+	// Orphan, which leaves it without floors and without any mark of Loadline. A policy of
+	// this name that is made later takes such an HPA over when it is annotated with
+	// loadline.dev/adopt=NAME, as it does anybody's; until then it has a Conflict.
 	//
 	// +optional
 	// +kubebuilder:default=Delete
