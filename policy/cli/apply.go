@@ -33,6 +33,7 @@ func (o *applyOptions) addFlags(cmd *cobra.Command) {
 	fs := cmd.Flags()
 	fs.BoolVar(&o.apply, "apply", o.apply, "Apply the policy, server-side, instead of printing it.")
 	fs.StringVar(&o.dryRun, "dry-run", o.dryRun, "none, client, which sends nothing, or server, which has the API server check the policy and not store it.")
+	fs.Lookup("dry-run").NoOptDefVal = dryRunClient // as kubectl takes it without a value
 	fs.StringVar(&o.manager, "field-manager", o.manager, "The name under which the fields of an applied policy are owned.")
 	o.print.AddFlags(cmd)
 	complete(cmd, "dry-run", dryRunNone, dryRunClient, dryRunServer)

@@ -15,8 +15,8 @@ import (
 
 type autoscaleOptions struct {
 	convert.Options
-	min     int32
-	files   []string
+	min int32
+	inputFlags
 	fromHPA string
 	applyOptions
 }
@@ -56,7 +56,7 @@ func newAutoscale(e *env) *cobra.Command {
 	fs.Int32Var(&o.CPUPercent, "cpu-percent", o.CPUPercent, "Target: CPU as a percentage of what is requested. The same as --cpu with a %.")
 	fs.StringVar(&o.Profile, "profile", "", "How fast the size follows: Steady, Balanced or Responsive.")
 	fs.StringVar(&o.Name, "name", "", "The name of the policy, and so of its HPA. If it is not given, the target's.")
-	fs.StringSliceVarP(&o.files, "filename", "f", nil, "File with what to autoscale, or with HPAs to make policies of; - is the standard input. Can be given several times.")
+	o.inputFlags.addFlags(fs, "File with what to autoscale, or with HPAs to make policies of.")
 	fs.StringVar(&o.fromHPA, "from-hpa", "", "The name of an HPA in the cluster to make a policy of.")
 	o.applyOptions.addFlags(cmd)
 	complete(cmd, "profile", string(v1alpha1.Steady), string(v1alpha1.Balanced), string(v1alpha1.Responsive))

@@ -2,7 +2,9 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net/url"
 	"time"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
@@ -110,12 +112,15 @@ func typed[T any](u *unstructured.Unstructured) (*T, error) {
 	return &object, nil
 }
 
-// explain says what an error about our own resource means. A path that the API server
+// explain says what an error about a resource means. A path that the API server
 // does not know is answered by its library's plain 404, an object that there is not by
 // a status of its own.
 func explain(err error, resource schema.GroupVersionResource) error {
 	if resource == policiesResource() && apierrors.IsNotFound(err) && apierrors.HasStatusCause(err, metav1.CauseTypeUnexpectedServerResponse) {
 		return fmt.Errorf("the cluster does not know AutoscalingPolicies: apply Loadline's deploy/crd first (%w)", err)
+	}
+	if unsent, ok := errors.AsType[*url.Error](err); ok {
+		return fmt.Errorf("the API server cannot be reached: %w: see --kubeconfig and --context", unsent.Err)
 	}
 	return err
 }

@@ -98,7 +98,7 @@ func (e *env) draftOfLive(ctx context.Context, name string) (draft, error) {
 }
 
 func (e *env) draftsOfFiles(o *autoscaleOptions) ([]draft, error) {
-	docs, err := readAll(o.files, e.In)
+	docs, err := o.readAll(e.In)
 	if err != nil {
 		return nil, err
 	}

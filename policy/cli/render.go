@@ -19,7 +19,7 @@ import (
 const newestKubernetes = "1.37"
 
 type renderOptions struct {
-	files            []string
+	inputFlags
 	kubernetes       string
 	output           string
 	warningsAsErrors bool
@@ -44,7 +44,7 @@ func newRender(e *env) *cobra.Command {
 		RunE: runE(func(*cobra.Command, []string) error { return e.render(o) }),
 	}
 	fs := cmd.Flags()
-	fs.StringSliceVarP(&o.files, "filename", "f", nil, "File with AutoscalingPolicies, or - for the standard input. Other kinds of objects in it are left out. Can be given several times.")
+	o.inputFlags.addFlags(fs, "File with AutoscalingPolicies; other kinds of objects in it are left out.")
 	fs.StringVar(&o.kubernetes, "kubernetes", o.kubernetes, "Version of Kubernetes whose features are assumed, with its default feature gates.")
 	fs.StringVarP(&o.output, "output", "o", o.output, "Output format: yaml or json.")
 	fs.BoolVar(&o.warningsAsErrors, "warnings-as-errors", o.warningsAsErrors, "Exit with 1 if there are warnings, too.")
@@ -69,7 +69,7 @@ func (e *env) render(o renderOptions) error {
 	if err := o.queries.Validate(); err != nil {
 		return usageError{err.Error()}
 	}
-	docs, err := readAll(o.files, e.In)
+	docs, err := o.readAll(e.In)
 	if err != nil {
 		return err
 	}

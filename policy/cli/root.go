@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -23,7 +24,8 @@ const (
 func Run(ctx context.Context, args []string, streams genericiooptions.IOStreams) int {
 	cmd := NewCommand(streams)
 	cmd.SetArgs(args)
-	return exitCode(cmd.ExecuteContext(ctx), streams.ErrOut)
+	called, err := cmd.ExecuteContextC(ctx)
+	return exitCode(err, called.CommandPath(), streams.ErrOut)
 }
 
 // env is what all commands share.
@@ -44,7 +46,6 @@ func NewCommand(streams genericiooptions.IOStreams) *cobra.Command {
 		Annotations:   map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl loadline"},
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		Args:          cobra.NoArgs,
 		Run:           func(cmd *cobra.Command, _ []string) { _ = cmd.Help() },
 	}
 	root.SetIn(streams.In)
@@ -83,7 +84,7 @@ func runE(f func(cmd *cobra.Command, args []string) error) func(*cobra.Command, 
 	}
 }
 
-func exitCode(err error, to io.Writer) int {
+func exitCode(err error, command string, to io.Writer) int {
 	var found failure
 	var usage usageError
 	switch {
@@ -92,7 +93,7 @@ func exitCode(err error, to io.Writer) int {
 	case errors.Is(err, errTold):
 		return exitFound
 	case errors.As(err, &usage) || !errors.As(err, &found):
-		fmt.Fprintf(to, "error: %s\nSee 'kubectl loadline --help'.\n", err)
+		fmt.Fprintf(to, "error: %s\nSee '%s --help'.\n", strings.TrimSpace(err.Error()), command)
 		return exitUsage
 	default:
 		fmt.Fprintf(to, "error: %s\n", err)

@@ -89,7 +89,7 @@ func typeMeta() metav1.TypeMeta {
 
 func (f *flags) replicas(o Options) v1alpha1.Replicas {
 	if o.Max < 1 {
-		f.add(hpa.Error, "--max", fmt.Sprintf("%d is no greatest number of pods", o.Max), "give 1 or more")
+		f.add(hpa.Error, "--max", "the greatest number of pods is missing or below 1", "give 1 or more")
 	}
 	if o.Min != nil && *o.Min >= 0 {
 		return v1alpha1.Replicas{Min: *o.Min, Max: o.Max}

@@ -84,7 +84,7 @@ func TestAutoscaleRefuses(t *testing.T) {
 		options  convert.Options
 		problems []string
 	}{
-		"no max":        {convert.Options{Target: web, CPU: "1"}, []string{"Error --max: 0 is no greatest number of pods: give 1 or more"}},
+		"no max":        {convert.Options{Target: web, CPU: "1"}, []string{"Error --max: the greatest number of pods is missing or below 1: give 1 or more"}},
 		"min above max": {convert.Options{Target: web, CPU: "1", Min: ptr.To[int32](6), Max: 5}, []string{"Error spec.replicas.min: min 6 is above max 5: lower min or raise max"}},
 		"both of cpu":   {convert.Options{Target: web, CPU: "1", CPUPercent: 5, Max: 5}, []string{"Error --cpu-percent: there is --cpu as well: give one of the two"}},
 		"half a queue":  {convert.Options{Target: web, Queue: "a", Max: 5}, []string{"Error --queue-per-pod: it is missing: give how many waiting items a pod of the queue a may have before it"}},
