@@ -97,7 +97,7 @@ func TestPolicyProblems(t *testing.T) {
 	}{
 		"an unknown field":           {"  fallback:", "  fallbacks:", []string{"spec.fallbacks@8: there is no such field"}, true},
 		"an unknown field in a list": {"perPod: 50", "perPod: 50, perNode: 3", []string{"spec.objectives[0].requestRate.perNode@7: there is no such field"}, true},
-		"a field that is missing":    {"{max: 6}", "{min: 6}", []string{"spec.replicas.max@6: is required"}, false},
+		"a field that is missing":    {"{max: 6}", "{min: 6}", []string{"spec.replicas.max@6: it is missing: give it"}, false},
 		"two mistakes": {"{max: 6}\n  objectives: [{requestRate: {perPod: 50}}]", "{max: six}\n  objectives: many",
 			[]string{`spec.objectives@7: must be of type array: "string"`, `spec.replicas.max@6: must be of type integer: "string"`}, false},
 		"a target that is no number":  {"perPod: 50", "perPod: many", []string{`spec.objectives[0].requestRate.perPod@7: "many" is no quantity`}, true},

@@ -164,6 +164,9 @@ func problem(err error) (p hpa.Problem, ofShape bool) {
 	}
 	p.Field = strings.TrimPrefix(v.Name, ".")
 	p.Message = strings.TrimPrefix(strings.TrimPrefix(p.Message, v.Name), " in body ")
+	if v.Code() == openapierrors.RequiredFailCode {
+		p.Message, p.Remedy = "it is missing", "give it"
+	}
 	return p, v.Code() == openapierrors.RequiredFailCode || v.Code() == openapierrors.InvalidTypeCode
 }
 

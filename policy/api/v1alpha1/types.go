@@ -43,7 +43,7 @@ type AutoscalingPolicyList struct {
 // they were written, and would see a difference for ever. What is left out there is
 // said in the field's description and filled in when the HPA is built.
 //
-// +kubebuilder:validation:XValidation:rule="self.replicas.min > 0 || self.objectives.exists(o, has(o.queue) || has(o.external) || has(o.query) || (has(o.custom) && has(o.custom.object)))",fieldPath=".replicas.min",message="min 0 needs an objective that can be read while no pod runs: queue, external, query, or custom with an object"
+// +kubebuilder:validation:XValidation:rule="self.replicas.min != 0 || self.objectives.exists(o, has(o.queue) || has(o.external) || has(o.query) || (has(o.custom) && has(o.custom.object)))",fieldPath=".replicas.min",message="min 0 needs an objective that can be read while no pod runs: queue, external, query, or custom with an object"
 // +kubebuilder:validation:XValidation:rule="!(has(self.profile) && has(self.behavior))",fieldPath=".behavior",message="give profile or behavior, not both"
 // +kubebuilder:validation:XValidation:rule="self.objectives.filter(o, has(o.requestRate)).size() <= 1",fieldPath=".objectives",message="there is more than one requestRate: a second metric of the pods is an objective custom"
 // +kubebuilder:validation:XValidation:rule="self.objectives.filter(o, has(o.query)).all(o, self.objectives.exists_one(p, has(p.query) && p.query.name == o.query.name))",fieldPath=".objectives",message="two queries have the same name"
@@ -209,7 +209,7 @@ type Schedule struct {
 	//
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=20
-	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1m') && duration(self) <= duration('168h')",messageExpression="self + ' is no duration of a schedule: give 1m to 168h'"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+([.][0-9]+)?(h|m|s|ms|us|ns))+$') && duration(self) >= duration('1m') && duration(self) <= duration('168h')",messageExpression="self + ' is no duration of a schedule: give 1m to 168h'"
 	Duration metav1.Duration `json:"duration"`
 	// TimeZone is a name of the IANA time zone database, for example Europe/Berlin.
 	// UTC if it is left out.
@@ -232,7 +232,7 @@ type Fallback struct {
 	// +kubebuilder:default="2m"
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=20
-	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('30s') && duration(self) <= duration('1h')",messageExpression="self + ' is no time after which to fall back: give 30s to 1h'"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+([.][0-9]+)?(h|m|s|ms|us|ns))+$') && duration(self) >= duration('30s') && duration(self) <= duration('1h')",messageExpression="self + ' is no time after which to fall back: give 30s to 1h'"
 	After metav1.Duration `json:"after,omitempty"`
 	// Min is the least number of pods meanwhile, at most replicas.max. It never lowers
 	// the size.
