@@ -42,8 +42,8 @@ type Move struct {
 	// to come to.
 	Min, Goal int32
 	// Begins: this is the first write. Waits: from this write on nothing is lowered
-	// until the metrics can be read.
-	Begins, Waits bool
+	// until the metrics can be read. Stuck: nothing is lowered now for that reason.
+	Begins, Waits, Stuck bool
 	// Why says in words what is going on.
 	Why string
 }
@@ -84,9 +84,13 @@ func LetGo(live *autoscalingv2.HorizontalPodAutoscaler, in Letting) Move {
 	was := stepsOf(live)
 	is := was.next(live, health, now)
 	down := hpa.Thaw(live, in.Behavior)
+	hold := in.Settings.UnknownHold
+	if noTargetOf(live) {
+		hold = 0 // there is no pod to lose
+	}
 	r := floor.Evaluate(floor.Input{
 		Now: in.Now, Min: m.Goal, Max: live.Spec.MaxReplicas, Live: live, Status: is.status(),
-		Down: scaleDown(down), UnknownHold: in.Settings.UnknownHold, Sync: in.Settings.Sync,
+		Down: scaleDown(down), UnknownHold: hold, Sync: in.Settings.Sync,
 	})
 	if r.Min <= m.Goal {
 		return done
@@ -97,7 +101,7 @@ func LetGo(live *autoscalingv2.HorizontalPodAutoscaler, in Letting) Move {
 	if !r.Next.IsZero() {
 		m.Next = max(r.Next.Sub(in.Now), time.Second)
 	}
-	m.Min, m.Begins = r.Min, was == nil
+	m.Min, m.Begins, m.Stuck = r.Min, was == nil, health.State == floor.Bad
 	m.Waits = is.GoodSince == nil && (was == nil || was.GoodSince != nil) && health.State == floor.Bad
 	m.Why = tell(live, m, r, scaleDown(down))
 	if was == nil || !equality.Semantic.DeepEqual(was, is) {
@@ -158,6 +162,12 @@ func readSince(live *autoscalingv2.HorizontalPodAutoscaler) metav1.Time {
 	return c.LastTransitionTime
 }
 
+// noTargetOf says whether an HPA's target is not there, by what its controller found.
+func noTargetOf(live *autoscalingv2.HorizontalPodAutoscaler) bool {
+	c := floor.Condition(live, autoscalingv2.AbleToScale)
+	return c != nil && c.Status == corev1.ConditionFalse && c.Reason == "FailedGetScale" && strings.Contains(c.Message, "not found")
+}
+
 // status is that of a policy all of whose floors have ended.
 func (s *steps) status() *v1alpha1.AutoscalingPolicyStatus {
 	status := &v1alpha1.AutoscalingPolicyStatus{
@@ -213,7 +223,7 @@ func tell(live *autoscalingv2.HorizontalPodAutoscaler, m Move, r floor.Result, d
 	switch release := r.Release; {
 	case r.Health.State == floor.Bad:
 		text += ", when it can read its metrics again (" + clip(r.Health.Text) + ")"
-	case r.Health.State == floor.Unknown && !r.Health.Disabled:
+	case r.Health.State == floor.Unknown && !r.Health.Disabled && !noTargetOf(live):
 		text += fmt.Sprintf(", or each hour while it does not say whether it reads its metrics (%s)", clip(r.Health.Text))
 	case release != nil && release.NotBefore != nil:
 		text += ", from " + floor.Local(release.NotBefore.UTC()) + " on"

@@ -59,6 +59,7 @@ func TestRelease(t *testing.T) {
 		"paused, restored, never saved":   {policy: v1alpha1.Delete, annotation: ReleaseRestore, metrics: good, minima: []int32{8, 6, 4, 3, 2}},
 		"Orphan, restored":                {left: true, policy: v1alpha1.Orphan, annotation: ReleaseRestore, adopted: true, metrics: good, minima: []int32{8, 6, 4, 3}},
 		"Orphan, adopted":                 {left: true, policy: v1alpha1.Orphan, adopted: true, metrics: good, minima: []int32{8, 6, 4, 3, 2}},
+		"Orphan without a target":         {left: true, policy: v1alpha1.Orphan, metrics: noTarget, minima: []int32{8, 6, 4, 3, 2}},
 		"Orphan of a target that is at 0": {left: true, policy: v1alpha1.Orphan, metrics: atZero, minima: []int32{8, 6, 4, 3, 2}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -95,6 +96,11 @@ func TestRelease(t *testing.T) {
 				w.policy = nil
 			}
 			minima := w.minima()
+			began := w.now
+			w.pass(10 * time.Minute)
+			if w.happened(EventReleased) != (len(tc.minima) > 1) {
+				t.Errorf("%s after the beginning: minima %v, Events %v", w.now.Sub(began), *minima, w.events)
+			}
 			w.pass(24 * time.Hour)
 			switch {
 			case len(tc.minima) == 0:
