@@ -4,10 +4,12 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"time"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
 
 	"github.com/loadline/loadline/policy/decide"
 	"github.com/loadline/loadline/policy/hpa"
@@ -32,6 +34,8 @@ func (o object) String() string {
 type inventory struct {
 	deployments []object
 	pods        int
+	// leaders are the Leases that somebody holds, of whichever loadline-policy.
+	leaders []lease
 	// hpas are those that it made or took over, or that a policy owns.
 	hpas     []autoscalingv2.HorizontalPodAutoscaler
 	policies int
@@ -76,27 +80,29 @@ func (p phase) print(to io.Writer) {
 	}
 }
 
+// releasePhase is the name of the phase whose steps are carried out side by side.
+const releasePhase = "release"
+
 // planUninstall returns what is left to do, in an order in which no HPA goes: nobody
 // writes HPAs any more, no HPA is owned any more, and only then the policies go.
-func planUninstall(found inventory, keepCRD bool) []phase {
+func planUninstall(found inventory, o planOptions) []phase {
 	stop := phase{name: "stop"}
 	for _, d := range found.deployments {
 		stop.steps = append(stop.steps, step{verb: doDelete, object: d})
 	}
-	if len(found.deployments) > 0 || found.pods > 0 {
+	if len(found.deployments)+found.pods+len(found.leaders) > 0 {
 		stop.steps = append(stop.steps, step{verb: doDrain, object: object{resource: podsResource(), kind: "pods of", name: "loadline-policy"}})
 	}
-	release := phase{name: "release"}
+	release := phase{name: releasePhase}
 	for i := range found.hpas {
 		h := &found.hpas[i]
-		_, why := decide.Free(h)
 		release.steps = append(release.steps, step{
-			verb: doRelease, why: why,
+			verb: doRelease, why: leaving(h, o),
 			object: object{resource: hpasResource(), kind: "HorizontalPodAutoscaler", namespace: h.Namespace, name: h.Name, uid: h.UID},
 		})
 	}
 	crd := phase{name: "crd"}
-	if found.crd != nil && !keepCRD {
+	if found.crd != nil && !o.keepCRD {
 		crd.steps = append(crd.steps,
 			step{verb: doDelete, object: *found.crd, why: fmt.Sprintf("and with it %d policies", found.policies)},
 			step{verb: doWait, object: *found.crd})
@@ -108,10 +114,45 @@ func planUninstall(found inventory, keepCRD bool) []phase {
 	return slices.DeleteFunc([]phase{stop, release, crd, rest}, func(p phase) bool { return len(p.steps) == 0 })
 }
 
-// concerns says whether an HPA is one to release: it bears our mark or has a policy as
-// its owner, with which it would go.
+// planOptions are what a plan depends on besides the cluster.
+type planOptions struct {
+	keepCRD bool
+	// atOnce: floors are taken away in one write.
+	atOnce bool
+	now    time.Time
+}
+
+// leaving says how an HPA leaves.
+func leaving(h *autoscalingv2.HorizontalPodAutoscaler, o planOptions) string {
+	_, why := decide.Free(h)
+	if o.atOnce {
+		return why
+	}
+	m := decide.LetGo(h, decide.Letting{Now: o.now, Settings: decide.Defaults()})
+	switch {
+	case m.Done:
+		return m.Why
+	case m.Stuck:
+		return fmt.Sprintf("its min %d comes down to %d step by step, when it can read its metrics", ptr.Deref(h.Spec.MinReplicas, 1), m.Goal)
+	}
+	return fmt.Sprintf("its min %d comes down to %d step by step", ptr.Deref(h.Spec.MinReplicas, 1), m.Goal)
+}
+
+// cliffs counts the HPAs whose floors would be taken away at once.
+func cliffs(found inventory, now time.Time) int {
+	n := 0
+	for i := range found.hpas {
+		if !decide.LetGo(&found.hpas[i], decide.Letting{Now: now, Settings: decide.Defaults()}).Done {
+			n++
+		}
+	}
+	return n
+}
+
+// concerns says whether an HPA is one to release: it bears our mark, is on its way, or
+// has a policy as its owner, with which it would go.
 func concerns(h *autoscalingv2.HorizontalPodAutoscaler) bool {
-	return h.Annotations[hpa.PolicyUIDAnnotation] != "" || owned(h)
+	return h.Annotations[hpa.PolicyUIDAnnotation] != "" || h.Annotations[decide.StepAnnotation] != "" || owned(h)
 }
 
 func owned(h *autoscalingv2.HorizontalPodAutoscaler) bool {

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
@@ -35,7 +36,9 @@ func crdsResource() schema.GroupVersionResource {
 
 func podsResource() schema.GroupVersionResource { return gvr("", "v1", "pods") }
 
-// otherKinds are those besides the Deployment and its pods..
+func leasesResource() schema.GroupVersionResource { return gvr("coordination.k8s.io", "v1", "leases") }
+
+// otherKinds are those besides the Deployment and its pods.
 func otherKinds() []kind {
 	const rbac = "rbac.authorization.k8s.io"
 	return []kind{
@@ -52,6 +55,7 @@ func otherKinds() []kind {
 type uninstaller struct {
 	*cluster
 	timeout time.Duration
+	now     func() time.Time
 }
 
 // read takes the inventory.
@@ -64,14 +68,11 @@ func (u *uninstaller) read(ctx context.Context) (inventory, error) {
 	if found.pods, err = u.pods(ctx); err != nil {
 		return found, err
 	}
-	all, err := list[autoscalingv2.HorizontalPodAutoscaler](ctx, u.cluster, hpasResource(), scope{})
-	if err != nil {
+	if found.leaders, err = u.leaders(ctx); err != nil {
 		return found, err
 	}
-	for i := range all {
-		if concerns(&all[i]) {
-			found.hpas = append(found.hpas, all[i])
-		}
+	if found.hpas, err = u.ours(ctx); err != nil {
+		return found, err
 	}
 	if found.crd, err = u.one(ctx, kind{crdsResource(), "CustomResourceDefinition"}, "", v1alpha1.Plural+"."+v1alpha1.GroupVersion.Group); err != nil {
 		return found, err
@@ -93,6 +94,12 @@ func (u *uninstaller) read(ctx context.Context) (inventory, error) {
 	leases, err := u.leases(ctx, found.others)
 	found.others = append(leases, found.others...)
 	return found, err
+}
+
+// ours are the HPAs that are to be let go.
+func (c *cluster) ours(ctx context.Context) ([]autoscalingv2.HorizontalPodAutoscaler, error) {
+	all, err := list[autoscalingv2.HorizontalPodAutoscaler](ctx, c, hpasResource(), scope{})
+	return slices.DeleteFunc(all, func(h autoscalingv2.HorizontalPodAutoscaler) bool { return !concerns(&h) }), err
 }
 
 // labelled returns the objects of a kind that are loadline-policy's, in all namespaces.
@@ -146,7 +153,7 @@ func (u *uninstaller) leases(ctx context.Context, others []object) ([]object, er
 		if o.kind != "ServiceAccount" {
 			continue
 		}
-		lease, err := u.one(ctx, kind{gvr("coordination.k8s.io", "v1", "leases"), "Lease"}, o.namespace, leaseName)
+		lease, err := u.one(ctx, kind{leasesResource(), "Lease"}, o.namespace, leaseName)
 		if err != nil {
 			return nil, err
 		}

@@ -12,6 +12,7 @@ import (
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
@@ -29,12 +30,7 @@ func (u *uninstaller) do(ctx context.Context, s step) error {
 			return now == nil || now.uid != s.object.uid, err
 		})
 	case doDrain:
-		return u.until(ctx, func(ctx context.Context) (bool, error) {
-			n, err := u.pods(ctx)
-			return n == 0, err
-		})
-	case doRelease:
-		return u.release(ctx, s.object)
+		return u.drain(ctx)
 	}
 	return fmt.Errorf("nobody knows how to %s", s.verb)
 }
@@ -63,26 +59,43 @@ func (u *uninstaller) until(ctx context.Context, gone wait.ConditionWithContextF
 	return err
 }
 
+// apply writes an HPA that is on its way as loadline-policy does, which therefore finds
+// nothing that is not its own where it is installed again meanwhile.
+func (u *uninstaller) apply(ctx context.Context, next *autoscalingv2.HorizontalPodAutoscaler, resourceVersion string) error {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	tree, err := runtime.DefaultUnstructuredConverter.ToUnstructured(next)
+	if err != nil {
+		return err
+	}
+	delete(tree, "status")
+	fields := &unstructured.Unstructured{Object: tree}
+	unstructured.RemoveNestedField(tree, "metadata", "creationTimestamp")
+	fields.SetResourceVersion(resourceVersion)
+	_, err = u.client.Resource(hpasResource()).Namespace(next.Namespace).Apply(ctx, next.Name, fields, metav1.ApplyOptions{FieldManager: decide.FieldManager, Force: true})
+	return err
+}
+
 // releaseAttempts is how often an HPA is read again that has changed meanwhile: its
 // controller writes the status of each at most once in a sync.
 const releaseAttempts = 5
 
-// release lets an HPA go in one write, which is refused if it has changed since it was
+// free lets an HPA go in one write, which is refused if it has changed since it was
 // read.
-func (u *uninstaller) release(ctx context.Context, o object) error {
+func (u *uninstaller) free(ctx context.Context, h *autoscalingv2.HorizontalPodAutoscaler, atOnce bool) error {
 	for attempt := 1; ; attempt++ {
-		err := u.tryRelease(ctx, o)
+		err := u.tryFree(ctx, h.Namespace, h.Name, atOnce)
 		if !apierrors.IsConflict(err) || attempt == releaseAttempts {
 			return err
 		}
 	}
 }
 
-func (u *uninstaller) tryRelease(ctx context.Context, o object) error {
+func (u *uninstaller) tryFree(ctx context.Context, namespace, name string, atOnce bool) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	hpas := u.client.Resource(o.resource).Namespace(o.namespace)
-	live, err := hpas.Get(ctx, o.name, metav1.GetOptions{})
+	hpas := u.client.Resource(hpasResource()).Namespace(namespace)
+	live, err := hpas.Get(ctx, name, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
 		return nil
 	}
@@ -96,18 +109,26 @@ func (u *uninstaller) tryRelease(ctx context.Context, o object) error {
 	if !concerns(&h) {
 		return nil
 	}
-	patch, err := releasePatch(&h)
+	free, _ := decide.Free(&h)
+	if !atOnce {
+		m := decide.LetGo(&h, decide.Letting{Now: u.now(), Settings: decide.Defaults()})
+		if !m.Done {
+			return nil // its minimum was raised meanwhile: the next round sees to it
+		}
+		free = m.HPA
+	}
+	patch, err := releasePatch(&h, free)
 	if err != nil {
 		return err
 	}
-	_, err = hpas.Patch(ctx, o.name, types.MergePatchType, patch, metav1.PatchOptions{FieldManager: "kubectl-loadline"})
+	_, err = hpas.Patch(ctx, name, types.MergePatchType, patch, metav1.PatchOptions{FieldManager: "kubectl-loadline"})
 	return err
 }
 
-// releasePatch is what takes us off an HPA: as a patch it leaves alone what this
-// program does not know about.
-func releasePatch(h *autoscalingv2.HorizontalPodAutoscaler) ([]byte, error) {
-	freed, _ := decide.Free(h)
+// releasePatch is what makes an HPA free: as a patch it leaves alone what this program
+// does not know about.
+func releasePatch(h, free *autoscalingv2.HorizontalPodAutoscaler) ([]byte, error) {
+	freed := free.DeepCopy()
 	freed.ManagedFields = slices.DeleteFunc(slices.Clone(freed.ManagedFields), func(e metav1.ManagedFieldsEntry) bool {
 		return e.Manager == decide.FieldManager
 	})

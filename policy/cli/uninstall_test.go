@@ -7,6 +7,7 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
@@ -31,15 +32,28 @@ func everything(t *testing.T) inventory {
 	}
 }
 
+// at is when the tests happen.
+var at = time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
+
+// raised are HPAs with a floor of 6.
+func raised(hpas []autoscalingv2.HorizontalPodAutoscaler) []autoscalingv2.HorizontalPodAutoscaler {
+	h := hpas[0].DeepCopy()
+	h.Spec.MinReplicas = ptr.To[int32](6)
+	h.Status.Conditions = []autoscalingv2.HorizontalPodAutoscalerCondition{
+		{Type: autoscalingv2.AbleToScale, Status: "True"}, {Type: autoscalingv2.ScalingActive, Status: "True", LastTransitionTime: metav1.NewTime(at.Add(-time.Hour))},
+	}
+	return []autoscalingv2.HorizontalPodAutoscaler{*h}
+}
+
 // Whatever there is, HPAs are let go after their writer is gone and before their
 // policies are; and what is done once is not in the next plan.
 func TestPlanUninstall(t *testing.T) {
 	for name, tc := range map[string]struct {
-		edit    func(*inventory)
-		keepCRD bool
-		want    []string
+		edit            func(*inventory)
+		keepCRD, atOnce bool
+		want            []string
 	}{
-		"all of it": {func(*inventory) {}, false, []string{
+		"all of it": {func(*inventory) {}, false, false, []string{
 			"stop: delete Deployment loadline-system/loadline-policy",
 			"stop: wait for the end of all pods of loadline-policy",
 			"release: release HorizontalPodAutoscaler shop/web: it keeps its spec, with min 2",
@@ -47,32 +61,49 @@ func TestPlanUninstall(t *testing.T) {
 			"crd: wait for the end of CustomResourceDefinition autoscalingpolicies.loadline.dev",
 			"rest: delete ClusterRole loadline-policy",
 		}},
-		"broken off while pods end": {func(i *inventory) { i.deployments = nil }, false, []string{
+		"broken off while pods end": {func(i *inventory) { i.deployments = nil }, false, false, []string{
 			"stop: wait for the end of all pods of loadline-policy",
 			"release: release HorizontalPodAutoscaler shop/web: it keeps its spec, with min 2",
 			"crd: delete CustomResourceDefinition autoscalingpolicies.loadline.dev: and with it 1 policies",
 			"crd: wait for the end of CustomResourceDefinition autoscalingpolicies.loadline.dev",
 			"rest: delete ClusterRole loadline-policy",
 		}},
-		"the CRD is kept": {func(i *inventory) { i.pods = 0 }, true, []string{
+		"the CRD is kept": {func(i *inventory) { i.pods = 0 }, true, false, []string{
 			"stop: delete Deployment loadline-system/loadline-policy",
 			"stop: wait for the end of all pods of loadline-policy",
 			"release: release HorizontalPodAutoscaler shop/web: it keeps its spec, with min 2",
 			"rest: delete ClusterRole loadline-policy",
 		}},
-		"broken off after the HPAs": {func(i *inventory) { i.deployments, i.pods, i.hpas = nil, 0, nil }, false, []string{
+		"broken off after the HPAs": {func(i *inventory) { i.deployments, i.pods, i.hpas = nil, 0, nil }, false, false, []string{
 			"crd: delete CustomResourceDefinition autoscalingpolicies.loadline.dev: and with it 1 policies",
 			"crd: wait for the end of CustomResourceDefinition autoscalingpolicies.loadline.dev",
 			"rest: delete ClusterRole loadline-policy",
 		}},
-		"nothing is left":              {func(i *inventory) { *i = inventory{} }, false, nil},
-		"only the CRD, and it is kept": {func(i *inventory) { *i = inventory{crd: i.crd} }, true, nil},
+		"a loadline-policy of another label": {func(i *inventory) { *i = inventory{leaders: []lease{{}}} }, false, false, []string{
+			"stop: wait for the end of all pods of loadline-policy",
+		}},
+		"with a floor": {func(i *inventory) { *i = inventory{hpas: raised(i.hpas)} }, false, false, []string{
+			"release: release HorizontalPodAutoscaler shop/web: its min 6 comes down to 2 step by step",
+		}},
+		"with a floor and without metrics": {func(i *inventory) {
+			*i = inventory{hpas: raised(i.hpas)}
+			i.hpas[0].Status = autoscalingv2.HorizontalPodAutoscalerStatus{Conditions: []autoscalingv2.HorizontalPodAutoscalerCondition{
+				{Type: autoscalingv2.ScalingActive, Status: "False", Reason: "FailedGetPodsMetric", Message: "no"},
+			}}
+		}, false, false, []string{
+			"release: release HorizontalPodAutoscaler shop/web: its min 6 comes down to 2 step by step, when it can read its metrics",
+		}},
+		"with a floor, at once": {func(i *inventory) { *i = inventory{hpas: raised(i.hpas)} }, false, true, []string{
+			"release: release HorizontalPodAutoscaler shop/web: it keeps its spec, with min 2 without the floors",
+		}},
+		"nothing is left":              {func(i *inventory) { *i = inventory{} }, false, false, nil},
+		"only the CRD, and it is kept": {func(i *inventory) { *i = inventory{crd: i.crd} }, true, false, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			found := everything(t)
 			tc.edit(&found)
 			var got []string
-			for _, p := range planUninstall(found, tc.keepCRD) {
+			for _, p := range planUninstall(found, planOptions{keepCRD: tc.keepCRD, atOnce: tc.atOnce, now: at}) {
 				for _, s := range p.steps {
 					got = append(got, p.name+": "+s.String())
 				}
@@ -132,7 +163,8 @@ func TestReleasePatch(t *testing.T) {
 		{Manager: "kube-controller-manager", Operation: metav1.ManagedFieldsOperationUpdate, Subresource: "status"},
 	}
 	before := h.DeepCopy()
-	data, err := releasePatch(h)
+	free, _ := decide.Free(h)
+	data, err := releasePatch(h, free)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -158,7 +190,8 @@ func TestReleasePatch(t *testing.T) {
 	}
 
 	h.ManagedFields = h.ManagedFields[:1]
-	if data, err = releasePatch(h); err != nil || !strings.Contains(string(data), `"managedFields":[{}]`) {
+	free, _ = decide.Free(h)
+	if data, err = releasePatch(h, free); err != nil || !strings.Contains(string(data), `"managedFields":[{}]`) {
 		t.Errorf("%v: %s: an empty list would leave them as they are", err, data)
 	}
 }
@@ -184,15 +217,17 @@ func TestCarryOut(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var done []string
 			look := 0
-			err := carryOut(t.Context(), io.Discard, func(context.Context) ([]phase, error) {
+			err := carryOut(t.Context(), func(context.Context) ([]phase, error) {
 				look++
 				return tc.looks[look-1], nil
-			}, func(_ context.Context, s step) error {
-				done = append(done, s.object.kind)
-				if s.object.kind == tc.fail {
-					return errors.New("no")
-				}
-				return nil
+			}, func(ctx context.Context, p phase) error {
+				return inTurn(ctx, io.Discard, p, func(_ context.Context, s step) error {
+					done = append(done, s.object.kind)
+					if s.object.kind == tc.fail {
+						return errors.New("no")
+					}
+					return nil
+				})
 			})
 			if diff := cmp.Diff(tc.done, done); diff != "" {
 				t.Error(diff)

@@ -209,3 +209,55 @@ func TestOrphan(t *testing.T) {
 		t.Errorf("Events %q", w.events.all)
 	}
 }
+
+// One whose floor is in force is taken down in steps first, by whichever process runs
+// then, and is told of when that begins and when it ends.
+func TestOrphanWithAFloor(t *testing.T) {
+	w := newWorld(t, newPolicy(func(p *v1alpha1.AutoscalingPolicy) {
+		p.Spec.DeletionPolicy, p.Spec.Replicas.Max = v1alpha1.Orphan, 8
+		p.Spec.Schedules = []v1alpha1.Schedule{{Name: "s", Start: "0 5 * * *", Duration: metav1.Duration{Duration: time.Hour}, Min: 8}}
+	}))
+	w.settle(t)
+	h := w.hpa(t, "web")
+	if *h.Spec.MinReplicas != 8 {
+		t.Fatalf("min %d", *h.Spec.MinReplicas)
+	}
+	sync := func() { // the fake drops the status of what is applied
+		h := w.hpa(t, "web")
+		h.Status.Conditions = []autoscalingv2.HorizontalPodAutoscalerCondition{
+			{Type: autoscalingv2.AbleToScale, Status: "True"},
+			{Type: autoscalingv2.ScalingActive, Status: "True", Reason: "ValidMetricFound", LastTransitionTime: metav1.NewTime(at.Add(-time.Hour))},
+		}
+		m := h.Spec.Metrics[0].Pods.Metric
+		h.Status.CurrentMetrics = []autoscalingv2.MetricStatus{{Type: autoscalingv2.PodsMetricSourceType, Pods: &autoscalingv2.PodsMetricStatus{Metric: m}}}
+		if err := w.client.Update(t.Context(), h); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.events.all = nil
+	if err := w.client.Delete(t.Context(), w.policy(t)); err != nil {
+		t.Fatal(err)
+	}
+	var seen []int32
+	began := w.now
+	for range 5 {
+		sync()
+		next, err := w.turn(t.Context(), web)
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen = append(seen, *w.hpa(t, "web").Spec.MinReplicas)
+		w.now = w.now.Add(next)
+	}
+	// A quarter each 30 s, as the profile Balanced has it.
+	if diff := cmp.Diff([]int32{8, 6, 4, 3, 2}, seen); diff != "" || w.now.Sub(began) != 2*time.Minute {
+		t.Errorf("%safter %s", diff, w.now.Sub(began))
+	}
+	if h := w.hpa(t, "web"); len(h.Labels)+len(h.Annotations) > 0 {
+		t.Errorf("left of ours: %+v", h.ObjectMeta)
+	}
+	if len(w.events.all) != 2 || !strings.HasPrefix(w.events.all[0], "Normal Releasing the HPA web is being let go: min 8 goes to 2") ||
+		!strings.HasPrefix(w.events.all[1], "Normal Released the HPA web is no longer Loadline's") {
+		t.Errorf("Events %q", w.events.all)
+	}
+}

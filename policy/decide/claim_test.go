@@ -98,16 +98,19 @@ func TestAdoption(t *testing.T) {
 	}
 	people := entry("kubectl-client-side-apply", metav1.ManagedFieldsOperationUpdate)
 	for name, tc := range map[string]struct {
-		live   *autoscalingv2.HorizontalPodAutoscaler
-		adopt  string
-		label  string
-		owner  string
-		reason string
+		live  *autoscalingv2.HorizontalPodAutoscaler
+		adopt string
+		label string
+		// manager is the value of its label managed-by.
+		manager string
+		owner   string
+		reason  string
 	}{
 		"not asked":              {live: foreign(people), reason: ForeignHPA},
 		"a copy of one of ours":  {live: foreign(people), adopt: "", label: hpa.PolicyLabel, reason: ForeignHPA},
 		"for another policy":     {live: foreign(people), adopt: "other", reason: ForeignHPA},
 		"made by people":         {live: foreign(people), adopt: "web", reason: Applied},
+		"labelled by people":     {live: foreign(people), adopt: "web", manager: "shop-team", reason: Applied},
 		"its status is":          {live: foreign(people, metav1.ManagedFieldsEntry{Manager: "x", Operation: metav1.ManagedFieldsOperationApply, Subresource: "status"}), adopt: "web", reason: Applied},
 		"applied by a server":    {live: foreign(entry("kubectl", metav1.ManagedFieldsOperationApply)), adopt: "web", reason: FieldOwner},
 		"updated by Helm":        {live: foreign(entry("helm", metav1.ManagedFieldsOperationUpdate)), adopt: "web", reason: FieldOwner},
@@ -129,6 +132,9 @@ func TestAdoption(t *testing.T) {
 			if tc.label != "" {
 				w.live.Labels = map[string]string{tc.label: "web"}
 			}
+			if tc.manager != "" {
+				w.live.Labels = map[string]string{hpa.ManagedByLabel: tc.manager}
+			}
 			w.turn()
 			if got := reasonOf(&w.policy.Status, v1alpha1.Ready); got != tc.reason {
 				t.Fatalf("%s: %s; want %s", got, w.message(v1alpha1.Ready), tc.reason)
@@ -139,6 +145,9 @@ func TestAdoption(t *testing.T) {
 				}
 				return
 			}
+			if manager, ok := w.live.Annotations[SavedManagerAnnotation]; ok != (tc.manager != "") || manager != tc.manager {
+				t.Errorf("the label's value was %q: saved %q", tc.manager, manager)
+			}
 			if saved, err := hpa.Restore(w.live.Annotations[SavedAnnotation]); err != nil || *saved.MinReplicas != *before.MinReplicas || saved.MaxReplicas != before.MaxReplicas {
 				t.Errorf("saved %+v, %v", saved, err)
 			}
@@ -148,91 +157,6 @@ func TestAdoption(t *testing.T) {
 			w.pass(time.Hour)
 			if w.min() != 2 || w.live.Annotations[SavedAnnotation] == "" || w.live.Annotations["team"] != "shop" {
 				t.Errorf("min %d, annotations %v", w.min(), w.live.Annotations)
-			}
-		})
-	}
-}
-
-// An HPA that is let go keeps its size, and nothing of ours is on it.
-func TestRelease(t *testing.T) {
-	for name, tc := range map[string]struct {
-		// left: the policy is gone; otherwise it is paused.
-		left, adopted bool
-		edit          func(*v1alpha1.AutoscalingPolicy)
-		annotation    string
-		policy        v1alpha1.DeletionPolicy
-		metrics       state
-		min           int32
-		gone          bool // it is let go
-	}{
-		"Orphan":                  {left: true, policy: v1alpha1.Orphan, metrics: good, min: 2, gone: true},
-		"Orphan, metrics are bad": {left: true, policy: v1alpha1.Orphan, metrics: allBad, min: 5, gone: true},
-		"Delete":                  {left: true, policy: v1alpha1.Delete, metrics: good, min: 5},
-		"Delete, asked for":       {left: true, policy: v1alpha1.Delete, annotation: ReleaseKeep, metrics: good, min: 2, gone: true},
-		"paused":                  {policy: v1alpha1.Delete, metrics: good, min: 5},
-		"paused, asked for":       {policy: v1alpha1.Delete, annotation: ReleaseKeep, metrics: good, min: 2, gone: true},
-		"paused, asked for in words that we do not know": {policy: v1alpha1.Delete, annotation: "Restore", adopted: true, metrics: good, min: 5},
-		"Delete, asked for in words that we do not know": {left: true, policy: v1alpha1.Delete, annotation: "no", metrics: good, min: 5},
-		"paused, asked for, in a fallback": {
-			policy: v1alpha1.Delete, annotation: ReleaseKeep, metrics: good, min: 5, gone: true,
-			edit: func(p *v1alpha1.AutoscalingPolicy) { p.Status.Conditions[3].Reason = HeldByFallback },
-		},
-		"paused, restored":                {policy: v1alpha1.Delete, annotation: ReleaseRestore, adopted: true, metrics: good, min: 3, gone: true},
-		"paused, restored, never saved":   {policy: v1alpha1.Delete, annotation: ReleaseRestore, metrics: good, min: 2, gone: true},
-		"Orphan, restored":                {left: true, policy: v1alpha1.Orphan, annotation: ReleaseRestore, adopted: true, metrics: good, min: 3, gone: true},
-		"Orphan of a target that is at 0": {left: true, policy: v1alpha1.Orphan, metrics: atZero, min: 2, gone: true},
-	} {
-		t.Run(name, func(t *testing.T) {
-			w := newWorld(t, scheduled("0 5 * * *", time.Hour, 5), func(p *v1alpha1.AutoscalingPolicy) { p.Spec.DeletionPolicy = tc.policy })
-			w.rest()
-			w.metrics = tc.metrics
-			if tc.adopted {
-				theirs := foreign().Spec
-				theirs.MinReplicas = ptr.To(int32(3))
-				saved, err := hpa.Save(theirs)
-				if err != nil {
-					t.Fatal(err)
-				}
-				w.edit(func(h *autoscalingv2.HorizontalPodAutoscaler) { h.Annotations[SavedAnnotation] = saved })
-			}
-			w.spec(func(s *v1alpha1.AutoscalingPolicySpec) { s.Mode = v1alpha1.Paused })
-			w.rest()
-			if tc.annotation != "" {
-				w.edit(func(h *autoscalingv2.HorizontalPodAutoscaler) { h.Annotations[ReleaseAnnotation] = tc.annotation })
-			}
-			s := w.snapshot()
-			if tc.edit != nil {
-				tc.edit(s.Policy)
-			}
-			if tc.left {
-				s.Policy = nil
-			}
-			p := Decide(s)
-			if !tc.gone {
-				if p.Action != nil {
-					t.Fatalf("action %+v", p.Action)
-				}
-				return
-			}
-			if p.Action == nil || p.Action.Kind != Disown {
-				t.Fatalf("action %+v", p.Action)
-			}
-			free := p.Action.HPA
-			if *free.Spec.MinReplicas != tc.min {
-				t.Errorf("min %d, want %d: %s", *free.Spec.MinReplicas, tc.min, p.Action.Why)
-			}
-			if len(free.Labels) > 0 || len(free.Annotations) > 0 || len(free.OwnerReferences) > 0 {
-				t.Errorf("left of ours: %+v", free.ObjectMeta)
-			}
-			if b := free.Spec.Behavior; b != nil && *b.ScaleUp.SelectPolicy == autoscalingv2.DisabledPolicySelect {
-				t.Error("it is still frozen")
-			}
-			if w.live.Labels[hpa.PolicyLabel] == "" {
-				t.Error("the HPA that was read has changed")
-			}
-			s.Live = free
-			if again := Decide(s); again.Action != nil {
-				t.Errorf("once let go: %+v", again.Action)
 			}
 		})
 	}

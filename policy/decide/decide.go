@@ -162,7 +162,11 @@ func (d *decision) pause() {
 		d.ready.message = "the HPA is taken over when mode is Enforce; until then it goes on as it is"
 		return
 	}
-	d.asItIs(hpa.Freeze(d.Live))
+	frozen := hpa.Freeze(d.Live)
+	if _, known := frozen.Annotations[hpa.FrozenAnnotation]; !known {
+		hpa.RecordFrozen(frozen, hpa.Behavior(&d.Policy.Spec, d.Capabilities)) // the best there is
+	}
+	d.asItIs(frozen)
 	d.write("the policy is paused")
 }
 
@@ -170,8 +174,11 @@ func (d *decision) pause() {
 func (d *decision) asItIs(live *autoscalingv2.HorizontalPodAutoscaler) {
 	want := &autoscalingv2.HorizontalPodAutoscaler{ObjectMeta: hpa.Metadata(d.Policy), Spec: live.Spec}
 	want.TypeMeta.APIVersion, want.TypeMeta.Kind = autoscalingv2.SchemeGroupVersion.String(), "HorizontalPodAutoscaler"
-	if min, ok := live.Annotations[hpa.MinAnnotation]; ok {
-		want.Annotations[hpa.MinAnnotation] = min // the owner's minimum that this spec was made of
+	// The owner's minimum that this spec was made of, and the behavior that it goes on with.
+	for _, key := range []string{hpa.MinAnnotation, hpa.FrozenAnnotation} {
+		if value, ok := live.Annotations[key]; ok {
+			want.Annotations[key] = value
+		}
 	}
 	d.want = want
 	d.carrySaved()

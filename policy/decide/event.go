@@ -21,6 +21,7 @@ const (
 	EventConflict        = "Conflict"
 	EventResolved        = "ConflictResolved"
 	EventRefused         = "Refused"
+	EventReleasing       = "Releasing"
 	EventReleased        = "Released"
 )
 

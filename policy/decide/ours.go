@@ -25,6 +25,11 @@ const (
 	ReleaseKeep       = "keep"
 	// SavedAnnotation has the spec that an HPA had before it was adopted.
 	SavedAnnotation = "loadline.dev/saved-spec"
+	// SavedManagerAnnotation has the value that its label app.kubernetes.io/managed-by had
+	// before; without it, it had no such label.
+	SavedManagerAnnotation = "loadline.dev/saved-managed-by"
+	// StepAnnotation says how far an HPA is that is being let go: see LetGo.
+	StepAnnotation = "loadline.dev/release-step"
 
 	// annotationPrefix is that of all of ours.
 	annotationPrefix = "loadline.dev/"
@@ -80,7 +85,7 @@ func (d *decision) claim() *finding {
 	return nil
 }
 
-// carrySaved keeps the spec of before the adoption in what is applied: an annotation
+// carrySaved keeps what an adoption replaces in what is applied: an annotation
 // that we own and leave out of an apply is removed by it.
 func (d *decision) carrySaved() {
 	switch {
@@ -90,8 +95,15 @@ func (d *decision) carrySaved() {
 		if saved, err := hpa.Save(d.Live.Spec); err == nil {
 			d.want.Annotations[SavedAnnotation] = saved
 		}
-	case d.Live != nil && d.Live.Annotations[SavedAnnotation] != "":
-		d.want.Annotations[SavedAnnotation] = d.Live.Annotations[SavedAnnotation]
+		if manager, ok := d.Live.Labels[hpa.ManagedByLabel]; ok {
+			d.want.Annotations[SavedManagerAnnotation] = manager
+		}
+	case d.Live != nil:
+		for _, key := range []string{SavedAnnotation, SavedManagerAnnotation} {
+			if saved, ok := d.Live.Annotations[key]; ok {
+				d.want.Annotations[key] = saved
+			}
+		}
 	}
 }
 

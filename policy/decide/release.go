@@ -7,9 +7,9 @@ import (
 	"strings"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/utils/ptr"
 
-	"github.com/loadline/loadline/policy/api/v1alpha1"
 	"github.com/loadline/loadline/policy/floor"
 	"github.com/loadline/loadline/policy/hpa"
 )
@@ -36,49 +36,73 @@ func asked(live *autoscalingv2.HorizontalPodAutoscaler) string {
 	return ""
 }
 
-// release lets an HPA go: it keeps its spec, or gets that of before its adoption back,
-// and nothing on it is ours any more.
+// release does the next thing of LetGo.
 func release(s Snapshot) Plan {
-	how := cmp.Or(asked(s.Live), ReleaseKeep)
-	free, why := Free(s.Live)
-	if s.Policy != nil && how == ReleaseKeep {
-		free.Spec.Behavior = hpa.Behavior(&s.Policy.Spec, s.Capabilities) // the present one is frozen
-		if held := reasonOf(&s.Policy.Status, v1alpha1.Held); held == HeldByFallback || held == HeldByUnknown {
-			free.Spec.MinReplicas = s.Live.DeepCopy().Spec.MinReplicas
-			why = stays(s.Live, "nobody can say yet whether its pods are needed")
+	if s.Refused != nil {
+		return Plan{} // it is tried again, later and later
+	}
+	in := Letting{Now: s.Now, Settings: s.Settings}
+	if s.Policy != nil {
+		in.Behavior = hpa.Behavior(&s.Policy.Spec, s.Capabilities)
+	}
+	m := LetGo(s.Live, in)
+	p := Plan{Next: m.Next}
+	switch {
+	case m.Done:
+		p.Action = &Action{Kind: Disown, HPA: m.HPA, ResourceVersion: s.Live.ResourceVersion, Why: m.Why}
+		p.Events = []Event{{Reason: EventReleased, Message: fmt.Sprintf("the HPA %s is no longer Loadline's: %s", s.Live.Name, m.Why)}}
+	case m.HPA != nil:
+		p.Action = &Action{Kind: Apply, HPA: m.HPA, ResourceVersion: s.Live.ResourceVersion, Force: true, Why: m.Why}
+		if m.Begins || m.Waits {
+			p.Events = []Event{{Warning: m.Waits, Reason: EventReleasing, Message: fmt.Sprintf("the HPA %s is being let go: %s", s.Live.Name, m.Why)}}
 		}
 	}
-	return Plan{
-		Action: &Action{Kind: Disown, HPA: free, ResourceVersion: s.Live.ResourceVersion, Why: why},
-		Events: []Event{{Reason: EventReleased, Message: fmt.Sprintf("the HPA %s is no longer Loadline's: %s", s.Live.Name, why)}},
-	}
+	return p
 }
 
-// Free returns an HPA of ours without anything of ours but its managedFields, and says
-// what became of its spec. Where its annotation asks for ReleaseRestore it has the spec
-// that was saved when it was adopted. Otherwise, and if none was saved or what was cannot
-// be read, it keeps its spec, and the owner's minimum takes the place of the floors; while
-// its metrics cannot be read the present one stays, as a floor may be all that keeps the
-// pods.
+// Free returns an HPA of ours as it is let go at once, without anything of ours but its
+// managedFields, and says what became of its spec. Where its annotation asks for
+// ReleaseRestore it has the spec that was saved when it was adopted. Otherwise, and if
+// none was saved or what was cannot be read, it keeps its spec, and the owner's minimum
+// takes the place of the floors; while its metrics cannot be read the present one stays,
+// as a floor may be all that keeps the pods.
+//
+// It is a cliff: what the floors held is cut down to what the metrics ask for in one
+// sync. LetGo is the way that is none.
 func Free(live *autoscalingv2.HorizontalPodAutoscaler) (free *autoscalingv2.HorizontalPodAutoscaler, why string) {
-	free = live.DeepCopy()
-	if asked(live) != ReleaseRestore {
-		why = unhold(free)
-		strip(free)
-		return free, why
+	free, why, restores := freed(live, nil)
+	h := floor.Judge(live)
+	if is := minOf(live); !restores && minOf(free) < is && h.State != floor.Good && !h.Disabled {
+		why = fmt.Sprintf("it keeps its spec, and min %d, as its metrics cannot be read now. Later: %s", is, byHand(live, minOf(free)))
+		free.Spec.MinReplicas = live.DeepCopy().Spec.MinReplicas
 	}
-	spec, err := restored(live)
-	if err != nil {
-		why = err.Error() + ": " + unhold(free)
-		strip(free)
-		if saved := live.Annotations[SavedAnnotation]; saved != "" {
-			free.Annotations[SavedAnnotation] = saved // perhaps people can read it
+	return free, why
+}
+
+// freed returns an HPA as it is once it is let go, and says in words what its spec is and
+// whether that is the saved one.
+func freed(live *autoscalingv2.HorizontalPodAutoscaler, otherwise *autoscalingv2.HorizontalPodAutoscalerBehavior) (free *autoscalingv2.HorizontalPodAutoscaler, why string, restores bool) {
+	free = hpa.Thaw(live, otherwise)
+	is, own := minOf(live), min(minOf(live), hpa.WrittenMin(live, minOf(live)))
+	why = fmt.Sprintf("it keeps its spec, with min %d", own)
+	if own < is {
+		why += " without the floors"
+		free.Spec.MinReplicas = &own
+	}
+	unread := ""
+	if asked(live) == ReleaseRestore {
+		spec, err := restored(live)
+		if err == nil {
+			free.Spec, restores, why = spec, true, "it has the spec again that it had before"
+		} else {
+			unread, why = live.Annotations[SavedAnnotation], err.Error()+": "+why
 		}
-		return free, why
 	}
-	free.Spec = spec
 	strip(free)
-	return free, "it has the spec again that it had before"
+	if unread != "" {
+		free.Annotations[SavedAnnotation] = unread // perhaps people can read it
+	}
+	return free, why, restores
 }
 
 // restored is the spec that an HPA had before its adoption.
@@ -94,39 +118,24 @@ func restored(live *autoscalingv2.HorizontalPodAutoscaler) (autoscalingv2.Horizo
 	return spec, nil
 }
 
-// unhold takes the floors off an HPA.
-func unhold(free *autoscalingv2.HorizontalPodAutoscaler) string {
-	min := ptr.Deref(free.Spec.MinReplicas, 1)
-	b := free.Spec.Behavior
-	if b != nil && frozen(b.ScaleUp) && frozen(b.ScaleDown) {
-		b.ScaleUp.SelectPolicy, b.ScaleDown.SelectPolicy = ptr.To(autoscalingv2.MaxChangePolicySelect), ptr.To(autoscalingv2.MaxChangePolicySelect)
-	}
-	own := hpa.WrittenMin(free, min)
-	switch h := floor.Judge(free); {
-	case own >= min:
-		return fmt.Sprintf("it keeps its spec, with min %d", min)
-	case h.State != floor.Good && !h.Disabled:
-		return stays(free, "its metrics cannot be read now")
-	}
-	free.Spec.MinReplicas = &own
-	return fmt.Sprintf("it keeps its spec, with min %d without the floors", own)
+// minOf is the minimum that an HPA has. One that is left out is 1.
+func minOf(h *autoscalingv2.HorizontalPodAutoscaler) int32 { return ptr.Deref(h.Spec.MinReplicas, 1) }
+
+// byHand is the command that gives an HPA a minimum.
+func byHand(h *autoscalingv2.HorizontalPodAutoscaler, min int32) string {
+	return fmt.Sprintf("kubectl -n %s patch hpa %s -p '{\"spec\":{\"minReplicas\":%d}}'", cmp.Or(h.Namespace, "default"), h.Name, min)
 }
 
-// stays says why an HPA's minimum stays, and how to lower it.
-func stays(h *autoscalingv2.HorizontalPodAutoscaler, why string) string {
-	min := ptr.Deref(h.Spec.MinReplicas, 1)
-	return fmt.Sprintf("it keeps its spec, and min %d, as %s. Later: kubectl -n %s patch hpa %s -p '{\"spec\":{\"minReplicas\":%d}}'", min, why, h.Namespace, h.Name, hpa.WrittenMin(h, min))
-}
-
-func frozen(r *autoscalingv2.HPAScalingRules) bool {
-	return r != nil && ptr.Deref(r.SelectPolicy, autoscalingv2.MaxChangePolicySelect) == autoscalingv2.DisabledPolicySelect
-}
-
-// strip takes labels, annotations and owner references of ours away.
+// strip takes labels, annotations and owner references of ours away, and gives back the
+// label that an adoption has overwritten. A value that is none of a label, which only
+// an edit leaves there, would have the API server refuse it all.
 func strip(h *autoscalingv2.HorizontalPodAutoscaler) {
 	delete(h.Labels, hpa.PolicyLabel)
 	if h.Labels[hpa.ManagedByLabel] == hpa.ManagedBy {
 		delete(h.Labels, hpa.ManagedByLabel)
+		if was, ok := h.Annotations[SavedManagerAnnotation]; ok && len(validation.IsValidLabelValue(was)) == 0 {
+			h.Labels[hpa.ManagedByLabel] = was
+		}
 	}
 	for key := range h.Annotations {
 		if strings.HasPrefix(key, annotationPrefix) {

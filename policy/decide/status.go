@@ -11,6 +11,7 @@ import (
 
 	"github.com/loadline/loadline/policy/api/v1alpha1"
 	"github.com/loadline/loadline/policy/floor"
+	"github.com/loadline/loadline/policy/hpa"
 )
 
 // plan puts together what was decided.
@@ -186,13 +187,8 @@ func (d *decision) raisedByHand() bool {
 // behaviorOf returns the scaleDown rules of an HPA, nil if it has none. Of a frozen one
 // they are those that it goes on with: what a floor held is not to go all at once then.
 func behaviorOf(h *autoscalingv2.HorizontalPodAutoscaler) *autoscalingv2.HPAScalingRules {
-	if h.Spec.Behavior == nil {
-		return nil
+	if b := hpa.Thaw(h, nil).Spec.Behavior; b != nil {
+		return b.ScaleDown
 	}
-	down := h.Spec.Behavior.ScaleDown
-	if frozen(down) {
-		down = down.DeepCopy()
-		down.SelectPolicy = nil
-	}
-	return down
+	return nil
 }

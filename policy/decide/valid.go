@@ -26,7 +26,7 @@ func (d *decision) invalid() *finding {
 	message := errorsOf(problems)
 	if d.Live != nil {
 		message += ". The HPA stays as it was"
-		if b := d.Live.Spec.Behavior; b != nil && frozen(b.ScaleUp) && frozen(b.ScaleDown) {
+		if hpa.Frozen(d.Live) {
 			message += ", frozen"
 		}
 	}

@@ -65,3 +65,27 @@ func FuzzBuild(f *testing.F) {
 		}
 	})
 }
+
+// A saved behavior is read to something that is written the same, or refused.
+func FuzzRestoreBehavior(f *testing.F) {
+	for _, text := range []string{"", "null", "{}", "{", `{"scaleDown":{"selectPolicy":"Min","policies":[{"type":"Pods","value":2,"periodSeconds":30}]}}`, `{"scaleUp":{"tolerance":"1e99999999"}}`, `{}{}`} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		b, err := hpa.RestoreBehavior(text)
+		if err != nil {
+			return
+		}
+		saved, err := hpa.SaveBehavior(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := hpa.RestoreBehavior(saved)
+		if err != nil {
+			t.Fatalf("%s: %v", saved, err)
+		}
+		if twice, err := hpa.SaveBehavior(again); err != nil || twice != saved {
+			t.Fatalf("%s: %s, %v", saved, twice, err)
+		}
+	})
+}

@@ -19,12 +19,13 @@ import (
 
 	"github.com/loadline/loadline/policy/api/v1alpha1"
 	"github.com/loadline/loadline/policy/decide"
+	"github.com/loadline/loadline/policy/hpa"
 )
 
 // foreign is an HPA as a person would have made it.
 func foreign(namespace, name string) *autoscalingv2.HorizontalPodAutoscaler {
 	return &autoscalingv2.HorizontalPodAutoscaler{
-		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name, Labels: map[string]string{"team": "shop"}},
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name, Labels: map[string]string{"team": "shop", hpa.ManagedByLabel: "shop-team"}},
 		Spec: autoscalingv2.HorizontalPodAutoscalerSpec{
 			ScaleTargetRef: autoscalingv2.CrossVersionObjectReference{APIVersion: "apps/v1", Kind: "Deployment", Name: name},
 			// The policies' own: a higher one would come down step by step.
@@ -84,7 +85,7 @@ func adoption(t *testing.T) {
 		if err != nil {
 			return false, err.Error()
 		}
-		diff := cmp.Diff(before, &now.Spec) + cmp.Diff(map[string]string{"team": "shop"}, now.Labels)
+		diff := cmp.Diff(before, &now.Spec) + cmp.Diff(map[string]string{"team": "shop", hpa.ManagedByLabel: "shop-team"}, now.Labels)
 		return diff == "" && len(now.OwnerReferences)+len(now.Annotations) == 0, diff + fmt.Sprint(now.Annotations)
 	})
 

@@ -26,15 +26,19 @@ import (
 //
 // It is the last test: there is no loadline-policy after it.
 func TestP9Uninstall(t *testing.T) {
+	startMetricAPI(t).value.Store(20) // two pods' worth: what is held goes when nothing holds it
 	ns := namespace(t)
 	always := v1alpha1.Schedule{Name: "always", Start: "* * * * *", Duration: metav1.Duration{Duration: time.Hour}, Min: 4}
 	for name, edit := range map[string]func(*v1alpha1.AutoscalingPolicy){
 		"plain":  func(*v1alpha1.AutoscalingPolicy) {},
-		"held":   func(p *v1alpha1.AutoscalingPolicy) { p.Spec.Schedules = []v1alpha1.Schedule{always} },
+		"held":   func(p *v1alpha1.AutoscalingPolicy) { external(p); p.Spec.Schedules = []v1alpha1.Schedule{always} },
 		"orphan": func(p *v1alpha1.AutoscalingPolicy) { p.Spec.DeletionPolicy = v1alpha1.Orphan },
 	} {
+		sized(t, ns, name, 2)
 		create(t, newPolicy(ns, name, edit))
 	}
+	size(t, ns, "held", 4, 30*time.Second)
+	goodMetrics(t, ns, "held")
 	was := map[string]types.UID{}
 	for _, name := range []string{"plain", "held", "orphan"} {
 		system.Until(t, "HPA "+name, soon, func(ctx context.Context) (bool, string) {
@@ -48,16 +52,19 @@ func TestP9Uninstall(t *testing.T) {
 	}
 
 	out, _, code := loadline(t, ns, "uninstall", "--dry-run")
-	has(t, out, "delete Deployment "+lab.AdapterNamespace+"/loadline-policy", "release HorizontalPodAutoscaler "+ns+"/held: ", "and with it ")
+	has(t, out, "delete Deployment "+lab.AdapterNamespace+"/loadline-policy", "release HorizontalPodAutoscaler "+ns+"/held: its min 4 comes down to 2 step by step", "and with it ")
 	if h, err := getHPA(t.Context(), ns, "plain"); err != nil || len(h.OwnerReferences) != 1 || code != 0 {
 		t.Fatalf("a dry run did something: exit code %d, %v, owners %v", code, err, h.OwnerReferences)
 	}
 	if _, said, code := loadline(t, ns, "uninstall"); code != 1 || !strings.Contains(said, "nothing was done") {
 		t.Fatalf("nobody said yes: exit code %d", code)
 	}
-	if _, _, code := loadline(t, ns, "uninstall", "--yes"); code != 0 {
+	out, _, code = loadline(t, ns, "uninstall", "--yes")
+	if code != 0 {
 		t.Fatalf("exit code %d", code)
 	}
+	has(t, out, "by 2 in all", "by 1 in all", "released HorizontalPodAutoscaler "+ns+"/held: it keeps its spec, with min 2 without the floors")
+	size(t, ns, "held", 2, 30*time.Second)
 
 	list := &v1alpha1.AutoscalingPolicyList{}
 	if err := kube.List(t.Context(), list); err == nil {
