@@ -27,6 +27,8 @@ func TestRightsOfThePolicyController(t *testing.T) {
 		"cluster: get statefulsets/scale.apps",
 		"cluster: get,list,watch autoscalingpolicies.loadline.dev",
 		"cluster: get,list,watch,create,patch,update,delete horizontalpodautoscalers.autoscaling",
+		"cluster: list,watch deployments.apps",
+		"cluster: list,watch statefulsets.apps",
 		"cluster: update autoscalingpolicies/status.loadline.dev",
 		"loadline-system: create leases.coordination.k8s.io",
 		"loadline-system: get,update leases.coordination.k8s.io loadline-policy",

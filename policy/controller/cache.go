@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -14,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 
 	"github.com/loadline/loadline/policy/api/v1alpha1"
+	"github.com/loadline/loadline/policy/rollout"
 )
 
 func newScheme() (*runtime.Scheme, error) {
@@ -25,9 +27,17 @@ func newScheme() (*runtime.Scheme, error) {
 }
 
 // cacheOptions keep managedFields out of memory, of which they would be half. The
-// few decisions that need them read the HPA anew.
-func cacheOptions() cache.Options {
-	return cache.Options{DefaultTransform: cache.TransformStripManagedFields()}
+// few decisions that need them read the HPA anew. Of workloads there is only what tells
+// how far a rollout is.
+func cacheOptions(o *Options) cache.Options {
+	out := cache.Options{DefaultTransform: cache.TransformStripManagedFields()}
+	if o.HoldRollouts {
+		out.ByObject = map[client.Object]cache.ByObject{
+			&appsv1.Deployment{}:  {Transform: rollout.Strip},
+			&appsv1.StatefulSet{}: {Transform: rollout.Strip},
+		}
+	}
+	return out
 }
 
 // byTarget is the index of policies and HPAs by what they scale.
