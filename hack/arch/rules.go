@@ -39,7 +39,7 @@ func Loadline() Rules {
 			{"policy/query", nil},
 			{"deploy/crd", nil},
 			{"policy/manifest", []string{"deploy/crd", "policy/api/v1alpha1", "policy/hpa"}}, // deploy/crd in tests
-			{"policy/cli", []string{"deploy/crd", "policy/api/v1alpha1", "policy/convert", "policy/decide", "policy/floor", "policy/hpa", "policy/manifest", "policy/query", "policy/schedule"}},
+			{"policy/cli", []string{"deploy/crd", "policy/api/v1alpha1", "policy/convert", "policy/decide", "policy/floor", "policy/hpa", "policy/manifest", "policy/query", "policy/rollout", "policy/schedule"}},
 			{"cmd/kubectl-loadline", []string{"policy/cli"}},
 		},
 		Free:    []string{"hack"},
