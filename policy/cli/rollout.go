@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/tools/cache"
 
 	"github.com/loadline/loadline/policy/api/v1alpha1"
@@ -106,6 +107,12 @@ func (c *cluster) targetViews(ctx context.Context, s scope, t v1alpha1.TargetRef
 	switch {
 	case !floor.RollsOut(t):
 		return nil, nil
+	case t.Kind == "ReplicationController":
+		all, err := list[corev1.ReplicationController](ctx, c, corev1.SchemeGroupVersion.WithResource("replicationcontrollers"), s)
+		return views(all, rollout.OfReplicationController), err
+	case t.Kind == "ReplicaSet":
+		all, err := list[appsv1.ReplicaSet](ctx, c, appsv1.SchemeGroupVersion.WithResource("replicasets"), s)
+		return views(all, rollout.OfReplicaSet), err
 	case t.Kind == "Deployment":
 		all, err := list[appsv1.Deployment](ctx, c, appsv1.SchemeGroupVersion.WithResource("deployments"), s)
 		return views(all, rollout.OfDeployment), err
@@ -125,6 +132,14 @@ func (e *env) watchRollout(ctx context.Context, c *cluster, s scope, t v1alpha1.
 	of := scope{namespace: s.namespace, name: t.Name}
 	switch {
 	case !floor.RollsOut(t):
+	case t.Kind == "ReplicationController":
+		store, read := follow[corev1.ReplicationController](c, corev1.SchemeGroupVersion.WithResource("replicationcontrollers"), of, changed)
+		readers, target = append(readers, read), func() []rollout.View {
+			return views(held[corev1.ReplicationController](store), rollout.OfReplicationController)
+		}
+	case t.Kind == "ReplicaSet":
+		store, read := follow[appsv1.ReplicaSet](c, appsv1.SchemeGroupVersion.WithResource("replicasets"), of, changed)
+		readers, target = append(readers, read), func() []rollout.View { return views(held[appsv1.ReplicaSet](store), rollout.OfReplicaSet) }
 	case t.Kind == "Deployment":
 		store, read := follow[appsv1.Deployment](c, appsv1.SchemeGroupVersion.WithResource("deployments"), of, changed)
 		readers, target = append(readers, read), func() []rollout.View { return views(held[appsv1.Deployment](store), rollout.OfDeployment) }

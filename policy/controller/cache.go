@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -15,7 +14,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 
 	"github.com/loadline/loadline/policy/api/v1alpha1"
-	"github.com/loadline/loadline/policy/rollout"
 )
 
 func newScheme() (*runtime.Scheme, error) {
@@ -32,10 +30,7 @@ func newScheme() (*runtime.Scheme, error) {
 func cacheOptions(o *Options) cache.Options {
 	out := cache.Options{DefaultTransform: cache.TransformStripManagedFields()}
 	if o.HoldRollouts {
-		out.ByObject = map[client.Object]cache.ByObject{
-			&appsv1.Deployment{}:  {Transform: rollout.Strip},
-			&appsv1.StatefulSet{}: {Transform: rollout.Strip},
-		}
+		out.ByObject = watched()
 	}
 	return out
 }

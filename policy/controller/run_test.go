@@ -34,7 +34,11 @@ func (c *emptyCluster) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case c.without != "" && strings.HasPrefix(r.URL.Path, "/apis/"+c.without):
 		respond(w, 404, metav1.Status{TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}, Status: "Failure", Reason: metav1.StatusReasonNotFound, Code: 404})
 	case r.URL.Path == "/api":
-		respond(w, 200, metav1.APIVersions{TypeMeta: metav1.TypeMeta{Kind: "APIVersions"}})
+		respond(w, 200, metav1.APIVersions{TypeMeta: metav1.TypeMeta{Kind: "APIVersions"}, Versions: []string{"v1"}})
+	case r.URL.Path == "/api/v1":
+		respond(w, 200, metav1.APIResourceList{TypeMeta: metav1.TypeMeta{Kind: "APIResourceList", APIVersion: "v1"}, GroupVersion: "v1", APIResources: []metav1.APIResource{
+			{Name: "replicationcontrollers", SingularName: "replicationcontroller", Kind: "ReplicationController", Namespaced: true, Verbs: metav1.Verbs{"list", "watch"}},
+		}})
 	case r.URL.Path == "/apis":
 		list := metav1.APIGroupList{TypeMeta: metav1.TypeMeta{Kind: "APIGroupList", APIVersion: "v1"}}
 		for group, version := range map[string]string{"loadline.dev": "v1alpha1", "autoscaling": "v2", "apps": "v1"} {
@@ -71,6 +75,8 @@ func (c *emptyCluster) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		io.WriteString(w, `{"kind":"DeploymentList","apiVersion":"apps/v1","metadata":{"resourceVersion":"1"},"items":[]}`)
 	case r.URL.Path == "/apis/apps/v1/statefulsets":
 		io.WriteString(w, `{"kind":"StatefulSetList","apiVersion":"apps/v1","metadata":{"resourceVersion":"1"},"items":[]}`)
+	case r.URL.Path == "/api/v1/replicationcontrollers":
+		io.WriteString(w, `{"kind":"ReplicationControllerList","apiVersion":"v1","metadata":{"resourceVersion":"1"},"items":[]}`)
 	case strings.HasPrefix(r.URL.Path, leases):
 		c.serveLease(w, r)
 	default:

@@ -5,8 +5,10 @@ import (
 	"fmt"
 
 	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
@@ -26,7 +28,7 @@ func (r *reconciler) watchWorkloads(b *builder.Builder) *builder.Builder {
 		is, _ := view(e.ObjectNew)
 		return concerns(was, is)
 	}}
-	for _, kind := range []client.Object{&appsv1.Deployment{}, &appsv1.StatefulSet{}} {
+	for kind := range watched() {
 		b = b.Watches(kind, handler.EnqueueRequestsFromMapFunc(r.policiesOfWorkload), builder.WithPredicates(changed))
 	}
 	return b
@@ -40,37 +42,65 @@ func concerns(was, is rollout.View) bool {
 }
 
 func (r *reconciler) policiesOfWorkload(ctx context.Context, o client.Object) []reconcile.Request {
-	_, kind := view(o)
-	return r.policiesOn(ctx, target{o.GetNamespace(), appsv1.GroupName, kind, o.GetName()})
+	_, t := view(o)
+	return r.policiesOn(ctx, t)
 }
 
-// view is how far the rollout of a Deployment or StatefulSet is, and its kind, which
+// watched are the kinds whose objects are in the cache, and how they get there.
+// ReplicaSets are not among them: a cluster has ten for each Deployment, and hardly one
+// that a policy names.
+func watched() map[client.Object]cache.ByObject {
+	return map[client.Object]cache.ByObject{
+		&appsv1.Deployment{}:            {Transform: rollout.Strip},
+		&appsv1.StatefulSet{}:           {Transform: rollout.Strip},
+		&corev1.ReplicationController{}: {Transform: rollout.Strip},
+	}
+}
+
+// view is how far the rollout of a workload is, and what it is as a target, which
 // objects of a cache do not say.
-func view(o client.Object) (rollout.View, string) {
+func view(o client.Object) (rollout.View, target) {
+	t := target{namespace: o.GetNamespace(), group: appsv1.GroupName, name: o.GetName()}
 	switch w := o.(type) {
 	case *appsv1.Deployment:
-		return rollout.OfDeployment(w), "Deployment"
+		t.kind = "Deployment"
+		return rollout.OfDeployment(w), t
 	case *appsv1.StatefulSet:
-		return rollout.OfStatefulSet(w), "StatefulSet"
+		t.kind = "StatefulSet"
+		return rollout.OfStatefulSet(w), t
+	case *appsv1.ReplicaSet:
+		t.kind = "ReplicaSet"
+		return rollout.OfReplicaSet(w), t
+	case *corev1.ReplicationController:
+		t.group, t.kind = corev1.GroupName, "ReplicationController"
+		return rollout.OfReplicationController(w), t
 	}
-	return rollout.View{}, ""
+	return rollout.View{}, t
 }
 
 // workload is how far the rollout of a target is; nil where it is not there, or is of a
 // kind that is not watched.
 func (r *reconciler) workload(ctx context.Context, t target) (*rollout.View, error) {
 	var o client.Object
-	switch {
-	case !r.opts.HoldRollouts || t.group != appsv1.GroupName:
+	read := func(ctx context.Context, key client.ObjectKey) error { return r.cached.Get(ctx, key, o, noWait) }
+	switch kind := (target{group: t.group, kind: t.kind}); {
+	case !r.opts.HoldRollouts:
 		return nil, nil
-	case t.kind == "Deployment":
+	case kind == target{group: appsv1.GroupName, kind: "Deployment"}:
 		o = &appsv1.Deployment{}
-	case t.kind == "StatefulSet":
+	case kind == target{group: appsv1.GroupName, kind: "StatefulSet"}:
 		o = &appsv1.StatefulSet{}
+	case kind == target{group: corev1.GroupName, kind: "ReplicationController"}:
+		o = &corev1.ReplicationController{}
+	case kind == target{group: appsv1.GroupName, kind: "ReplicaSet"}:
+		o = &appsv1.ReplicaSet{}
+		read = func(ctx context.Context, key client.ObjectKey) error {
+			return r.call(ctx, func(ctx context.Context) error { return r.direct.Get(ctx, key, o) })
+		}
 	default:
 		return nil, nil
 	}
-	err := r.cached.Get(ctx, client.ObjectKey{Namespace: t.namespace, Name: t.name}, o, noWait)
+	err := read(ctx, client.ObjectKey{Namespace: t.namespace, Name: t.name})
 	if apierrors.IsNotFound(err) {
 		return nil, nil
 	}

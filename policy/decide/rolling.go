@@ -15,7 +15,7 @@ const (
 	AtRest        = "Complete"
 	NotWatched    = "NotWatched"
 	TargetUnseen  = "TargetNotSeen"
-	notWatchedFor = "rollouts of a %s are not watched: they are those of Deployments and StatefulSets"
+	notWatchedFor = "the pods of a %s are not watched: only those of the kinds of Kubernetes itself are"
 )
 
 // rollingOut is about the rollout of the target.

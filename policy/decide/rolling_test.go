@@ -105,7 +105,7 @@ func TestRolloutGivenUp(t *testing.T) {
 func TestRolloutNotWatched(t *testing.T) {
 	allow := func(p *v1alpha1.AutoscalingPolicy) { p.Spec.Rollout = &v1alpha1.Rollout{ScaleIn: v1alpha1.Allow} }
 	controller := func(p *v1alpha1.AutoscalingPolicy) {
-		p.Spec.TargetRef.APIVersion, p.Spec.TargetRef.Kind = "v1", "ReplicationController"
+		p.Spec.TargetRef.APIVersion, p.Spec.TargetRef.Kind = "example.com/v1", "Pool"
 	}
 	for name, tt := range map[string]struct {
 		edit func(*v1alpha1.AutoscalingPolicy)

@@ -1,7 +1,6 @@
 package floor
 
 import (
-	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -153,18 +152,25 @@ func (e *evaluation) strands(value int32) bool {
 }
 
 func (e *evaluation) maxHold() time.Duration {
-	if e.Rollout == nil {
+	if e.Rollout == nil || e.Rollout.MaxHold == nil {
 		return defaultMaxHold
 	}
-	return cmp.Or(e.Rollout.MaxHold.Duration, defaultMaxHold)
+	return e.Rollout.MaxHold.Duration
 }
 
 // settle is for how long after a rollout the metrics may still be those of pods that are
 // gone, and the HPA may act on them.
 func (e *evaluation) settle() time.Duration { return max(e.MetricWindow, 2*e.Sync) }
 
-// RollsOut says whether a target is of a kind whose rollouts are watched.
+// RollsOut says whether a target is of a kind whose pods are watched while they are
+// replaced.
 func RollsOut(t v1alpha1.TargetReference) bool {
-	group, _, _ := strings.Cut(t.APIVersion, "/")
-	return group == appsv1.GroupName && (t.Kind == "Deployment" || t.Kind == "StatefulSet")
+	group, _, ok := strings.Cut(t.APIVersion, "/")
+	switch t.Kind {
+	case "Deployment", "StatefulSet", "ReplicaSet":
+		return ok && group == appsv1.GroupName
+	case "ReplicationController":
+		return !ok
+	}
+	return false
 }

@@ -98,7 +98,7 @@ func TestRolloutAsThePolicySays(t *testing.T) {
 	if r := b.after(0); r.Min != 2 || r.Rollout != nil {
 		t.Errorf("scaleIn Allow: min %d, %+v", r.Min, r.Rollout)
 	}
-	b.in.Rollout = &v1alpha1.Rollout{ScaleIn: v1alpha1.Hold, MaxHold: metav1.Duration{Duration: 10 * time.Minute}}
+	b.in.Rollout = &v1alpha1.Rollout{ScaleIn: v1alpha1.Hold, MaxHold: &metav1.Duration{Duration: 10 * time.Minute}}
 	if r := b.after(0); r.Min != 6 || !r.Floors[0].Expires.Equal(new(metav1.NewTime(at.Add(10*time.Minute)))) {
 		t.Errorf("maxHold 10m: min %d, %+v", r.Min, r.Floors)
 	}

@@ -6,8 +6,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// Strip makes a Deployment or StatefulSet small for a cache of many: it keeps what
-// OfDeployment and OfStatefulSet read, and what every cache needs. The pod template, the
+// Strip makes a Deployment, StatefulSet or ReplicationController small for a cache of
+// many: it keeps what a View is made of, and what every cache needs. The pod template, the
 // largest part by far, becomes an annotation. It changes o, which the caller owns, and
 // returns it; other objects stay as they are. What comes of it must never be written.
 func Strip(o any) (any, error) {
@@ -22,14 +22,23 @@ func Strip(o any) (any, error) {
 		w.ObjectMeta = stripped(&w.ObjectMeta, &w.Spec.Template)
 		w.Spec = appsv1.StatefulSetSpec{Replicas: w.Spec.Replicas, Selector: w.Spec.Selector, UpdateStrategy: w.Spec.UpdateStrategy}
 		w.Status.Conditions = nil
+	case *corev1.ReplicationController:
+		w.ObjectMeta = bare(&w.ObjectMeta)
+		w.Spec = corev1.ReplicationControllerSpec{Replicas: w.Spec.Replicas}
+		w.Status.Conditions = nil
 	}
 	return o, nil
 }
 
 func stripped(m *metav1.ObjectMeta, t *corev1.PodTemplateSpec) metav1.ObjectMeta {
+	out := bare(m)
+	out.Annotations = map[string]string{RevisionAnnotation: revision(m.Annotations, t)}
+	return out
+}
+
+func bare(m *metav1.ObjectMeta) metav1.ObjectMeta {
 	return metav1.ObjectMeta{
 		Name: m.Name, Namespace: m.Namespace, UID: m.UID, ResourceVersion: m.ResourceVersion, Generation: m.Generation,
 		CreationTimestamp: m.CreationTimestamp, DeletionTimestamp: m.DeletionTimestamp,
-		Annotations: map[string]string{RevisionAnnotation: revision(m.Annotations, t)},
 	}
 }

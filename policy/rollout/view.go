@@ -105,6 +105,27 @@ func OfStatefulSet(s *appsv1.StatefulSet) View {
 	return v
 }
 
+// OfReplicationController is one that never rolls out anything: what replaces its pods
+// is another one in its place.
+func OfReplicationController(c *corev1.ReplicationController) View {
+	return View{
+		UID: c.UID, Revision: noRevision, Size: ptr.Deref(c.Spec.Replicas, 1), Observed: c.Status.ObservedGeneration >= c.Generation,
+		Updated: c.Status.Replicas, Available: c.Status.AvailableReplicas,
+	}
+}
+
+// OfReplicaSet is as OfReplicationController, with pods that are terminating where the
+// cluster counts them.
+func OfReplicaSet(s *appsv1.ReplicaSet) View {
+	return View{
+		UID: s.UID, Revision: noRevision, Size: ptr.Deref(s.Spec.Replicas, 1), Observed: s.Status.ObservedGeneration >= s.Generation,
+		Updated: s.Status.Replicas, Available: s.Status.AvailableReplicas, Terminating: ptr.Deref(s.Status.TerminatingReplicas, 0),
+	}
+}
+
+// noRevision is that of all that has no others.
+const noRevision = "-"
+
 // revision tells pod templates apart, by the annotation of a stripped object or by the
 // template itself.
 func revision(annotations map[string]string, t *corev1.PodTemplateSpec) string {

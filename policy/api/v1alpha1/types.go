@@ -264,5 +264,5 @@ type Rollout struct {
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=20
 	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1m') && duration(self) <= duration('24h')",messageExpression="self + ' is no time for which a rollout holds: give 1m to 24h'"
-	MaxHold metav1.Duration `json:"maxHold,omitempty"`
+	MaxHold *metav1.Duration `json:"maxHold,omitempty"`
 }
