@@ -96,7 +96,7 @@ func newRow(p *v1alpha1.AutoscalingPolicy, live *autoscalingv2.HorizontalPodAuto
 // remarks are the conditions that are not as one would wish, Ready first.
 func remarks(conditions []metav1.Condition) []remark {
 	var found []remark
-	for _, of := range []string{v1alpha1.Ready, v1alpha1.Conflict, v1alpha1.MetricsAvailable, v1alpha1.ScalingLimited, v1alpha1.Held} {
+	for _, of := range []string{v1alpha1.Ready, v1alpha1.Conflict, v1alpha1.MetricsAvailable, v1alpha1.ScalingLimited, v1alpha1.RollingOut, v1alpha1.Held} {
 		c := meta.FindStatusCondition(conditions, of)
 		switch {
 		case c == nil, !remarkable(c):

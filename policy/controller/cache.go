@@ -25,9 +25,14 @@ func newScheme() (*runtime.Scheme, error) {
 }
 
 // cacheOptions keep managedFields out of memory, of which they would be half. The
-// few decisions that need them read the HPA anew.
-func cacheOptions() cache.Options {
-	return cache.Options{DefaultTransform: cache.TransformStripManagedFields()}
+// few decisions that need them read the HPA anew. Of workloads there is only what tells
+// how far a rollout is.
+func cacheOptions(o *Options) cache.Options {
+	out := cache.Options{DefaultTransform: cache.TransformStripManagedFields()}
+	if o.HoldRollouts {
+		out.ByObject = watched()
+	}
+	return out
 }
 
 // byTarget is the index of policies and HPAs by what they scale.

@@ -55,13 +55,15 @@ func (r *reconciler) turn(ctx context.Context, key types.NamespacedName) (time.D
 }
 
 // lookAgain is when to look again, where what the decision waits for is not watched:
-// kinds come with a CRD, and features with a new API server.
+// kinds come with a CRD, features with a new API server, and ReplicaSets are too many.
 func (r *reconciler) lookAgain(s decide.Snapshot, next time.Duration) time.Duration {
 	at := time.Duration(0)
 	switch {
 	case s.Policy == nil:
 	case s.Capabilities.Version.GitVersion == "", s.Target.State == decide.TargetKindUnknown, s.Target.State == decide.TargetNotScalable:
 		at = retryAfter
+	case s.Policy.Spec.TargetRef.Kind == "ReplicaSet" && s.Policy.Status.Rollout != nil && s.Policy.Status.Rollout.Phase != "":
+		at = r.opts.HPASync
 	case s.Policy.Spec.Replicas.Min == 0 && !s.Capabilities.ScaleToZero:
 		at = r.opts.DiscoveryInterval
 	}

@@ -49,6 +49,9 @@ func (r *reconciler) gather(ctx context.Context, key types.NamespacedName, targe
 		if s.Rivals, err = r.rivals(ctx, policy); err != nil {
 			return s, err
 		}
+		if s.Rollout, err = r.workload(ctx, policyTarget(policy)); err != nil {
+			return s, err
+		}
 		s.Capabilities = r.features.get(ctx)
 		if target == nil {
 			s.Target = r.target(ctx, s)
@@ -71,6 +74,7 @@ func (r *reconciler) gather(ctx context.Context, key types.NamespacedName, targe
 func (r *reconciler) settings() decide.Settings {
 	s := decide.Defaults()
 	s.UnknownHold, s.Sync, s.CheckQuery = r.opts.UnknownHold, r.opts.HPASync, r.opts.Queries.Check
+	s.MetricWindow, s.HoldOutages = r.opts.MetricWindow, r.opts.HoldOutages
 	return s
 }
 

@@ -28,6 +28,9 @@ type Options struct {
 	Workers           int
 	UnknownHold       time.Duration
 	HPASync           time.Duration // the HPA controller's period
+	MetricWindow      time.Duration // how far back the metrics look
+	HoldRollouts      bool
+	HoldOutages       bool
 	DiscoveryInterval time.Duration
 
 	// Queries are the adapter's settings, whose flags have the same names there.
@@ -58,6 +61,9 @@ func NewOptions() *Options {
 		Workers:           8,
 		UnknownHold:       time.Hour,
 		HPASync:           15 * time.Second,
+		MetricWindow:      time.Minute,
+		HoldRollouts:      true,
+		HoldOutages:       true,
 		DiscoveryInterval: 10 * time.Minute,
 
 		Queries: query.Defaults(),
@@ -86,6 +92,9 @@ func (o *Options) AddFlags(fs *pflag.FlagSet) {
 	fs.IntVar(&o.Workers, "workers", o.Workers, "Policies that are worked on at once.")
 	fs.DurationVar(&o.UnknownHold, "unknown-hold", o.UnknownHold, "How long a minimum of unknown origin is kept: one above what is known, where the policy's status was lost.")
 	fs.DurationVar(&o.HPASync, "hpa-sync-period", o.HPASync, "The period of the cluster's HPA controller (--horizontal-pod-autoscaler-sync-period of kube-controller-manager), by which is judged how long a change takes.")
+	fs.DurationVar(&o.MetricWindow, "metric-window", o.MetricWindow, "How far back the metrics look, such as the range of a rate: for so long after a rollout they may be those of pods that are gone, and scale-in stays held.")
+	fs.BoolVar(&o.HoldRollouts, "hold-rollouts", o.HoldRollouts, "Hold scale-in while a Deployment or StatefulSet rolls out a new revision, unless its policy says otherwise. Off, workloads are not watched, and no right to is needed.")
+	fs.BoolVar(&o.HoldOutages, "hold-outages", o.HoldOutages, "Hold the size through an outage of metrics that is longer than half the scaleDown window, and lower it in steps afterwards.")
 	fs.DurationVar(&o.DiscoveryInterval, "discovery-interval", o.DiscoveryInterval, "Time between two looks at which kinds can be scaled and which fields of an HPA the API server takes. An unknown kind triggers one sooner.")
 
 	o.Queries.AddFlags(fs)
@@ -110,6 +119,7 @@ func (o *Options) Validate() error {
 		{"leader-elect-lease-duration", o.LeaseDuration, o.RenewDeadline + time.Second, 10 * time.Minute},
 		{"unknown-hold", o.UnknownHold, time.Minute, 24 * time.Hour},
 		{"hpa-sync-period", o.HPASync, time.Second, 5 * time.Minute},
+		{"metric-window", o.MetricWindow, time.Second, time.Hour},
 		{"discovery-interval", o.DiscoveryInterval, time.Second, 24 * time.Hour},
 	} {
 		if d.value < d.min || d.value > d.max {

@@ -28,6 +28,7 @@ func TestOptions(t *testing.T) {
 		"--metrics-max-policies=-1":         "--metrics-max-policies=-1: must not be negative",
 		"--hpa-sync-period=0":               "--hpa-sync-period=0s: must be from 1s to 5m0s",
 		"--workers=0 --client-qps=-1":       "--client-qps=-1: must be more than 0\n--workers=0",
+		"--metric-window=0":                 "--metric-window=0s: must be from 1s to 1h0m0s",
 		"--discovery-interval=25h":          "--discovery-interval=25h0m0s: must be from 1s to 24h0m0s",
 		"--leader-elect-retry-period=1ms":   "--leader-elect-retry-period=1ms: must be from 100ms to 1m0s",
 		"--metrics-bind-address= --health-probe-bind-address=": "",

@@ -66,7 +66,7 @@ type reconciler struct {
 
 // register has the manager run r.
 func (r *reconciler) register(mgr manager.Manager) error {
-	return builder.ControllerManagedBy(mgr).
+	return r.watchWorkloads(builder.ControllerManagedBy(mgr)).
 		Named("autoscalingpolicy").
 		// The status is our own.
 		For(&v1alpha1.AutoscalingPolicy{}, builder.WithPredicates(predicate.Or[client.Object](

@@ -48,7 +48,7 @@ func Run(ctx context.Context, config *rest.Config, o *Options) error {
 	}
 	mgr, err := manager.New(config, manager.Options{
 		Scheme: scheme,
-		Cache:  cacheOptions(),
+		Cache:  cacheOptions(o),
 		Client: client.Options{
 			FieldOwner: Name,
 			// What we wrote is read back before the next decision: otherwise each write

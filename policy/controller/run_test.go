@@ -34,10 +34,14 @@ func (c *emptyCluster) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case c.without != "" && strings.HasPrefix(r.URL.Path, "/apis/"+c.without):
 		respond(w, 404, metav1.Status{TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}, Status: "Failure", Reason: metav1.StatusReasonNotFound, Code: 404})
 	case r.URL.Path == "/api":
-		respond(w, 200, metav1.APIVersions{TypeMeta: metav1.TypeMeta{Kind: "APIVersions"}})
+		respond(w, 200, metav1.APIVersions{TypeMeta: metav1.TypeMeta{Kind: "APIVersions"}, Versions: []string{"v1"}})
+	case r.URL.Path == "/api/v1":
+		respond(w, 200, metav1.APIResourceList{TypeMeta: metav1.TypeMeta{Kind: "APIResourceList", APIVersion: "v1"}, GroupVersion: "v1", APIResources: []metav1.APIResource{
+			{Name: "replicationcontrollers", SingularName: "replicationcontroller", Kind: "ReplicationController", Namespaced: true, Verbs: metav1.Verbs{"list", "watch"}},
+		}})
 	case r.URL.Path == "/apis":
 		list := metav1.APIGroupList{TypeMeta: metav1.TypeMeta{Kind: "APIGroupList", APIVersion: "v1"}}
-		for group, version := range map[string]string{"loadline.dev": "v1alpha1", "autoscaling": "v2"} {
+		for group, version := range map[string]string{"loadline.dev": "v1alpha1", "autoscaling": "v2", "apps": "v1"} {
 			if group != c.without {
 				v := metav1.GroupVersionForDiscovery{GroupVersion: group + "/" + version, Version: version}
 				list.Groups = append(list.Groups, metav1.APIGroup{Name: group, Versions: []metav1.GroupVersionForDiscovery{v}, PreferredVersion: v})
@@ -52,6 +56,11 @@ func (c *emptyCluster) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		respond(w, 200, metav1.APIResourceList{TypeMeta: metav1.TypeMeta{Kind: "APIResourceList", APIVersion: "v1"}, GroupVersion: "autoscaling/v2", APIResources: []metav1.APIResource{
 			{Name: "horizontalpodautoscalers", SingularName: "horizontalpodautoscaler", Kind: "HorizontalPodAutoscaler", Namespaced: true, Verbs: metav1.Verbs{"list", "watch"}},
 		}})
+	case r.URL.Path == "/apis/apps/v1":
+		respond(w, 200, metav1.APIResourceList{TypeMeta: metav1.TypeMeta{Kind: "APIResourceList", APIVersion: "v1"}, GroupVersion: "apps/v1", APIResources: []metav1.APIResource{
+			{Name: "deployments", SingularName: "deployment", Kind: "Deployment", Namespaced: true, Verbs: metav1.Verbs{"list", "watch"}},
+			{Name: "statefulsets", SingularName: "statefulset", Kind: "StatefulSet", Namespaced: true, Verbs: metav1.Verbs{"list", "watch"}},
+		}})
 	case r.URL.Query().Get("sendInitialEvents") != "": // the client then lists
 		respond(w, 422, metav1.Status{TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}, Status: "Failure", Reason: metav1.StatusReasonInvalid, Code: 422})
 	case r.URL.Query().Get("watch") != "":
@@ -62,6 +71,12 @@ func (c *emptyCluster) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		io.WriteString(w, `{"kind":"AutoscalingPolicyList","apiVersion":"loadline.dev/v1alpha1","metadata":{"resourceVersion":"1"},"items":[]}`)
 	case r.URL.Path == "/apis/autoscaling/v2/horizontalpodautoscalers":
 		io.WriteString(w, `{"kind":"HorizontalPodAutoscalerList","apiVersion":"autoscaling/v2","metadata":{"resourceVersion":"1"},"items":[]}`)
+	case r.URL.Path == "/apis/apps/v1/deployments":
+		io.WriteString(w, `{"kind":"DeploymentList","apiVersion":"apps/v1","metadata":{"resourceVersion":"1"},"items":[]}`)
+	case r.URL.Path == "/apis/apps/v1/statefulsets":
+		io.WriteString(w, `{"kind":"StatefulSetList","apiVersion":"apps/v1","metadata":{"resourceVersion":"1"},"items":[]}`)
+	case r.URL.Path == "/api/v1/replicationcontrollers":
+		io.WriteString(w, `{"kind":"ReplicationControllerList","apiVersion":"v1","metadata":{"resourceVersion":"1"},"items":[]}`)
 	case strings.HasPrefix(r.URL.Path, leases):
 		c.serveLease(w, r)
 	default:

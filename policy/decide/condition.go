@@ -33,6 +33,8 @@ const (
 const (
 	HeldBySchedule = "Schedule"
 	HeldByFallback = "Fallback"
+	HeldByRollout  = "Rollout"
+	HeldByOutage   = "Outage"
 	HeldByUnknown  = "UnknownOrigin"
 	HeldCapped     = "Capped"
 	Releasing      = "Releasing"
@@ -74,12 +76,13 @@ func (d *decision) applied() finding {
 	return f
 }
 
-// conditions are the five of a policy, for its next status.
+// conditions are the six of a policy, for its next status.
 func (d *decision) conditions(s *v1alpha1.AutoscalingPolicyStatus) {
 	d.set(s, condition(v1alpha1.Ready, verdict(&d.ready), d.ready.reason, d.ready.message))
 	d.set(s, d.metricsAvailable(s))
 	d.set(s, d.scalingLimited())
 	d.set(s, d.held(s))
+	d.set(s, d.rollingOut(s))
 	if d.conflict != nil {
 		d.set(s, condition(v1alpha1.Conflict, metav1.ConditionTrue, d.conflict.reason, d.conflict.message))
 	} else {
@@ -187,6 +190,10 @@ func (d *decision) held(s *v1alpha1.AutoscalingPolicyStatus) metav1.Condition {
 		c.Message += fmt.Sprintf(", which asks for %d: replicas.max is %d", f.Value, d.floors.Min)
 	case f.Owner == floor.FallbackOwner:
 		c.Reason = HeldByFallback
+	case f.Owner == floor.RolloutOwner:
+		c.Reason = HeldByRollout
+	case f.Owner == floor.OutageOwner:
+		c.Reason = HeldByOutage
 	case f.Owner == floor.UnknownOwner:
 		c.Reason = HeldByUnknown
 	default:

@@ -94,6 +94,7 @@ func (d *decision) evaluate(bounds v1alpha1.Replicas, down *autoscalingv2.HPASca
 	r := floor.Evaluate(floor.Input{
 		Now: d.Now, Min: bounds.Min, Max: bounds.Max, Schedules: d.schedules, Fallback: d.Policy.Spec.Fallback,
 		Status: d.stored, Live: d.Live, Foreign: d.adopt, Down: down, UnknownHold: d.Settings.UnknownHold, Sync: d.Settings.Sync,
+		Rollout: d.Policy.Spec.Rollout, Target: d.Rollout, Outages: d.Settings.HoldOutages, MetricWindow: d.Settings.MetricWindow,
 	})
 	d.floors = &r
 	d.wake(r.Next)

@@ -23,6 +23,10 @@ const (
 	EventRefused         = "Refused"
 	EventReleasing       = "Releasing"
 	EventReleased        = "Released"
+	EventRolloutHeld     = "RolloutHeld"
+	EventRolloutStalled  = "RolloutStalled"
+	EventRolloutComplete = "RolloutComplete"
+	EventRolloutGivenUp  = "RolloutHoldEnded"
 )
 
 // events are what a person should hear of between two statuses: changes of a reason,
@@ -56,12 +60,13 @@ func (d *decision) events(now *v1alpha1.AutoscalingPolicyStatus) []Event {
 			say(false, EventResolved, "nobody else scales the target or writes the HPA any more")
 		}
 	}
+	out = append(out, d.rolloutEvents(now)...)
 	if old, is := reasonOf(d.stored, v1alpha1.Held), reasonOf(now, v1alpha1.Held); is != old {
 		message := messageOf(now, v1alpha1.Held)
 		switch is {
 		case HeldByFallback:
 			say(true, EventFallbackEngaged, message)
-		case HeldBySchedule, HeldByUnknown, HeldCapped:
+		case HeldBySchedule, HeldByUnknown, HeldByOutage, HeldCapped:
 			say(false, EventFloorRaised, message)
 		case NotHeld:
 			if old != "" {

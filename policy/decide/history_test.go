@@ -10,11 +10,13 @@ import (
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
 
 	"github.com/loadline/loadline/policy/api/v1alpha1"
 	"github.com/loadline/loadline/policy/floor"
 	"github.com/loadline/loadline/policy/hpa"
+	"github.com/loadline/loadline/policy/rollout"
 )
 
 // history is a world to which things happen at random, and what must hold in it.
@@ -29,7 +31,7 @@ type history struct {
 }
 
 // Whatever happens, in whatever order: no write of ours sets a minimum below that of
-// the owner and the schedules in force, or above max, or above them without a
+// the owner, the schedules in force and a rollout on its way, or above max, or above them without a
 // reason in the status; none takes a floor down by more than a step, or two steps within
 // a period; and when nothing happens any more, all
 // comes to rest at the owner's minimum.
@@ -66,7 +68,7 @@ func (h *history) note(format string, args ...any) {
 func (h *history) happen() {
 	r := h.random
 	h.fail = nil
-	switch r.IntN(12) {
+	switch r.IntN(15) {
 	case 0, 1, 2, 3:
 		d := time.Duration(1+r.IntN(90)) * time.Second
 		h.note("%s pass", d)
@@ -103,7 +105,37 @@ func (h *history) happen() {
 		at, answer := len(h.writes)+r.IntN(4), r.IntN(2) == 0
 		h.note("write %d is lost, only the answer: %v", at, answer)
 		h.fail = func(n int) (bool, bool) { return n == at && !answer, n == at && answer }
+	default:
+		h.roll()
 	}
+}
+
+// roll has the target roll out something, or go on with it.
+func (h *history) roll() {
+	r := h.random
+	v := rollout.View{UID: "u", Revision: "a", Size: h.size, Observed: true, Updated: h.size, Available: h.size}
+	if h.rollout != nil {
+		v = *h.rollout
+	}
+	switch r.IntN(7) {
+	case 0, 1:
+		v.Revision, v.Observed = string(rune('a'+r.IntN(4))), false
+	case 2:
+		v.Observed, v.Old = true, int32(r.IntN(4))
+	case 3:
+		v.Observed, v.Old, v.Terminating, v.Updated, v.Available, v.Waits = true, 0, 0, v.Size, v.Size, ""
+	case 4:
+		v.Size = int32(r.IntN(20))
+	case 5:
+		v.UID = types.UID([]string{"u", "u", "u", "another"}[r.IntN(4)])
+	case 6:
+		v.Waits = []string{"", "it is paused"}[r.IntN(2)]
+	}
+	h.rollout = &v
+	if r.IntN(10) == 0 {
+		h.rollout = nil
+	}
+	h.note("the target: %+v", h.rollout)
 }
 
 // owner has the policy's owner change something.
@@ -175,8 +207,13 @@ func (h *history) check(before, after *autoscalingv2.HorizontalPodAutoscaler) {
 			least = max(least, s.Min)
 		}
 	}
+	for _, f := range h.policy.Status.Floors {
+		if held := f.Owner == floor.RolloutOwner && h.policy.Status.Rollout.Phase != v1alpha1.Settling && f.Expires.After(h.now); held && h.rollout != nil && !h.rollout.Complete() && h.rollout.UID == h.policy.Status.Rollout.TargetUID {
+			least = max(least, f.Value)
+		}
+	}
 	if is < min(least, most) {
-		h.t.Errorf("%s: min %d is below %d, of the owner and the schedules", h.now, is, least)
+		h.t.Errorf("%s: min %d is below %d, of the owner, the schedules and the rollout", h.now, is, least)
 	}
 	if is > was && is > least && is > explained(&h.policy.Status) {
 		h.t.Errorf("%s: min %d → %d, and the status says nothing about it: %+v", h.now, was, is, h.policy.Status)
@@ -210,6 +247,9 @@ func explained(s *v1alpha1.AutoscalingPolicyStatus) int32 {
 func (h *history) end() {
 	h.t.Helper()
 	h.fail, h.metrics = nil, good
+	if v := h.rollout; v != nil {
+		h.rollout = &rollout.View{UID: v.UID, Revision: v.Revision, Size: v.Size, Observed: true, Updated: v.Size, Available: v.Size}
+	}
 	h.note("the end")
 	h.spec(func(s *v1alpha1.AutoscalingPolicySpec) {
 		s.Mode, s.Schedules, s.Objectives = v1alpha1.Enforce, nil, h.objectives

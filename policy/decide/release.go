@@ -52,7 +52,7 @@ func release(s Snapshot) Plan {
 		p.Action = &Action{Kind: Disown, HPA: m.HPA, ResourceVersion: s.Live.ResourceVersion, Why: m.Why}
 		p.Events = []Event{{Reason: EventReleased, Message: fmt.Sprintf("the HPA %s is no longer Loadline's: %s", s.Live.Name, m.Why)}}
 	case m.HPA != nil:
-		p.Action = &Action{Kind: Apply, HPA: m.HPA, ResourceVersion: s.Live.ResourceVersion, Force: true, Why: m.Why}
+		p.Action = &Action{Kind: Apply, HPA: m.HPA, ResourceVersion: s.Live.ResourceVersion, Why: m.Why}
 		if m.Begins || m.Waits {
 			p.Events = []Event{{Warning: m.Waits, Reason: EventReleasing, Message: fmt.Sprintf("the HPA %s is being let go: %s", s.Live.Name, m.Why)}}
 		}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/loadline/loadline/policy/api/v1alpha1"
 	"github.com/loadline/loadline/policy/hpa"
+	"github.com/loadline/loadline/policy/rollout"
 )
 
 // Snapshot is all that a decision is made from. Decide changes nothing in it.
@@ -20,8 +21,10 @@ type Snapshot struct {
 	// Live is the HPA of the policy's name; nil if there is none. It must show the last
 	// write of ours: an older one would look like somebody's edit. managedFields are
 	// needed only if NeedsFields says so.
-	Live         *autoscalingv2.HorizontalPodAutoscaler
-	Target       Target
+	Live   *autoscalingv2.HorizontalPodAutoscaler
+	Target Target
+	// Rollout is how far the target's pods are replaced; nil where that is not known.
+	Rollout      *rollout.View
 	Rivals       []Rival
 	Capabilities hpa.Capabilities
 	// Refused is what the API server answered to the write that this same snapshot led
@@ -37,6 +40,10 @@ type Settings struct {
 	ValuesEvery time.Duration
 	// Sync is the HPA controller's period.
 	Sync time.Duration
+	// MetricWindow is how far back the metrics look.
+	MetricWindow time.Duration
+	// HoldOutages: the size is held through an outage of metrics.
+	HoldOutages bool
 	// CheckQuery says what is wrong with a PromQL expression in a namespace; nil if
 	// queries are not checked here.
 	CheckQuery func(namespace, expr string) []string
@@ -44,7 +51,7 @@ type Settings struct {
 
 // Defaults are the settings of a cluster whose HPA controller has its own.
 func Defaults() Settings {
-	return Settings{UnknownHold: time.Hour, ValuesEvery: time.Minute, Sync: 15 * time.Second}
+	return Settings{UnknownHold: time.Hour, ValuesEvery: time.Minute, Sync: 15 * time.Second, MetricWindow: time.Minute, HoldOutages: true}
 }
 
 // TargetState is what is known about the target's kind and its scale.

@@ -53,6 +53,7 @@ func (d *decision) intent() *v1alpha1.AutoscalingPolicyStatus {
 // hold puts the floors into a status.
 func (d *decision) hold(s *v1alpha1.AutoscalingPolicyStatus) {
 	s.Floors, s.Fallback, s.Release = d.floors.Floors, d.floors.Fallback, d.floors.Release.DeepCopy()
+	s.Rollout = d.floors.Rollout
 	if s.Release != nil && d.action != nil && d.action.Kind == Apply && d.Live != nil &&
 		*d.want.Spec.MinReplicas < ptr.Deref(d.Live.Spec.MinReplicas, 1) {
 		s.Release.LastStep = metav1.NewTime(d.now) // it may have been put off since it was decided
@@ -70,7 +71,7 @@ func (d *decision) status() *v1alpha1.AutoscalingPolicyStatus {
 	case d.floors != nil && d.Policy.Spec.Mode != v1alpha1.DryRun:
 		d.hold(s)
 	case s.HPA == nil:
-		s.Floors, s.Fallback, s.Release = nil, nil, nil
+		s.Floors, s.Fallback, s.Rollout, s.Release = nil, nil, nil, nil
 	case d.stored.ObservedGeneration == 0:
 		// The status was lost while the HPA stays as it is: what its minimum is of has to
 		// be known when it moves again.

@@ -21,6 +21,7 @@ import (
 	"github.com/loadline/loadline/policy/api/v1alpha1"
 	"github.com/loadline/loadline/policy/floor"
 	"github.com/loadline/loadline/policy/hpa"
+	"github.com/loadline/loadline/policy/rollout"
 )
 
 // world stands for an API server with one policy, its HPA and an HPA controller that
@@ -32,7 +33,9 @@ type world struct {
 	live   *autoscalingv2.HorizontalPodAutoscaler
 	rivals []Rival
 	target Target
-	caps   hpa.Capabilities
+	// rollout is what the target says of its own; nil where it cannot be seen.
+	rollout *rollout.View
+	caps    hpa.Capabilities
 	// metrics is what the HPA controller finds at each sync, size the target's.
 	metrics state
 	size    int32
@@ -89,7 +92,7 @@ func (w *world) write(what string, do func()) error {
 }
 
 func (w *world) snapshot() Snapshot {
-	s := Snapshot{Now: w.now, Settings: Defaults(), Policy: w.policy, Live: w.live, Rivals: w.rivals, Target: w.target, Capabilities: w.caps}
+	s := Snapshot{Now: w.now, Settings: Defaults(), Policy: w.policy, Live: w.live, Rivals: w.rivals, Target: w.target, Rollout: w.rollout, Capabilities: w.caps}
 	s.Settings.CheckQuery = func(_, expr string) []string {
 		if expr == "bad" {
 			return []string{"parse error: unexpected end"}

@@ -18,10 +18,11 @@ const zeroWait = 10 * time.Minute
 // nearZero says whether the write has to wait. An HPA that is written to while it
 // decides to scale to 0 loses the note that it was it who did: the target then is at 0
 // as if a person had set it, and is never woken. It cannot decide so from 2 pods up
-// where its scaleDown policies leave one, nor at rest at 0. A minimum of 1 or more is
-// never put off: it is what ends the danger.
+// where its scaleDown policies leave one, nor at rest at 0. A minimum of 1 or more that
+// somebody asked for is never put off: it is what ends the danger. One that only holds
+// the present size is not worth it.
 func (d *decision) nearZero() bool {
-	if d.Live == nil || ptr.Deref(d.Live.Spec.MinReplicas, 1) > 0 || ptr.Deref(d.want.Spec.MinReplicas, 1) > 0 {
+	if d.Live == nil || ptr.Deref(d.Live.Spec.MinReplicas, 1) > 0 || ptr.Deref(d.want.Spec.MinReplicas, 1) > 0 && !d.onlyHolds() {
 		return false
 	}
 	if mine, foreign := hpa.Differences(d.want, d.Live); len(mine)+len(foreign) == 0 {
@@ -48,4 +49,10 @@ func (d *decision) nearZero() bool {
 	d.ready = finding{reason: NearZero, state: StatePending, waits: true, message: fmt.Sprintf(
 		"the HPA is about to scale to 0, and a write at that moment could strand it there: what changed is written when it has 2 pods or rests at 0, at %s at the latest", floor.Local(until))}
 	return true
+}
+
+// onlyHolds says whether the minimum is that of a hold at the present size.
+func (d *decision) onlyHolds() bool {
+	f := d.floors.Decisive
+	return f != nil && (f.Owner == floor.RolloutOwner || f.Owner == floor.OutageOwner)
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/loadline/loadline/policy/api/v1alpha1"
 )
 
-// renew is how far ahead a fallback's floor expires. It is renewed at half that time, so
+// renew is how far ahead a floor without an end of its own expires. It is renewed at half that time, so
 // that an outage costs two writes an hour.
 const renew = time.Hour
 
@@ -48,19 +48,38 @@ func (e *evaluation) fallback() (*v1alpha1.FallbackState, *v1alpha1.Floor) {
 	if state.Phase == v1alpha1.Recovering {
 		held.Reason = "by fallback: metrics are back since " + Local(state.Since.UTC())
 	}
-	left := held.Expires.Sub(e.now)
-	switch {
-	case e.health.State == Unknown && !held.Expires.IsZero() && left <= 0:
+	if !e.renewed(held) {
 		return nil, nil
-	case e.health.State != Unknown && left < renew/2, left > renew, held.Expires.IsZero():
-		held.Expires = metav1.NewTime(e.now.Add(renew))
-	}
-	if e.health.State == Unknown {
-		e.wake(held.Expires.Time)
-	} else {
-		e.wake(held.Expires.Add(-renew / 2).Add(time.Second))
 	}
 	return state, held
+}
+
+// renewed gives a floor that has no end of its own another hour, where the HPA says how
+// its metrics are. It is false for one whose hour has passed unseen.
+func (e *evaluation) renewed(held *v1alpha1.Floor) bool {
+	left, known := held.Expires.Sub(e.now), e.health.State != Unknown
+	switch {
+	case held.Expires.IsZero(), known && (e.due() || left < renew/2 || left > renew):
+		held.Expires = metav1.NewTime(e.now.Add(renew))
+	case !known && left <= 0:
+		return false
+	}
+	if known {
+		e.wake(held.Expires.Add(-renew / 2).Add(time.Second))
+	} else {
+		e.wake(held.Expires.Time)
+	}
+	return true
+}
+
+// due says whether any such floor is to be renewed: one write does for all.
+func (e *evaluation) due() bool {
+	for _, owner := range []string{FallbackOwner, OutageOwner} {
+		if f := e.stored(owner); f != nil && f.Expires.Sub(e.now) < renew/2 {
+			return true
+		}
+	}
+	return false
 }
 
 // advance makes the next state of the last one, nil for none.

@@ -1,6 +1,6 @@
 // Package floor computes, purely, what holds the minimum of a policy's HPA up: its
-// schedules, its fallback, a minimum of unknown origin, and the steps in which a floor
-// that has ended is taken away.
+// schedules, its fallback, a rollout of its target, an outage of its metrics, a minimum of
+// unknown origin, and the steps in which a floor that has ended is taken away.
 //
 // All state is in the policy's status and in the HPA, and time is an argument: the same
 // input gives the same floors, whoever evaluates them and after whatever restart.
@@ -16,12 +16,15 @@ import (
 
 	"github.com/loadline/loadline/policy/api/v1alpha1"
 	"github.com/loadline/loadline/policy/hpa"
+	"github.com/loadline/loadline/policy/rollout"
 )
 
 // Owners of floors. That of a schedule has its name behind the prefix.
 const (
 	ScheduleOwner = "schedule/"
 	FallbackOwner = "fallback"
+	RolloutOwner  = "rollout"
+	OutageOwner   = "outage"
 	UnknownOwner  = "unknown"
 	// ReleaseOwner is who holds what is left of floors that have ended; it is in the
 	// status as Release, not among the floors.
@@ -36,6 +39,15 @@ type Input struct {
 	Schedules []Schedule
 	// Fallback is the policy's; nil if it has none.
 	Fallback *v1alpha1.Fallback
+	// Rollout is the policy's; nil if it says nothing about rollouts.
+	Rollout *v1alpha1.Rollout
+	// Target is how far the rollout of the target is; nil where that is not known: its kind
+	// has none, or it is not there.
+	Target *rollout.View
+	// Outages: an outage of metrics holds the size.
+	Outages bool
+	// MetricWindow is how far back the metrics look, such as the range of a rate.
+	MetricWindow time.Duration
 	// Status as it is stored.
 	Status *v1alpha1.AutoscalingPolicyStatus
 	// Live is the HPA as it is; nil if there is none.
@@ -54,6 +66,7 @@ type Input struct {
 type Result struct {
 	Floors   []v1alpha1.Floor
 	Fallback *v1alpha1.FallbackState
+	Rollout  *v1alpha1.RolloutState
 	Release  *v1alpha1.Release
 	Health   Health
 	// Min is the minimum in force and Decisive what it is of, a release included; nil
@@ -83,6 +96,12 @@ func Evaluate(in Input) Result {
 	state, held := e.fallback()
 	r.Fallback = state
 	if held != nil {
+		r.Floors = append(r.Floors, *held)
+	}
+	if r.Rollout, held = e.rollout(); held != nil {
+		r.Floors = append(r.Floors, *held)
+	}
+	if held = e.outage(); held != nil {
 		r.Floors = append(r.Floors, *held)
 	}
 	if held = e.unknown(r.Floors); held != nil {

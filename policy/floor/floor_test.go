@@ -65,7 +65,7 @@ func (b *bench) after(d time.Duration) Result {
 	b.in.Now = b.in.Now.Add(d)
 	b.r = Evaluate(b.in)
 	b.in.Status = b.in.Status.DeepCopy()
-	b.in.Status.Floors, b.in.Status.Fallback, b.in.Status.Release = b.r.Floors, b.r.Fallback, b.r.Release
+	b.in.Status.Floors, b.in.Status.Fallback, b.in.Status.Rollout, b.in.Status.Release = b.r.Floors, b.r.Fallback, b.r.Rollout, b.r.Release
 	b.in.Status.HPA.Min = &b.r.Min
 	b.in.Live.Spec.MinReplicas = &b.r.Min
 	if good := b.r.Health.State == Good; good && b.in.Status.Conditions == nil {

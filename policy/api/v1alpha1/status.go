@@ -17,6 +17,8 @@ const (
 	Held = "Held"
 	// Conflict: somebody else scales the target, or writes the HPA.
 	Conflict = "Conflict"
+	// RollingOut: the target's pods are being replaced by those of a new revision.
+	RollingOut = "RollingOut"
 )
 
 // AutoscalingPolicyStatus is what Loadline made of the policy.
@@ -25,7 +27,7 @@ type AutoscalingPolicyStatus struct {
 	//
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
-	// Conditions: Ready, MetricsAvailable, ScalingLimited, Held, Conflict.
+	// Conditions: Ready, MetricsAvailable, ScalingLimited, Held, Conflict, RollingOut.
 	//
 	// +optional
 	// +listType=map
@@ -54,6 +56,10 @@ type AutoscalingPolicyStatus struct {
 	//
 	// +optional
 	Fallback *FallbackState `json:"fallback,omitempty"`
+	// Rollout is which revision of the target is rolled out, and which is about to be.
+	//
+	// +optional
+	Rollout *RolloutState `json:"rollout,omitempty"`
 	// Release is a minimum that is lowered step by step after floors have ended.
 	//
 	// +optional
@@ -104,7 +110,7 @@ type AppliedHPA struct {
 
 // Floor is a lower bound of the size. The HPA's minimum is the highest one.
 type Floor struct {
-	// Owner is who holds it: schedule/NAME, fallback or unknown.
+	// Owner is who holds it: schedule/NAME, fallback, rollout, outage or unknown.
 	Owner string `json:"owner"`
 	// Reason is why, for people.
 	//
@@ -146,6 +152,49 @@ type FallbackState struct {
 	// +kubebuilder:validation:MaxItems=10
 	// +listType=atomic
 	Metrics []string `json:"metrics,omitempty"`
+}
+
+// RolloutPhase is a state of the target's rollout.
+type RolloutPhase string
+
+// The phases. A target at rest has none.
+const (
+	// Progressing: pods of the new revision take the place of others.
+	Progressing RolloutPhase = "Progressing"
+	// Stalled: it does not go on by itself.
+	Stalled RolloutPhase = "Stalled"
+	// Settling: it is complete, and the metrics still speak of the time before.
+	Settling RolloutPhase = "Settling"
+	// GivenUp: it has taken longer than rollout.maxHold, and holds nothing any more.
+	GivenUp RolloutPhase = "GivenUp"
+)
+
+// RolloutState is how far the target's rollout is.
+type RolloutState struct {
+	// TargetUID is the target that this is about: one that is made anew under its name is
+	// another.
+	TargetUID types.UID `json:"targetUID"`
+	// Settled is the revision that was rolled out completely last: Loadline's own hash of
+	// the pod template.
+	//
+	// +optional
+	Settled string `json:"settled,omitempty"`
+	// Revision is the one that is being rolled out; none if it is left out.
+	//
+	// +optional
+	Revision string `json:"revision,omitempty"`
+	// Phase of the rollout of Revision.
+	//
+	// +optional
+	Phase RolloutPhase `json:"phase,omitempty"`
+	// Since is when the phase began.
+	//
+	// +optional
+	Since *metav1.Time `json:"since,omitempty"`
+	// Started is when the rollout of Revision was first seen.
+	//
+	// +optional
+	Started *metav1.Time `json:"started,omitempty"`
 }
 
 // Release is a minimum that goes down in the steps of the scaleDown behavior: a floor

@@ -93,6 +93,12 @@ type AutoscalingPolicySpec struct {
 	// +optional
 	Fallback *Fallback `json:"fallback,omitempty"`
 
+	// Rollout says what holds while the target's pods are replaced by those of a new
+	// revision. It is for Deployments and StatefulSets; other kinds have no rollouts.
+	//
+	// +optional
+	Rollout *Rollout `json:"rollout,omitempty"`
+
 	// Mode is Enforce; DryRun, which writes no HPA and says in the status what it would
 	// do; or Paused, which keeps the HPA and lets no metric change the size. Only in
 	// Enforce, and while the policy is valid, an edit of the HPA by hand is put right:
@@ -240,4 +246,32 @@ type Fallback struct {
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=100000
 	Min int32 `json:"min"`
+}
+
+// ScaleIn is what becomes of scaling in during a rollout.
+type ScaleIn string
+
+// What becomes of scaling in during a rollout.
+const (
+	Hold  ScaleIn = "Hold"
+	Allow ScaleIn = "Allow"
+)
+
+// Rollout says what holds while the target's pods are replaced.
+type Rollout struct {
+	// ScaleIn is Hold, which raises the minimum to the size that the target has when the
+	// rollout begins, until it is over; or Allow.
+	//
+	// +optional
+	// +kubebuilder:default=Hold
+	// +kubebuilder:validation:Enum=Hold;Allow
+	ScaleIn ScaleIn `json:"scaleIn,omitempty"`
+	// MaxHold is how long one rollout holds the minimum at most, from 1m to 24h.
+	//
+	// +optional
+	// +kubebuilder:default="1h"
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=20
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1m') && duration(self) <= duration('24h')",messageExpression="self + ' is no time for which a rollout holds: give 1m to 24h'"
+	MaxHold *metav1.Duration `json:"maxHold,omitempty"`
 }

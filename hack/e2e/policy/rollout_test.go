@@ -1,0 +1,199 @@
+//go:build e2e
+
+package policy
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/loadline/loadline/policy/api/v1alpha1"
+	"github.com/loadline/loadline/policy/controller"
+	"github.com/loadline/loadline/policy/decide"
+)
+
+// running is a pod template whose pods run: Remind Me's web, which needs nobody to be
+// ready.
+func running(name, version string) corev1.PodTemplateSpec {
+	return corev1.PodTemplateSpec{
+		ObjectMeta: metav1.ObjectMeta{Labels: map[string]string{"app": name}},
+		Spec: corev1.PodSpec{
+			TerminationGracePeriodSeconds: ptr.To(int64(1)),
+			Containers: []corev1.Container{{
+				Name: "web", Image: "remindmeweb:" + version, ImagePullPolicy: corev1.PullIfNotPresent,
+				Env: []corev1.EnvVar{
+					{Name: "LISTEN_HOST", ValueFrom: &corev1.EnvVarSource{FieldRef: &corev1.ObjectFieldSelector{FieldPath: "status.podIP"}}},
+					{Name: "API_URL", Value: "http://127.0.0.1:1"},
+				},
+				ReadinessProbe: &corev1.Probe{
+					PeriodSeconds: 1,
+					ProbeHandler:  corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{Path: "/healthz", Port: intstr.FromInt32(9090)}},
+				},
+			}},
+		},
+	}
+}
+
+// rolling makes a Deployment whose pods run and whose rollouts take some seconds.
+func rolling(t *testing.T, namespace, name string, replicas int32) *appsv1.Deployment {
+	t.Helper()
+	d := create(t, &appsv1.Deployment{
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
+		Spec: appsv1.DeploymentSpec{
+			Replicas: ptr.To(replicas), Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": name}},
+			MinReadySeconds: 3, Template: running(name, "v1"),
+			Strategy: appsv1.DeploymentStrategy{RollingUpdate: &appsv1.RollingUpdateDeployment{MaxUnavailable: ptr.To(intstr.FromInt32(0)), MaxSurge: ptr.To(intstr.FromInt32(1))}},
+		},
+	})
+	served(t, namespace, name, replicas)
+	return d
+}
+
+func served(t *testing.T, namespace, name string, n int32) {
+	t.Helper()
+	system.Until(t, fmt.Sprintf("%s has %d pods that serve", name, n), 90*time.Second, func(ctx context.Context) (bool, string) {
+		d := &appsv1.Deployment{}
+		err := kube.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, d)
+		return err == nil && d.Status.AvailableReplicas == n, fmt.Sprintf("%d, %v", d.Status.AvailableReplicas, err)
+	})
+}
+
+// conditioned waits until a condition of a policy begins with a text.
+func conditioned(t *testing.T, namespace, name, of, want string, limit time.Duration) {
+	t.Helper()
+	system.Until(t, want, limit, func(ctx context.Context) (bool, string) {
+		p, err := getPolicy(ctx, namespace, name)
+		if err != nil {
+			return false, err.Error()
+		}
+		c := condition(p, of)
+		return strings.HasPrefix(c, of+"="+want), c
+	})
+}
+
+// While a revision is rolled out and the load falls, the HPA does not scale in below
+// the size at which the rollout began; on a policy that allows it, it does. Afterwards
+// both come down.
+func TestP10Rollout(t *testing.T) {
+	alone(t)
+	load := startMetricAPI(t)
+	load.value.Store(40)
+	ns := namespace(t)
+	local(t, nil, func(o *controller.Options) { o.MetricWindow = 5 * time.Second })
+	for _, name := range []string{"held", "free"} {
+		rolling(t, ns, name, 4)
+		create(t, newPolicy(ns, name, external, func(p *v1alpha1.AutoscalingPolicy) {
+			p.Spec.TargetRef.Name = name
+			if name == "free" {
+				p.Spec.Rollout = &v1alpha1.Rollout{ScaleIn: v1alpha1.Allow}
+			}
+		}))
+		goodMetrics(t, ns, name)
+		size(t, ns, name, 4, 30*time.Second)
+	}
+	conditioned(t, ns, "held", v1alpha1.RollingOut, "False "+decide.AtRest, soon)
+
+	for _, name := range []string{"held", "free"} {
+		edit(t, &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: name}}, func(d *appsv1.Deployment) {
+			d.Spec.Template.Spec.Containers[0].Image = "remindmeweb:v2"
+		})
+	}
+	minimum(t, ns, "held", 4, soon)
+	load.value.Store(5)
+	conditioned(t, ns, "held", v1alpha1.RollingOut, "True "+string(v1alpha1.Progressing), soon)
+	conditioned(t, ns, "held", v1alpha1.Held, "True "+decide.HeldByRollout, soon)
+	size(t, ns, "free", 2, time.Minute)
+	lowest := int32(4)
+	system.Until(t, "the held rollout is complete", 2*time.Minute, func(ctx context.Context) (bool, string) {
+		n, err := replicasOf(ctx, ns, "held")
+		if err != nil {
+			return false, err.Error()
+		}
+		lowest = min(lowest, n)
+		p, err := getPolicy(ctx, ns, "held")
+		if err != nil {
+			return false, err.Error()
+		}
+		c := condition(p, v1alpha1.RollingOut)
+		return strings.HasPrefix(c, "RollingOut=False") || strings.Contains(c, string(v1alpha1.Settling)), c
+	})
+	if lowest < 4 {
+		t.Errorf("scaled in to %d during the rollout", lowest)
+	}
+	minimum(t, ns, "held", 2, time.Minute)
+	size(t, ns, "held", 2, time.Minute)
+}
+
+// A paused rollout holds and says why it waits; undone, it is one more, and ends.
+func TestP10PausedAndUndone(t *testing.T) {
+	alone(t)
+	load := startMetricAPI(t)
+	load.value.Store(30)
+	ns := namespace(t)
+	local(t, nil, func(o *controller.Options) { o.MetricWindow = 5 * time.Second })
+	d := rolling(t, ns, "web", 3)
+	create(t, newPolicy(ns, "web", external))
+	goodMetrics(t, ns, "web")
+	conditioned(t, ns, "web", v1alpha1.RollingOut, "False "+decide.AtRest, soon)
+
+	edit(t, d, func(d *appsv1.Deployment) { d.Spec.Template.Spec.Containers[0].Image = "remindmeweb:v2" })
+	minimum(t, ns, "web", 3, soon)
+	edit(t, d, func(d *appsv1.Deployment) { d.Spec.Paused = true })
+	load.value.Store(5)
+	conditioned(t, ns, "web", v1alpha1.RollingOut, "True "+string(v1alpha1.Stalled)+": ", soon)
+	system.Never(t, 3*hpaSync, func(ctx context.Context) (bool, string) {
+		n, err := replicasOf(ctx, ns, "web")
+		return err != nil || n < 3, fmt.Sprintf("%d pods while it is paused, %v", n, err)
+	})
+	edit(t, d, func(d *appsv1.Deployment) {
+		d.Spec.Paused, d.Spec.Template.Spec.Containers[0].Image = false, "remindmeweb:v1"
+	})
+	conditioned(t, ns, "web", v1alpha1.RollingOut, "False "+decide.AtRest, time.Minute)
+	size(t, ns, "web", 2, time.Minute)
+}
+
+// A StatefulSet that stands at its partition holds, for maxHold and no longer.
+func TestP10Partition(t *testing.T) {
+	alone(t)
+	load := startMetricAPI(t)
+	load.value.Store(30)
+	ns := namespace(t)
+	local(t, nil, func(o *controller.Options) { o.MetricWindow = 5 * time.Second })
+	s := create(t, &appsv1.StatefulSet{
+		ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "api"},
+		Spec: appsv1.StatefulSetSpec{
+			Replicas: ptr.To(int32(3)), Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": "api"}},
+			PodManagementPolicy: appsv1.ParallelPodManagement, Template: running("api", "v1"),
+			UpdateStrategy: appsv1.StatefulSetUpdateStrategy{RollingUpdate: &appsv1.RollingUpdateStatefulSetStrategy{Partition: ptr.To(int32(2))}},
+		},
+	})
+	system.Until(t, "its pods", time.Minute, func(ctx context.Context) (bool, string) {
+		err := kube.Get(ctx, client.ObjectKeyFromObject(s), s)
+		return err == nil && s.Status.AvailableReplicas == 3, fmt.Sprintf("%d, %v", s.Status.AvailableReplicas, err)
+	})
+	create(t, newPolicy(ns, "api", external, func(p *v1alpha1.AutoscalingPolicy) {
+		p.Spec.TargetRef.Kind = "StatefulSet"
+		p.Spec.Rollout = &v1alpha1.Rollout{MaxHold: &metav1.Duration{Duration: time.Minute}}
+	}))
+	goodMetrics(t, ns, "api")
+	conditioned(t, ns, "api", v1alpha1.RollingOut, "False "+decide.AtRest, soon)
+	edit(t, s, func(s *appsv1.StatefulSet) { s.Spec.Template.Spec.Containers[0].Image = "remindmeweb:v2" })
+	minimum(t, ns, "api", 3, soon)
+	load.value.Store(5)
+	conditioned(t, ns, "api", v1alpha1.RollingOut, "True "+string(v1alpha1.Stalled)+": ", 30*time.Second)
+	system.Never(t, 2*hpaSync, func(ctx context.Context) (bool, string) {
+		err := kube.Get(ctx, client.ObjectKeyFromObject(s), s)
+		return err != nil || *s.Spec.Replicas < 3, fmt.Sprintf("%d pods at the partition, %v", *s.Spec.Replicas, err)
+	})
+	conditioned(t, ns, "api", v1alpha1.RollingOut, "True "+string(v1alpha1.GivenUp), 90*time.Second)
+	minimum(t, ns, "api", 2, 30*time.Second)
+}

@@ -1,0 +1,200 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/client-go/tools/cache"
+
+	"github.com/loadline/loadline/policy/api/v1alpha1"
+	"github.com/loadline/loadline/policy/floor"
+	"github.com/loadline/loadline/policy/rollout"
+)
+
+type rolloutOptions struct {
+	output string
+	watch  bool
+}
+
+func newRollout(e *env) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "rollout",
+		Short: "Look at what rollouts and scaling do to each other.",
+		Args:  cobra.NoArgs,
+		Run:   func(cmd *cobra.Command, _ []string) { _ = cmd.Help() },
+	}
+	cmd.AddCommand(newRolloutStatus(e))
+	return cmd
+}
+
+func newRolloutStatus(e *env) *cobra.Command {
+	var o rolloutOptions
+	cmd := &cobra.Command{
+		Use:   "status NAME",
+		Short: "Print the rollout of a policy's target, what it holds, and what the HPA decides.",
+		Long: "Print how far the rollout of a policy's target is, what holds the minimum meanwhile and until when, and what the\n" +
+			"HorizontalPodAutoscaler would do without it. It changes nothing.\n\n" +
+			"The exit code is 1 while a rollout does not go on by itself, or has been given up. With -w it is printed again\n" +
+			"when it changes, until the command is interrupted.",
+		Example: "  kubectl loadline rollout status web\n" +
+			"  kubectl loadline rollout status web -w",
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: e.completePolicies,
+		RunE: runE(func(cmd *cobra.Command, args []string) error {
+			return e.rolloutStatus(cmd.Context(), o, args[0])
+		}),
+	}
+	fs := cmd.Flags()
+	fs.StringVarP(&o.output, "output", "o", o.output, "Output format: yaml or json; text if it is left out.")
+	fs.BoolVarP(&o.watch, "watch", "w", o.watch, "Go on and print it when it changes.")
+	complete(cmd, "output", "yaml", "json")
+	return cmd
+}
+
+func (e *env) rolloutStatus(ctx context.Context, o rolloutOptions, name string) error {
+	switch {
+	case o.output != "" && o.output != "yaml" && o.output != "json":
+		return usagef("-o %s: must be yaml or json", o.output)
+	case o.watch && o.output != "":
+		return usagef("-w prints text: leave out -o")
+	}
+	c, err := e.cluster()
+	if err != nil {
+		return err
+	}
+	s := scope{namespace: c.namespace, name: name}
+	policies, err := list[v1alpha1.AutoscalingPolicy](ctx, c, policiesResource(), s)
+	if err != nil {
+		return err
+	}
+	if len(policies) == 0 {
+		return fmt.Errorf("there is no %s %s in the namespace %s", v1alpha1.Kind, name, s.namespace)
+	}
+	if o.watch {
+		return e.watchRollout(ctx, c, s, policies[0].Spec.TargetRef)
+	}
+	hpas, err := list[autoscalingv2.HorizontalPodAutoscaler](ctx, c, hpasResource(), s)
+	if err != nil {
+		return err
+	}
+	views, err := c.targetViews(ctx, s, policies[0].Spec.TargetRef)
+	if err != nil {
+		return err
+	}
+	r := newRolloutReport(&policies[0], first(hpas), first(views))
+	if o.output != "" {
+		err = printData(e.Out, o.output, r)
+	} else {
+		err = r.print(e.Out)
+	}
+	if err == nil && r.stands() {
+		return errTold
+	}
+	return err
+}
+
+// targetViews is how far the target's rollout is; empty where it is of no kind that has
+// any, or is not there.
+func (c *cluster) targetViews(ctx context.Context, s scope, t v1alpha1.TargetReference) ([]rollout.View, error) {
+	s.name = t.Name
+	switch {
+	case !floor.RollsOut(t):
+		return nil, nil
+	case t.Kind == "ReplicationController":
+		all, err := list[corev1.ReplicationController](ctx, c, corev1.SchemeGroupVersion.WithResource("replicationcontrollers"), s)
+		return views(all, rollout.OfReplicationController), err
+	case t.Kind == "ReplicaSet":
+		all, err := list[appsv1.ReplicaSet](ctx, c, appsv1.SchemeGroupVersion.WithResource("replicasets"), s)
+		return views(all, rollout.OfReplicaSet), err
+	case t.Kind == "Deployment":
+		all, err := list[appsv1.Deployment](ctx, c, appsv1.SchemeGroupVersion.WithResource("deployments"), s)
+		return views(all, rollout.OfDeployment), err
+	default:
+		all, err := list[appsv1.StatefulSet](ctx, c, appsv1.SchemeGroupVersion.WithResource("statefulsets"), s)
+		return views(all, rollout.OfStatefulSet), err
+	}
+}
+
+// watchRollout prints the report of a policy when it changes.
+func (e *env) watchRollout(ctx context.Context, c *cluster, s scope, t v1alpha1.TargetReference) error {
+	changed := make(chan struct{}, 1)
+	policies, readPolicies := follow[v1alpha1.AutoscalingPolicy](c, policiesResource(), s, changed)
+	hpas, readHPAs := follow[autoscalingv2.HorizontalPodAutoscaler](c, hpasResource(), s, changed)
+	readers := []cache.Controller{readPolicies, readHPAs}
+	target := func() []rollout.View { return nil }
+	of := scope{namespace: s.namespace, name: t.Name}
+	switch {
+	case !floor.RollsOut(t):
+	case t.Kind == "ReplicationController":
+		store, read := follow[corev1.ReplicationController](c, corev1.SchemeGroupVersion.WithResource("replicationcontrollers"), of, changed)
+		readers, target = append(readers, read), func() []rollout.View {
+			return views(held[corev1.ReplicationController](store), rollout.OfReplicationController)
+		}
+	case t.Kind == "ReplicaSet":
+		store, read := follow[appsv1.ReplicaSet](c, appsv1.SchemeGroupVersion.WithResource("replicasets"), of, changed)
+		readers, target = append(readers, read), func() []rollout.View { return views(held[appsv1.ReplicaSet](store), rollout.OfReplicaSet) }
+	case t.Kind == "Deployment":
+		store, read := follow[appsv1.Deployment](c, appsv1.SchemeGroupVersion.WithResource("deployments"), of, changed)
+		readers, target = append(readers, read), func() []rollout.View { return views(held[appsv1.Deployment](store), rollout.OfDeployment) }
+	default:
+		store, read := follow[appsv1.StatefulSet](c, appsv1.SchemeGroupVersion.WithResource("statefulsets"), of, changed)
+		readers, target = append(readers, read), func() []rollout.View { return views(held[appsv1.StatefulSet](store), rollout.OfStatefulSet) }
+	}
+	var running sync.WaitGroup
+	defer running.Wait()
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	var synced []cache.InformerSynced
+	for _, r := range readers {
+		running.Go(func() { r.RunWithContext(ctx) })
+		synced = append(synced, r.HasSynced)
+	}
+	if !cache.WaitForCacheSync(ctx.Done(), synced...) {
+		return nil // interrupted
+	}
+	var last *rolloutReport
+	for {
+		p := first(held[v1alpha1.AutoscalingPolicy](policies))
+		if p == nil {
+			return fmt.Errorf("the %s %s is gone", v1alpha1.Kind, s.name)
+		}
+		if p.Spec.TargetRef != t {
+			fmt.Fprintf(e.Out, "The policy names another target now, the %s %s: call the command again.\n", p.Spec.TargetRef.Kind, p.Spec.TargetRef.Name)
+			return nil
+		}
+		if r := newRolloutReport(p, first(held[autoscalingv2.HorizontalPodAutoscaler](hpas)), first(target())); !reflect.DeepEqual(r, last) {
+			if last != nil {
+				fmt.Fprintf(e.Out, "\n%s\n", e.now().Format("15:04:05"))
+			}
+			if err := r.print(e.Out); err != nil {
+				return err
+			}
+			last = r
+		}
+		if !waitFor(ctx, changed) || !waitFor(ctx, time.After(pace)) {
+			return nil
+		}
+	}
+}
+
+func views[T any](all []T, of func(*T) rollout.View) []rollout.View {
+	out := make([]rollout.View, 0, len(all))
+	for i := range all {
+		out = append(out, of(&all[i]))
+	}
+	return out
+}
+
+func first[T any](all []T) *T {
+	if len(all) == 0 {
+		return nil
+	}
+	return &all[0]
+}

@@ -1,0 +1,84 @@
+package decide
+
+import (
+	"fmt"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/loadline/loadline/policy/api/v1alpha1"
+	"github.com/loadline/loadline/policy/floor"
+)
+
+// Reasons of RollingOut. While a rollout is on its way they are its phase.
+const (
+	AtRest        = "Complete"
+	NotWatched    = "NotWatched"
+	TargetUnseen  = "TargetNotSeen"
+	notWatchedFor = "the pods of a %s are not watched: only those of the kinds of Kubernetes itself are"
+)
+
+// rollingOut is about the rollout of the target.
+func (d *decision) rollingOut(s *v1alpha1.AutoscalingPolicyStatus) metav1.Condition {
+	c := condition(v1alpha1.RollingOut, metav1.ConditionFalse, AtRest, "the target has no pods of another revision")
+	if d.floors == nil || d.Policy.Spec.Mode == v1alpha1.DryRun {
+		if old := meta.FindStatusCondition(d.stored.Conditions, v1alpha1.RollingOut); old != nil {
+			return *old
+		}
+	}
+	switch r := s.Rollout; {
+	case r == nil && d.Policy.Spec.Rollout != nil && d.Policy.Spec.Rollout.ScaleIn == v1alpha1.Allow:
+		return condition(c.Type, metav1.ConditionUnknown, NotWatched, "rollout.scaleIn is Allow: nobody looks")
+	case d.Rollout == nil && !floor.RollsOut(d.Policy.Spec.TargetRef):
+		return condition(c.Type, metav1.ConditionUnknown, NotWatched, fmt.Sprintf(notWatchedFor, d.Policy.Spec.TargetRef.Kind))
+	case d.Rollout == nil || r == nil:
+		return condition(c.Type, metav1.ConditionUnknown, TargetUnseen, "the target is not there, or not seen yet")
+	case r.Phase != "":
+		c.Status, c.Reason, c.Message = metav1.ConditionTrue, string(r.Phase), d.rolloutText(s)
+	}
+	return c
+}
+
+// rolloutText says how far a rollout is and what it holds.
+func (d *decision) rolloutText(s *v1alpha1.AutoscalingPolicyStatus) string {
+	text := d.Rollout.Progress()
+	if s.Rollout.Phase == v1alpha1.GivenUp {
+		return text + "; it takes longer than rollout.maxHold, and holds nothing any more"
+	}
+	for _, f := range s.Floors {
+		if f.Owner == floor.RolloutOwner {
+			return fmt.Sprintf("%s; scale-in is held at %d pods until %s at the latest", text, f.Value, floor.Local(f.Expires.UTC()))
+		}
+	}
+	return text
+}
+
+// rolloutEvents are what a person should hear of a rollout between two statuses.
+func (d *decision) rolloutEvents(now *v1alpha1.AutoscalingPolicyStatus) []Event {
+	var was, is v1alpha1.RolloutState
+	if d.stored.Rollout != nil {
+		was = *d.stored.Rollout
+	}
+	if now.Rollout != nil {
+		is = *now.Rollout
+	}
+	if d.Rollout == nil || was.Phase == is.Phase && was.Revision == is.Revision {
+		return nil
+	}
+	e := Event{Message: fmt.Sprintf("%s %s: %s", d.Policy.Spec.TargetRef.Kind, d.Policy.Spec.TargetRef.Name, d.rolloutText(now))}
+	switch {
+	case is.Phase == v1alpha1.Progressing && was.Phase == v1alpha1.Stalled && was.Revision == is.Revision:
+		return nil // it goes on, as it was said to
+	case is.Phase == v1alpha1.Progressing:
+		e.Reason = EventRolloutHeld
+	case is.Phase == v1alpha1.Stalled:
+		e.Reason, e.Warning = EventRolloutStalled, d.Rollout.Failed
+	case is.Phase == v1alpha1.GivenUp:
+		e.Reason, e.Warning = EventRolloutGivenUp, true
+	case is.Phase == v1alpha1.Settling:
+		e.Reason = EventRolloutComplete
+	default:
+		return nil
+	}
+	return []Event{e}
+}

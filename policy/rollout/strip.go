@@ -1,0 +1,44 @@
+package rollout
+
+import (
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// Strip makes a Deployment, StatefulSet or ReplicationController small for a cache of
+// many: it keeps what a View is made of, and what every cache needs. The pod template, the
+// largest part by far, becomes an annotation. It changes o, which the caller owns, and
+// returns it; other objects stay as they are. What comes of it must never be written.
+func Strip(o any) (any, error) {
+	switch w := o.(type) {
+	case *appsv1.Deployment:
+		w.ObjectMeta = stripped(&w.ObjectMeta, &w.Spec.Template)
+		w.Spec = appsv1.DeploymentSpec{Replicas: w.Spec.Replicas, Selector: w.Spec.Selector, Paused: w.Spec.Paused}
+		for i := range w.Status.Conditions {
+			w.Status.Conditions[i].Message = ""
+		}
+	case *appsv1.StatefulSet:
+		w.ObjectMeta = stripped(&w.ObjectMeta, &w.Spec.Template)
+		w.Spec = appsv1.StatefulSetSpec{Replicas: w.Spec.Replicas, Selector: w.Spec.Selector, UpdateStrategy: w.Spec.UpdateStrategy}
+		w.Status.Conditions = nil
+	case *corev1.ReplicationController:
+		w.ObjectMeta = bare(&w.ObjectMeta)
+		w.Spec = corev1.ReplicationControllerSpec{Replicas: w.Spec.Replicas}
+		w.Status.Conditions = nil
+	}
+	return o, nil
+}
+
+func stripped(m *metav1.ObjectMeta, t *corev1.PodTemplateSpec) metav1.ObjectMeta {
+	out := bare(m)
+	out.Annotations = map[string]string{RevisionAnnotation: revision(m.Annotations, t)}
+	return out
+}
+
+func bare(m *metav1.ObjectMeta) metav1.ObjectMeta {
+	return metav1.ObjectMeta{
+		Name: m.Name, Namespace: m.Namespace, UID: m.UID, ResourceVersion: m.ResourceVersion, Generation: m.Generation,
+		CreationTimestamp: m.CreationTimestamp, DeletionTimestamp: m.DeletionTimestamp,
+	}
+}
