@@ -31,6 +31,7 @@ func Loadline() Rules {
 			{"policy/hpa", []string{"policy/api/v1alpha1"}},
 			{"policy/decide", []string{"policy/api/v1alpha1", "policy/floor", "policy/hpa"}},
 			{"policy/floor", []string{"policy/api/v1alpha1", "policy/hpa", "policy/schedule"}},
+			{"policy/guard", []string{"policy/api/v1alpha1", "policy/hpa"}},
 			{"policy/convert", []string{"policy/api/v1alpha1", "policy/hpa"}},
 			{"policy/schedule", nil},
 			{"policy/controller", []string{"policy/api/v1alpha1", "policy/decide", "policy/hpa", "policy/query"}},
@@ -72,7 +73,7 @@ func bans() []Ban {
 			Why: "it follows one kind with client-go, and has no manager",
 		},
 		{
-			From: []string{"policy/api", "policy/hpa", "policy/convert", "policy/manifest", "policy/schedule", "policy/floor", "policy/query", "policy/decide"},
+			From: []string{"policy/api", "policy/hpa", "policy/guard", "policy/convert", "policy/manifest", "policy/schedule", "policy/floor", "policy/query", "policy/decide"},
 			Not:  []string{"k8s.io/client-go", "k8s.io/apiserver", "sigs.k8s.io/controller-runtime"},
 			Why:  "it decides purely, from values: whoever needs a client hands the answer in, so that it is tested without a cluster",
 		},
