@@ -111,15 +111,21 @@ func (s *scaler) metricField(i int, of string) string {
 func scalers(s *Snapshot) []*scaler {
 	var all []*scaler
 	// A policy's HPA has its name; of the two the policy is what somebody writes.
-	byPolicy := map[string]bool{}
+	byPolicy := map[string]*scaler{}
 	for _, p := range s.Policies {
-		byPolicy[p.Namespace+"/"+p.Name] = true
-		all = append(all, ofPolicy(p))
+		one := ofPolicy(p)
+		byPolicy[p.Namespace+"/"+p.Name] = one
+		all = append(all, one)
 	}
 	objects, made := scaledObjects(s)
 	all = append(all, objects...)
 	for _, h := range s.HPAs {
-		if byPolicy[h.Namespace+"/"+h.Name] || made[h.Namespace+"/"+h.Name] || ownedBy(h, "ScaledObject") {
+		if one := byPolicy[h.Namespace+"/"+h.Name]; one != nil {
+			h.Status.DeepCopyInto(&one.hpa.Status)
+			one.hpa.Generation, one.hpa.ManagedFields = h.Generation, h.ManagedFields
+			continue
+		}
+		if made[h.Namespace+"/"+h.Name] || ownedBy(h, "ScaledObject") {
 			continue
 		}
 		all = append(all, ofHPA(s, h))

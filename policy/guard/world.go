@@ -2,10 +2,12 @@ package guard
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/types"
 )
@@ -17,14 +19,17 @@ type world struct {
 	// old is the world before a change; nil if there is none.
 	old *world
 
+	named     map[key]*scaler
 	scalers   []*scaler   // in the order of compareObjects, as all lists are
 	workloads []*workload // every maker of pods
 	byKey     map[key]*workload
 	byTarget  map[key][]*scaler
-	customs   map[key]bool // objects of kinds that are not looked into
+	customs   map[key]*unstructured.Unstructured // objects of kinds that are not looked into
 	defined   map[Kind]*CustomDefinition
 	byUID     map[types.UID]*workload
-	members   map[string][]*member // by namespace
+	limits    map[string][]*corev1.LimitRange // by namespace
+	rollouts  map[key]*workload               // Rollouts by what their workloadRef names
+	members   map[string][]*member            // by namespace
 	scaled    *selectorIndex[*scaler]
 }
 
@@ -42,13 +47,17 @@ type member struct {
 func newWorld(s *Snapshot) (*world, error) {
 	w := &world{
 		Snapshot: s, scalers: scalers(s), workloads: workloads(s),
-		byKey: map[key]*workload{}, byTarget: map[key][]*scaler{}, customs: map[key]bool{}, defined: map[Kind]*CustomDefinition{},
-		byUID: map[types.UID]*workload{}, members: map[string][]*member{}, scaled: newSelectorIndex[*scaler](),
+		byKey: map[key]*workload{}, named: map[key]*scaler{}, byTarget: map[key][]*scaler{}, customs: map[key]*unstructured.Unstructured{}, defined: map[Kind]*CustomDefinition{},
+		byUID: map[types.UID]*workload{}, limits: map[string][]*corev1.LimitRange{}, members: map[string][]*member{}, scaled: newSelectorIndex[*scaler](),
 	}
 	slices.SortStableFunc(w.scalers, func(a, b *scaler) int { return compareObjects(a.Object, b.Object) })
 	slices.SortStableFunc(w.workloads, func(a, b *workload) int { return compareObjects(a.Object, b.Object) })
 	if err := w.index(); err != nil {
 		return nil, err
+	}
+	w.rollouts = w.rolloutReferences()
+	for _, l := range s.LimitRanges {
+		w.limits[l.Namespace] = append(w.limits[l.Namespace], l)
 	}
 	w.gatherMembers()
 	if s.Old != nil {
@@ -77,21 +86,19 @@ func (w *world) index() error {
 	}
 	for _, u := range w.Others {
 		k := key{kind: KindOf(u.GroupVersionKind().GroupKind()), namespace: u.GetNamespace(), name: u.GetName()}
-		if w.customs[k] {
+		if w.customs[k] != nil {
 			return fmt.Errorf("%s %s/%s is there twice", u.GetKind(), u.GetNamespace(), u.GetName())
 		}
-		w.customs[k] = true
+		w.customs[k] = u
 	}
 	for i := range w.Definitions {
 		w.defined[w.Definitions[i].Kind] = &w.Definitions[i]
 	}
-	seen := map[key]bool{}
 	for _, s := range w.scalers {
-		if k := s.key(); seen[k] {
+		if w.named[s.key()] != nil {
 			return fmt.Errorf("%s is there twice", s.Object)
-		} else {
-			seen[k] = true
 		}
+		w.named[s.key()] = s
 		s.target = reference(s.hpa)
 		s.of = w.byKey[s.target]
 		w.byTarget[s.target] = append(w.byTarget[s.target], s)
@@ -164,11 +171,14 @@ func (w *world) each(f func(*scaler, *workload)) {
 
 // exists says whether a target is here, and whether that can be known.
 func (w *world) exists(k key) (there, known bool) {
-	if w.byKey[k] != nil || w.customs[k] {
+	if w.byKey[k] != nil || w.customs[k] != nil {
 		return true, true
 	}
 	if slices.Contains(Workloads(), k.kind) {
 		return false, w.has(k.kind)
 	}
-	return false, w.Source == Manifests && w.has(Deployment)
+	return false, w.Gathered[k.kind] || w.Source == Manifests && w.has(Deployment)
 }
+
+// namespaces are those with pods, in order.
+func (w *world) namespaces() []string { return slices.Sorted(maps.Keys(w.members)) }
