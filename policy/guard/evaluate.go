@@ -91,6 +91,7 @@ func selected(only []ID) ([]Mode, error) {
 // without says which kinds were not gathered, and why; empty if all were.
 func without(s *Snapshot, kinds []Kind) string {
 	var reasons []string
+	missing := map[string][]string{}
 	for _, k := range kinds {
 		if s.has(k) {
 			continue
@@ -99,7 +100,13 @@ func without(s *Snapshot, kinds []Kind) string {
 		if reason == "" {
 			reason = "not gathered"
 		}
-		reasons = append(reasons, fmt.Sprintf("%s: %s", k, reason))
+		if missing[reason] == nil {
+			reasons = append(reasons, reason)
+		}
+		missing[reason] = append(missing[reason], string(k))
+	}
+	for i, reason := range reasons {
+		reasons[i] = strings.Join(missing[reason], ", ") + ": " + reason
 	}
 	return strings.Join(reasons, "; ")
 }

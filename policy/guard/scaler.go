@@ -108,6 +108,12 @@ func (s *scaler) metricField(i int, of string) string {
 	return s.field(fmt.Sprintf("spec.metrics[%d].%s.%s", i, source, of))
 }
 
+// targetObject is what is scaled, or would be if it were there.
+func (s *scaler) targetObject() Object {
+	t := s.hpa.Spec.ScaleTargetRef
+	return Object{APIVersion: t.APIVersion, Kind: t.Kind, Namespace: s.Namespace, Name: t.Name}
+}
+
 func scalers(s *Snapshot) []*scaler {
 	var all []*scaler
 	// A policy's HPA has its name; of the two the policy is what somebody writes.

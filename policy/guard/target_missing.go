@@ -18,7 +18,7 @@ func targetMissing() Mode {
 					r.skip(s.Object, fmt.Sprintf("objects of the kind %s were not gathered", s.target.kind))
 				case w.paused(s) != nil: // GUARD-44
 				default:
-					r.find(s.Object, s.field("spec.scaleTargetRef.name"), fmt.Sprintf("there is no %s in the namespace %s%s", s.targetName(), s.Namespace, w.elsewhere(s)))
+					r.find(s.Object, s.field("spec.scaleTargetRef.name"), fmt.Sprintf("there is no %s in the namespace %s%s", s.targetName(), s.Namespace, w.elsewhere(s)), s.targetObject())
 				}
 			}
 		},
