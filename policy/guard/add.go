@@ -1,6 +1,8 @@
 package guard
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -19,7 +21,7 @@ import (
 // snapshot keeps u where it is of a kind without a Go type here.
 func (s *Snapshot) Add(u *unstructured.Unstructured) error {
 	if at := endless(u.Object, ""); at != "" {
-		return fmt.Errorf("%s: its exponent is out of range", at)
+		return &FieldError{Field: at, Text: "its exponent is out of range"}
 	}
 	switch KindOf(current(u).GroupKind()) {
 	case Deployment:
@@ -62,11 +64,46 @@ func (s *Snapshot) Add(u *unstructured.Unstructured) error {
 // convert appends an object to those of its type.
 func convert[T any](u *unstructured.Unstructured, to *[]*T) error {
 	object := new(T)
-	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(u.Object, object); err != nil {
+	if err := read(u.Object, object); err != nil {
 		return err
 	}
 	*to = append(*to, object)
 	return nil
+}
+
+// FieldError is an object that is none of its kind.
+type FieldError struct {
+	// Field is where; empty if that is not known.
+	Field string
+	Text  string
+}
+
+func (e *FieldError) Error() string {
+	if e.Field == "" {
+		return e.Text
+	}
+	return e.Field + ": " + e.Text
+}
+
+// read fills a typed object in. The error is a *FieldError.
+func read(from map[string]any, to any) error {
+	err := runtime.DefaultUnstructuredConverter.FromUnstructured(from, to)
+	if err == nil {
+		return nil
+	}
+	// It is fast, and does not say where; encoding/json does.
+	text, failed := json.Marshal(from)
+	if failed != nil {
+		return &FieldError{Text: err.Error()}
+	}
+	var wrong *json.UnmarshalTypeError
+	switch again := json.Unmarshal(text, to); {
+	case errors.As(again, &wrong):
+		return &FieldError{Field: wrong.Field, Text: fmt.Sprintf("it is a %s, and has to be a %s", wrong.Value, wrong.Type)}
+	case again != nil:
+		return &FieldError{Text: again.Error()}
+	}
+	return &FieldError{Text: err.Error()}
 }
 
 // custom says whether a group is not of Kubernetes itself, whose other kinds no check
@@ -83,7 +120,7 @@ func (s *Snapshot) addHPA(u *unstructured.Unstructured) error {
 	switch version {
 	case "v1":
 		old := &autoscalingv1.HorizontalPodAutoscaler{}
-		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(u.Object, old); err != nil {
+		if err := read(u.Object, old); err != nil {
 			return err
 		}
 		h = fromV1(old)
@@ -91,11 +128,11 @@ func (s *Snapshot) addHPA(u *unstructured.Unstructured) error {
 		bare := runtime.DeepCopyJSON(u.Object)
 		unstructured.RemoveNestedField(bare, "spec", "metrics")
 		unstructured.RemoveNestedField(bare, "status")
-		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(bare, h); err != nil {
+		if err := read(bare, h); err != nil {
 			return err
 		}
 	default:
-		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(u.Object, h); err != nil {
+		if err := read(u.Object, h); err != nil {
 			return err
 		}
 	}
@@ -155,13 +192,13 @@ func endless(value any, at string) string {
 	switch v := value.(type) {
 	case map[string]any:
 		for k, in := range v {
-			if found := endless(in, k); found != "" {
+			if found := endless(in, strings.TrimPrefix(mapField(at, k), ".")); found != "" {
 				return found
 			}
 		}
 	case []any:
-		for _, in := range v {
-			if found := endless(in, at); found != "" {
+		for i, in := range v {
+			if found := endless(in, path(at, i)); found != "" {
 				return found
 			}
 		}

@@ -120,7 +120,7 @@ func textOf(r Report) string {
 		case s.Object != nil:
 			fmt.Fprintf(&b, "skipped %s: %s\n", s.Object, s.Reason)
 		default:
-			fmt.Fprintf(&b, "skipped: %s\n", s.Reason)
+			fmt.Fprintf(&b, "skipped: %v %s\n", s.Missing, s.Reason)
 		}
 	}
 	return b.String()

@@ -30,20 +30,20 @@ func Evaluate(s Snapshot, o Options) (Report, error) {
 	}
 	var report Report
 	for _, m := range modes {
-		missing := without(&s, m.Needs)
+		missing, why := without(&s, m.Needs)
 		switch {
 		case m.Change && s.Old == nil:
-			report.skip(m, false, "only a change shows it, and there is nothing to compare with")
+			report.skip(m, false, nil, "only a change shows it, and there is nothing to compare with")
 			continue
 		case m.Status && s.Source != Live:
-			report.skip(m, false, "only live objects show it")
+			report.skip(m, false, nil, "only live objects show it")
 			continue
-		case missing != "":
-			report.skip(m, false, missing)
+		case len(missing) > 0:
+			report.skip(m, false, missing, why)
 			continue
 		}
-		if less := without(&s, m.Also); less != "" {
-			report.skip(m, true, less)
+		if less, why := without(&s, m.Also); len(less) > 0 {
+			report.skip(m, true, less, why)
 		}
 		r := &result{mode: m}
 		m.check(w, r)
@@ -57,8 +57,8 @@ func Evaluate(s Snapshot, o Options) (Report, error) {
 	return report, nil
 }
 
-func (r *Report) skip(m Mode, partly bool, reason string) {
-	r.Skipped = append(r.Skipped, Skip{ID: m.ID, Name: m.Name, Partly: partly, Reason: reason})
+func (r *Report) skip(m Mode, partly bool, missing []Kind, reason string) {
+	r.Skipped = append(r.Skipped, Skip{ID: m.ID, Name: m.Name, Partly: partly, Missing: missing, Reason: reason})
 }
 
 // narrow leaves what concerns an object.
@@ -88,25 +88,21 @@ func selected(only []ID) ([]Mode, error) {
 	return modes, nil
 }
 
-// without says which kinds were not gathered, and why; empty if all were.
-func without(s *Snapshot, kinds []Kind) string {
+// without returns the kinds that were not gathered, and why.
+func without(s *Snapshot, kinds []Kind) (missing []Kind, why string) {
 	var reasons []string
-	missing := map[string][]string{}
 	for _, k := range kinds {
 		if s.has(k) {
 			continue
 		}
+		missing = append(missing, k)
 		reason := s.Missing[k]
 		if reason == "" {
-			reason = "not gathered"
+			reason = string(k) + " was not gathered"
 		}
-		if missing[reason] == nil {
+		if !slices.Contains(reasons, reason) {
 			reasons = append(reasons, reason)
 		}
-		missing[reason] = append(missing[reason], string(k))
 	}
-	for i, reason := range reasons {
-		reasons[i] = strings.Join(missing[reason], ", ") + ": " + reason
-	}
-	return strings.Join(reasons, "; ")
+	return missing, strings.Join(reasons, "; ")
 }

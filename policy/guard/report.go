@@ -35,8 +35,10 @@ type Skip struct {
 	// Object is nil where it is the whole check.
 	Object *Object `json:"object,omitempty"`
 	// Partly: the check ran, and would have seen more.
-	Partly bool   `json:"partly,omitempty"`
-	Reason string `json:"reason"`
+	Partly bool `json:"partly,omitempty"`
+	// Missing are the kinds that it would have taken.
+	Missing []Kind `json:"missing,omitempty"`
+	Reason  string `json:"reason"`
 }
 
 // Report is what Evaluate found, each list in an order of its own that is always the

@@ -61,7 +61,11 @@ func wrongGroupKind() Mode {
 					field, text = "spec.scaleTargetRef.kind", fmt.Sprintf("there is no kind %s in %q", t.Kind, t.APIVersion)
 				}
 				version := schema.GroupVersion{Group: gk.Group, Version: "v1"}
-				r.advise(s.Object, s.field(field), text, fmt.Sprintf("write apiVersion: %s and kind: %s", version, gk.Kind))
+				remedy := fmt.Sprintf("write apiVersion: %s and kind: %s", version, gk.Kind)
+				if unscalableKind(want) {
+					remedy = fmt.Sprintf("name something that can be scaled, such as a Deployment: a %s, if that is meant, cannot", gk.Kind)
+				}
+				r.advise(s.Object, s.field(field), text, remedy)
 			}
 		},
 	}

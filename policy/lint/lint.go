@@ -156,12 +156,19 @@ func place(f guard.Finding, places map[identity]item) Finding {
 }
 
 func (l *linter) report(f Finding, ignores []Ignore) {
+	var by *Ignore
 	for i := range ignores {
-		if ignores[i].ID == f.ID && ignores[i].Object.matches(f.Object) {
-			ignores[i].used = true
-			l.result.Ignored = append(l.result.Ignored, Ignored{Finding: f, Reason: ignores[i].Reason, By: ignores[i].At})
-			return
+		if ignores[i].ID != f.ID || !ignores[i].Object.matches(f.Object) {
+			continue
 		}
+		ignores[i].used = true
+		if by == nil {
+			by = &ignores[i]
+		}
+	}
+	if by != nil {
+		l.result.Ignored = append(l.result.Ignored, Ignored{Finding: f, Reason: by.Reason, By: by.At})
+		return
 	}
 	l.result.Findings = append(l.result.Findings, f)
 }

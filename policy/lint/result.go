@@ -83,10 +83,18 @@ func (r *Result) finish() {
 		}
 	}
 	r.Summary.Ignored = len(r.Ignored)
-	r.Findings = slices.Concat([]Finding{}, r.Findings)
-	r.Ignored = slices.Concat([]Ignored{}, r.Ignored)
-	r.Skipped = slices.Concat([]Skip{}, r.Skipped)
-	r.NotRead = slices.Concat([]NotRead{}, r.NotRead)
-	r.UnusedIgnores = slices.Concat([]Ignore{}, r.UnusedIgnores)
-	r.Errors = slices.Concat([]string{}, r.Errors)
+	r.Findings = list(r.Findings)
+	r.Ignored = list(r.Ignored)
+	r.Skipped = list(r.Skipped)
+	r.NotRead = list(r.NotRead)
+	r.UnusedIgnores = list(r.UnusedIgnores)
+	r.Errors = list(r.Errors)
+}
+
+// list is never null in JSON.
+func list[T any](all []T) []T {
+	if all == nil {
+		return []T{}
+	}
+	return all
 }

@@ -1,6 +1,7 @@
 package lint
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -89,7 +90,7 @@ func snapshot(all []item, o Options) (*guard.Snapshot, []error) {
 }
 
 func add(s *guard.Snapshot, one item, o Options) []error {
-	if one.doc != nil && one.doc.IsPolicy() && o.Schema != nil {
+	if one.doc.IsPolicy() && o.Schema != nil {
 		p, problems := o.Schema.Policy(*one.doc)
 		if p != nil {
 			s.Policies = append(s.Policies, p)
@@ -103,13 +104,15 @@ func add(s *guard.Snapshot, one item, o Options) []error {
 		}
 		return broken
 	}
-	if err := s.Add(one.object); err != nil {
-		if one.doc != nil {
-			return []error{fmt.Errorf("%s:%d: %s: %w", one.doc.File, one.doc.Line(""), one.name(), err)}
-		}
-		return []error{fmt.Errorf("%s: %w", one.name(), err)}
+	err := s.Add(one.object)
+	if err == nil {
+		return nil
 	}
-	return nil
+	field := ""
+	if wrong, ok := errors.AsType[*guard.FieldError](err); ok {
+		field = wrong.Field
+	}
+	return []error{fmt.Errorf("%s:%d: %s: %w", one.doc.File, one.doc.Line(field), one.name(), err)}
 }
 
 func (i item) name() string {
