@@ -23,7 +23,7 @@ func (s *Snapshot) Add(u *unstructured.Unstructured) error {
 	if at := endless(u.Object, ""); at != "" {
 		return &FieldError{Field: at, Text: "its exponent is out of range"}
 	}
-	switch KindOf(current(u).GroupKind()) {
+	switch CurrentKind(u.GroupVersionKind().GroupKind()) {
 	case Deployment:
 		return convert(u, &s.Deployments)
 	case StatefulSet:

@@ -23,7 +23,9 @@ func behaviorNil() Mode {
 		Needs: []Kind{HorizontalPodAutoscaler},
 		check: func(w *world, r *result) {
 			for _, s := range w.scalers {
-				if s.hpa.Spec.Behavior == nil && s.min() < s.max() {
+				// Up to there the controller goes in one step anyway (calculateScaleUpLimit in
+				// horizontal.go).
+				if oneStep := max(2*s.min(), 4); s.hpa.Spec.Behavior == nil && !s.unread && s.max() > oneStep {
 					r.find(s.Object, s.field("spec.behavior"), fmt.Sprintf("it scales the %s from %d to %d without", s.targetName(), s.min(), s.max()))
 				}
 			}

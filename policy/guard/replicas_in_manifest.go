@@ -22,7 +22,8 @@ func replicasInManifest() Mode {
 			w.each(func(s *scaler, t *workload) {
 				const field = "spec.replicas"
 				if w.Source == Manifests {
-					if t.replicas != nil && *t.replicas != 0 { // 0 is GUARD-16
+					// 0 is GUARD-16, and what the HPA would set anyway does no harm.
+					if t.replicas != nil && *t.replicas != 0 && (s.min() != s.max() || *t.replicas != s.min()) {
 						r.find(t.Object, field, fmt.Sprintf("the manifest sets %d, and %s scales it from %d to %d", *t.replicas, s.Object, s.min(), s.max()), s.Object)
 					}
 					return

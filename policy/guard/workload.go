@@ -50,19 +50,16 @@ func (w *workload) size() int32 {
 	return *w.replicas
 }
 
-// current is what an API version means today, where the kind has moved.
-func current(u *unstructured.Unstructured) schema.GroupVersionKind {
-	return moved(u.GroupVersionKind())
-}
-
-func moved(gvk schema.GroupVersionKind) schema.GroupVersionKind {
-	if gvk.Group == "extensions" {
-		switch gvk.Kind {
+// CurrentKind is what a group and kind are called today: those that moved from the group
+// extensions to apps are one with what they are now.
+func CurrentKind(gk schema.GroupKind) Kind {
+	if gk.Group == "extensions" {
+		switch gk.Kind {
 		case "Deployment", "ReplicaSet", "DaemonSet":
-			gvk.Group = "apps"
+			gk.Group = "apps"
 		}
 	}
-	return gvk
+	return KindOf(gk)
 }
 
 // written is how an object of ours is named where its TypeMeta is empty, as a typed

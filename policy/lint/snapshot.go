@@ -32,7 +32,7 @@ type identity struct {
 
 func of(o guard.Object) identity {
 	gk := schema.FromAPIVersionAndKind(o.APIVersion, o.Kind).GroupKind()
-	return identity{guard.KindOf(gk), o.Namespace, o.Name}
+	return identity{guard.CurrentKind(gk), o.Namespace, o.Name}
 }
 
 // item is an object and, if it is of a file, its document.
@@ -42,7 +42,7 @@ type item struct {
 }
 
 func (i item) identity() identity {
-	return identity{guard.KindOf(i.object.GroupVersionKind().GroupKind()), i.object.GetNamespace(), i.object.GetName()}
+	return identity{guard.CurrentKind(i.object.GroupVersionKind().GroupKind()), i.object.GetNamespace(), i.object.GetName()}
 }
 
 // items gives documents their namespace. One without a name is no object yet.
