@@ -16,18 +16,20 @@ func sharedExternal() Mode {
 		Remedy: "let only one of the two have an HPA, and keep the other at a fixed size; or give each a queue of its own",
 		Needs:  []Kind{HorizontalPodAutoscaler, Deployment},
 		check: func(w *world, r *result) {
-			type metric struct{ namespace, name, selector string }
+			// By what releases of one application have in common, or every HPA on a metric would
+			// be compared with every other.
+			type metric struct{ sibling, name, selector string }
 			first := map[metric][]*scaler{}
 			w.each(func(s *scaler, t *workload) {
-				if s.keda {
-					return // its metrics have names of their own, and what is behind is not known
+				if s.keda || t.template == nil {
+					return // KEDA's metrics have names of their own, and what is behind is not known
 				}
 				for i := range s.hpa.Spec.Metrics {
 					m := &s.hpa.Spec.Metrics[i]
 					if m.External == nil {
 						continue
 					}
-					k := metric{s.Namespace, m.External.Metric.Name, metav1.FormatLabelSelector(m.External.Metric.Selector)}
+					k := metric{siblingKey(t), m.External.Metric.Name, metav1.FormatLabelSelector(m.External.Metric.Selector)}
 					for _, other := range first[k] {
 						if other == s || other.target == s.target || len(colours(other.of.pods(), t.pods())) == 0 || t.size() == 0 || other.of.size() == 0 {
 							continue

@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"runtime"
 	"strconv"
 	"strings"
 
+	"golang.org/x/sync/errgroup"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/json"
 	"sigs.k8s.io/yaml"
@@ -51,11 +53,22 @@ func Read(file string, r io.Reader) ([]Document, error) {
 	if len(data) > MaxBytes {
 		return nil, fmt.Errorf("%s: more than %d MiB: split it", file, MaxBytes>>20)
 	}
+	parts := split(data)
+	parsed, errs := make([]Document, len(parts)), make([]error, len(parts))
+	// To parse is most of the work with a file of many documents.
+	var all errgroup.Group
+	all.SetLimit(runtime.GOMAXPROCS(0))
+	for i, part := range parts {
+		all.Go(func() error {
+			parsed[i], errs[i] = parse(file, part)
+			return nil
+		})
+	}
+	_ = all.Wait() // the first error is that of the file, not of the clock
 	var docs []Document
-	for _, part := range split(data) {
-		d, err := parse(file, part)
-		if err != nil {
-			return nil, err
+	for i, d := range parsed {
+		if errs[i] != nil {
+			return nil, errs[i]
 		}
 		if d.Object != nil {
 			docs = append(docs, d.items()...)
