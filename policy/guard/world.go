@@ -1,6 +1,7 @@
 package guard
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -120,7 +121,8 @@ func (w *world) gatherMembers() {
 			&member{Object: one.Object, labels: one.pods(), at: path(one.at, "metadata.labels"), of: one})
 	}
 	seen := map[string]bool{}
-	for _, p := range w.Pods {
+	byName := func(a, b *corev1.Pod) int { return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name)) }
+	for _, p := range slices.SortedFunc(slices.Values(w.Pods), byName) {
 		if root := w.root(&p.ObjectMeta); root != nil {
 			continue
 		}
