@@ -121,7 +121,9 @@ func (w *world) gatherMembers() {
 			&member{Object: one.Object, labels: one.pods(), at: path(one.at, "metadata.labels"), of: one})
 	}
 	seen := map[string]bool{}
-	byName := func(a, b *corev1.Pod) int { return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name)) }
+	byName := func(a, b *corev1.Pod) int {
+		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
+	}
 	for _, p := range slices.SortedFunc(slices.Values(w.Pods), byName) {
 		if root := w.root(&p.ObjectMeta); root != nil {
 			continue
