@@ -73,6 +73,10 @@ bench: build tools ## Measure the adapter's reads and print a table; ARGS=--hpas
 	@go build -o bin/bench ./hack/cmd/bench
 	@LOADLINE_ROOT=$(CURDIR) bin/cluster exec -- bin/bench $(ARGS)
 
+.PHONY: bench-lint
+bench-lint: ## Measure kubectl loadline lint with 10,000 objects
+	@go test ./policy/lint -run '^$$' -bench BenchmarkLint -benchtime 5x
+
 ##@ Build
 
 .PHONY: build

@@ -32,14 +32,16 @@ func Loadline() Rules {
 			{"policy/decide", []string{"policy/api/v1alpha1", "policy/floor", "policy/hpa", "policy/rollout"}},
 			{"policy/floor", []string{"policy/api/v1alpha1", "policy/hpa", "policy/rollout", "policy/schedule"}},
 			{"policy/rollout", nil},
+			{"policy/guard", []string{"policy/api/v1alpha1", "policy/hpa"}},
 			{"policy/convert", []string{"policy/api/v1alpha1", "policy/hpa"}},
 			{"policy/schedule", nil},
 			{"policy/controller", []string{"policy/api/v1alpha1", "policy/decide", "policy/hpa", "policy/query", "policy/rollout"}},
 			{"cmd/loadline-policy", []string{"policy/controller"}},
 			{"policy/query", nil},
 			{"deploy/crd", nil},
-			{"policy/manifest", []string{"deploy/crd", "policy/api/v1alpha1", "policy/hpa"}}, // deploy/crd in tests
-			{"policy/cli", []string{"deploy/crd", "policy/api/v1alpha1", "policy/convert", "policy/decide", "policy/floor", "policy/hpa", "policy/manifest", "policy/query", "policy/rollout"}},
+			{"policy/manifest", []string{"deploy/crd", "policy/api/v1alpha1", "policy/hpa"}},                                // deploy/crd in tests
+			{"policy/lint", []string{"deploy/crd", "policy/api/v1alpha1", "policy/guard", "policy/hpa", "policy/manifest"}}, // deploy/crd in tests
+			{"policy/cli", []string{"deploy/crd", "policy/api/v1alpha1", "policy/convert", "policy/decide", "policy/floor", "policy/guard", "policy/hpa", "policy/lint", "policy/manifest", "policy/query", "policy/rollout"}},
 			{"cmd/kubectl-loadline", []string{"policy/cli"}},
 		},
 		Free:    []string{"hack"},
@@ -73,7 +75,7 @@ func bans() []Ban {
 			Why: "it follows one kind with client-go, and has no manager",
 		},
 		{
-			From: []string{"policy/api", "policy/hpa", "policy/convert", "policy/manifest", "policy/schedule", "policy/floor", "policy/rollout", "policy/query", "policy/decide"},
+			From: []string{"policy/api", "policy/hpa", "policy/guard", "policy/lint", "policy/convert", "policy/manifest", "policy/schedule", "policy/floor", "policy/rollout", "policy/query", "policy/decide"},
 			Not:  []string{"k8s.io/client-go", "k8s.io/apiserver", "sigs.k8s.io/controller-runtime"},
 			Why:  "it decides purely, from values: whoever needs a client hands the answer in, so that it is tested without a cluster",
 		},

@@ -16,7 +16,7 @@ import (
 // Exit codes.
 const (
 	exitFound = 1 // something is wrong with what was asked about, or it could not be done
-	exitUsage = 2 // the command was called wrongly
+	exitUsage = 2 // the command was called wrongly, or it could not read what it was asked about
 )
 
 // Run runs the command that args name until it is done or ctx ends, and returns the
@@ -40,9 +40,11 @@ func NewCommand(streams genericiooptions.IOStreams) *cobra.Command {
 	e := &env{IOStreams: streams, flags: genericclioptions.NewConfigFlags(true), now: time.Now}
 	root := &cobra.Command{
 		Use:   "kubectl-loadline",
-		Short: "Write, convert and watch AutoscalingPolicies.",
-		Long: "Write, convert and watch AutoscalingPolicies, from which Loadline makes HorizontalPodAutoscalers.\n\n" +
-			"Exit codes: 0 success; 1 something is wrong with what was asked about, or it could not be done; 2 wrong usage.",
+		Short: "Write, convert and watch AutoscalingPolicies; find where HPAs and workloads come apart.",
+		Long: "Write, convert and watch AutoscalingPolicies, from which Loadline makes HorizontalPodAutoscalers, and find\n" +
+			"where HorizontalPodAutoscalers and what they scale come apart.\n\n" +
+			"Exit codes: 0 success; 1 something is wrong with what was asked about, or it could not be done; 2 wrong usage,\n" +
+			"and of lint also that something could not be read.",
 		Annotations:   map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl loadline"},
 		SilenceUsage:  true,
 		SilenceErrors: true,
@@ -54,7 +56,7 @@ func NewCommand(streams genericiooptions.IOStreams) *cobra.Command {
 	e.flags.AddFlags(root.PersistentFlags())
 	// The help and the documents are the same whoever prints them.
 	root.PersistentFlags().Lookup("cache-dir").DefValue = "$HOME/.kube/cache"
-	root.AddCommand(newAutoscale(e), newRender(e), newRollout(e), newStatus(e), newUninstall(e), newVersion(e))
+	root.AddCommand(newAutoscale(e), newLint(e), newRender(e), newRollout(e), newStatus(e), newUninstall(e), newVersion(e))
 	return root
 }
 
@@ -70,6 +72,12 @@ type usageError struct{ text string }
 func (e usageError) Error() string { return e.text }
 
 func usagef(format string, args ...any) error { return usageError{fmt.Sprintf(format, args...)} }
+
+// unreadError is one of a command that says nothing certain without what it could not
+// read.
+type unreadError struct{ error }
+
+func (e unreadError) Unwrap() error { return e.error }
 
 // errTold is a failure about which everything has been said.
 var errTold = errors.New("told")
@@ -87,9 +95,15 @@ func runE(f func(cmd *cobra.Command, args []string) error) func(*cobra.Command, 
 func exitCode(err error, command string, to io.Writer) int {
 	var found failure
 	var usage usageError
+	var unread unreadError
 	switch {
 	case err == nil:
 		return 0
+	case errors.As(err, &unread):
+		if !errors.Is(err, errTold) {
+			fmt.Fprintf(to, "error: %s\n", err)
+		}
+		return exitUsage
 	case errors.Is(err, errTold):
 		return exitFound
 	case errors.As(err, &usage) || !errors.As(err, &found):

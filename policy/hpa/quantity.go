@@ -16,6 +16,9 @@ import (
 // minutes and gigabytes.
 var endless = regexp.MustCompile(`^[+-]?[0-9.]+[eE][+-]?[0-9]{4,}$`)
 
+// Endless says whether text is a number that a Quantity would take minutes to read.
+func Endless(text string) bool { return endless.MatchString(text) }
+
 // ParseQuantity reads a quantity, and refuses one that it would take long to read.
 func ParseQuantity(text string) (resource.Quantity, error) {
 	if endless.MatchString(text) {

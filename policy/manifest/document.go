@@ -5,10 +5,11 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"runtime"
 	"strconv"
 	"strings"
 
-	yamlnode "go.yaml.in/yaml/v3"
+	"golang.org/x/sync/errgroup"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/json"
 	"sigs.k8s.io/yaml"
@@ -25,8 +26,8 @@ type Document struct {
 	// Object is what it says, in the types that JSON has: int64 and float64 for numbers.
 	Object map[string]any
 
-	first int            // its first line in the file, from 1
-	node  *yamlnode.Node // the same with lines; nil if there are none
+	source *source
+	within []step // the way to it in the source: an item of a List
 }
 
 // SyntaxError is a file that cannot be read.
@@ -34,6 +35,8 @@ type SyntaxError struct {
 	File string
 	Line int // from 1
 	Text string
+	// NoObject: it is YAML, and no object, as values of something else are.
+	NoObject bool
 }
 
 func (e *SyntaxError) Error() string { return fmt.Sprintf("%s:%d: %s", e.File, e.Line, e.Text) }
@@ -50,11 +53,22 @@ func Read(file string, r io.Reader) ([]Document, error) {
 	if len(data) > MaxBytes {
 		return nil, fmt.Errorf("%s: more than %d MiB: split it", file, MaxBytes>>20)
 	}
+	parts := split(data)
+	parsed, errs := make([]Document, len(parts)), make([]error, len(parts))
+	// To parse is most of the work with a file of many documents.
+	var all errgroup.Group
+	all.SetLimit(runtime.GOMAXPROCS(0))
+	for i, part := range parts {
+		all.Go(func() error {
+			parsed[i], errs[i] = parse(file, part)
+			return nil
+		})
+	}
+	_ = all.Wait() // the first error is that of the file, not of the clock
 	var docs []Document
-	for _, part := range split(data) {
-		d, err := parse(file, part)
-		if err != nil {
-			return nil, err
+	for i, d := range parsed {
+		if errs[i] != nil {
+			return nil, errs[i]
 		}
 		if d.Object != nil {
 			docs = append(docs, d.items()...)
@@ -64,7 +78,7 @@ func Read(file string, r io.Reader) ([]Document, error) {
 }
 
 func parse(file string, p part) (Document, error) {
-	d := Document{File: file, first: p.line}
+	d := Document{File: file, source: &source{part: p}}
 	asJSON, err := yaml.YAMLToJSONStrict(p.text)
 	if err != nil {
 		return d, syntaxError(file, p.line, err)
@@ -79,12 +93,7 @@ func parse(file string, p part) (Document, error) {
 	case map[string]any:
 		d.Object = v
 	default:
-		return d, &SyntaxError{File: file, Line: p.line, Text: "it is no object: write apiVersion, kind, metadata and spec"}
-	}
-	var node yamlnode.Node
-	// What is no YAML for this parser, such as JSON with tabs, has no lines but its first.
-	if yamlnode.Unmarshal(p.text, &node) == nil && len(node.Content) == 1 {
-		d.node = node.Content[0]
+		return d, &SyntaxError{File: file, Line: p.line, Text: "it is no object: write apiVersion, kind, metadata and spec", NoObject: true}
 	}
 	return d, nil
 }
@@ -105,18 +114,24 @@ func syntaxError(file string, first int, err error) error {
 	return &SyntaxError{File: file, Line: first, Text: strings.TrimPrefix(text, "yaml: ")}
 }
 
-// items returns the items of a List, as kubectl get -o yaml writes it, or d itself.
+// items returns the items of a List, as kubectl get -o yaml writes it, or of a list of
+// one kind, as the API server writes it, whose items do not say their kind; or d itself.
 func (d Document) items() []Document {
 	list, ok := d.Object["items"].([]any)
-	if !ok || d.text("apiVersion") != "v1" || d.text("kind") != "List" {
+	of, isList := strings.CutSuffix(d.text("kind"), "List")
+	if !ok || !isList {
 		return []Document{d}
 	}
 	var docs []Document
 	for i, item := range list {
-		if object, ok := item.(map[string]any); ok {
-			at, _ := child(mapValue(d.node, "items"), step{index: i})
-			docs = append(docs, Document{File: d.File, Object: object, first: d.first, node: at})
+		object, ok := item.(map[string]any)
+		if !ok {
+			continue
 		}
+		if object["kind"] == nil && of != "" {
+			object["apiVersion"], object["kind"] = d.text("apiVersion"), of
+		}
+		docs = append(docs, Document{File: d.File, Object: object, source: d.source, within: []step{{key: "items"}, {index: i}}})
 	}
 	return docs
 }

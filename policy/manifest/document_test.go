@@ -38,6 +38,9 @@ func TestRead(t *testing.T) {
 			"apiVersion: v1\nkind: List\nitems:\n- metadata: {name: a}\n-\n  metadata:\n    name: b\n",
 			[]field{{"a", "metadata.name", 4}, {"b", "metadata.name", 7}},
 		},
+		"a list of one kind": {
+			"apiVersion: apps/v1\nkind: DeploymentList\nitems:\n- metadata: {name: a}\n", []field{{"a", "metadata.name", 4}},
+		},
 		"an index, and a field that is not written": {
 			"metadata: {name: a}\nspec:\n  list:\n  - x: 1\n  - y: 2\n",
 			[]field{{"a", "spec.list[1].y", 5}, {"a", "spec.list[1].z.zz", 5}, {"a", "spec.list[7]", 3}, {"a", "nothing", 1}},
@@ -63,6 +66,34 @@ func TestRead(t *testing.T) {
 				got = append(got, field{w.Name, w.Path, d.Line(w.Path)})
 			}
 			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+// A column is that of the field's name, wherever its document begins in the line.
+func TestPosition(t *testing.T) {
+	for name, tc := range map[string]struct {
+		text, field string
+		want        Position
+	}{
+		"a key":                       {"a:\n  b: 1\n", "a.b", Position{2, 3}},
+		"in a line":                   {"a: {b: 1, c: 2}\n", "a.c", Position{1, 11}},
+		"behind the separator":        {"--- {a: {b: 1}}\n", "a.b", Position{1, 10}},
+		"an item of a list":           {"a:\n  - 1\n  - b: 2\n", "a[1]", Position{3, 5}},
+		"a field that is not written": {"a:\n  b: 1\n", "a.c", Position{1, 1}},
+		"an item of a List":           {"kind: List\nitems:\n- metadata:\n    name: x\n", "metadata.name", Position{4, 5}},
+		"of an item nothing":          {"kind: List\nitems:\n- metadata:\n    name: x\n", "spec", Position{3, 3}},
+		"JSON objects in a row":       {"{}{\"a\": 1}\n", "a", Position{1, 4}},
+		"characters, not bytes":       {"{ä: {ö: 1, x: 1}}\n", "ä.x", Position{1, 12}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			docs, err := Read("f", strings.NewReader(tc.text))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(tc.want, docs[len(docs)-1].Position(tc.field)); diff != "" {
 				t.Error(diff)
 			}
 		})
@@ -110,8 +141,8 @@ func FuzzRead(f *testing.F) {
 		// YAML ends lines at a few more characters.
 		last += strings.Count(text, "\r") + strings.Count(text, "\u0085") + strings.Count(text, "\u2028") + strings.Count(text, "\u2029")
 		for _, d := range docs {
-			if line := d.Line(field); line < 1 || line > last {
-				t.Errorf("line %d of %d", line, last)
+			if at := d.Position(field); at.Line < 1 || at.Line > last || at.Column < 1 {
+				t.Errorf("%v of %d lines", at, last)
 			}
 		}
 	})

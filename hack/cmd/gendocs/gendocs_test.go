@@ -8,6 +8,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/loadline/loadline/policy/guard"
 )
 
 func TestFlagsPage(t *testing.T) {
@@ -39,6 +41,22 @@ func TestCommandPage(t *testing.T) {
 		"\n## Flags of all commands\n\n" + head + "| `--of-all` string | `x` | For all. |\n"
 	if diff := cmp.Diff(want, commandPage(root)); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// Every mode is on the page, with what there is to say about it.
+func TestGuardPage(t *testing.T) {
+	page := guardPage()
+	for _, m := range guard.Catalogue() {
+		want := []string{cell(m.NotYet)}
+		if m.Implemented() {
+			want = []string{"(#" + anchor(m) + ")", "\n## " + m.ID.String() + " " + m.Name + "\n", cell(m.Why), cell(m.Remedy)}
+		}
+		for _, w := range append(want, "| "+m.Name+" |") {
+			if w == "" || !strings.Contains(page, w) {
+				t.Errorf("%s: %q is not there", m.ID, w)
+			}
+		}
 	}
 }
 

@@ -49,6 +49,7 @@ func write(dir string) error {
 		"metrics.md":          adapterMetrics,
 		"policy-flags.md":     flagsPage("loadline-policy", controller.NewCommand(context.Background()).Flags()),
 		"policy-metrics.md":   policyMetrics,
+		"guard.md":            guardPage(),
 		"kubectl-loadline.md": commandPage(cli.NewCommand(genericiooptions.NewTestIOStreamsDiscard())),
 	}
 	for name, text := range pages {
