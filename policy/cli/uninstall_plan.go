@@ -130,7 +130,7 @@ func leaving(h *autoscalingv2.HorizontalPodAutoscaler, o planOptions) string {
 	}
 	m := decide.LetGo(h, decide.Letting{Now: o.now, Settings: decide.Defaults()})
 	switch {
-	case m.Done:
+	case !floored(h, m):
 		return m.Why
 	case m.Stuck:
 		return fmt.Sprintf("its min %d comes down to %d step by step, when it can read its metrics", ptr.Deref(h.Spec.MinReplicas, 1), m.Goal)
@@ -138,11 +138,16 @@ func leaving(h *autoscalingv2.HorizontalPodAutoscaler, o planOptions) string {
 	return fmt.Sprintf("its min %d comes down to %d step by step", ptr.Deref(h.Spec.MinReplicas, 1), m.Goal)
 }
 
+// floored says whether an HPA has a minimum above the one that it is to come to.
+func floored(h *autoscalingv2.HorizontalPodAutoscaler, m decide.Move) bool {
+	return ptr.Deref(h.Spec.MinReplicas, 1) > m.Goal
+}
+
 // cliffs counts the HPAs whose floors would be taken away at once.
 func cliffs(found inventory, now time.Time) int {
 	n := 0
 	for i := range found.hpas {
-		if !decide.LetGo(&found.hpas[i], decide.Letting{Now: now, Settings: decide.Defaults()}).Done {
+		if h := &found.hpas[i]; floored(h, decide.LetGo(h, decide.Letting{Now: now, Settings: decide.Defaults()})) {
 			n++
 		}
 	}

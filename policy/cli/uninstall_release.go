@@ -177,7 +177,7 @@ func (r *round) add(h *autoscalingv2.HorizontalPodAutoscaler, m decide.Move, err
 
 // String says how far it is; empty where all is done.
 func (r *round) String() string {
-	if len(r.lines) == 0 {
+	if r.pods == 0 && r.last == nil { // what is left takes another write or two
 		return ""
 	}
 	text := fmt.Sprintf("of %d the minimum comes down step by step, by %d in all", len(r.lines), r.pods)

@@ -58,6 +58,8 @@ type steps struct {
 	LastStep metav1.Time `json:"lastStep"`
 	// GoodSince is since when the metrics can be read; nil while they cannot.
 	GoodSince *metav1.Time `json:"goodSince,omitempty"`
+	// Settled: the HPA was given all that it is to keep.
+	Settled bool `json:"settled,omitempty"`
 }
 
 // maxSteps is how many bytes of StepAnnotation are read.
@@ -66,8 +68,8 @@ const maxSteps = 512
 // LetGo says what to do next about an HPA of ours that is to be let go, so that no floor
 // on it ends in a cliff: it gets its own behavior back if it is frozen, then its minimum
 // is lowered to that of its owner (or, where it is to be restored, to that of its saved
-// spec) as package floor takes down a floor that has ended, and with the last step
-// nothing on it is ours any more.
+// spec) as package floor takes down a floor that has ended, and the write after the
+// last step takes away all that is ours.
 //
 // It begins once the metrics were good for a window; while they are bad it waits. Who
 // cannot wait sets the minimum on the HPA: one that is not above the goal ends it at
@@ -76,10 +78,10 @@ func LetGo(live *autoscalingv2.HorizontalPodAutoscaler, in Letting) Move {
 	free, why, _ := freed(live, in.Behavior)
 	m := Move{Min: minOf(live), Goal: minOf(free)}
 	done := Move{HPA: free, Done: true, Min: m.Goal, Goal: m.Goal, Why: why}
-	if m.Min <= m.Goal {
-		return done
-	}
 	now := in.Now.UTC().Truncate(time.Second)
+	if m.Min <= m.Goal {
+		return settled(live, done, now)
+	}
 	health := floor.Judge(live)
 	was := stepsOf(live)
 	is := was.next(live, health, now)
@@ -93,7 +95,7 @@ func LetGo(live *autoscalingv2.HorizontalPodAutoscaler, in Letting) Move {
 		Down: scaleDown(down), UnknownHold: hold, Sync: in.Settings.Sync,
 	})
 	if r.Min <= m.Goal {
-		return done
+		return settled(live, done, now)
 	}
 	if r.Min < m.Min {
 		is.Min, is.LastStep = r.Min, metav1.NewTime(now)
@@ -107,6 +109,27 @@ func LetGo(live *autoscalingv2.HorizontalPodAutoscaler, in Letting) Move {
 	if was == nil || !equality.Semantic.DeepEqual(was, is) {
 		m.HPA = onItsWay(live, down, is)
 	}
+	return m
+}
+
+// settled is the last move, or the one before it: whoever sets a value owns the field, so
+// an HPA gets its spec, and the label that was its own, while it still is ours, and the
+// write that disowns it only takes away. It does the rest, too, where the values are not
+// as they were written a moment ago.
+func settled(live *autoscalingv2.HorizontalPodAutoscaler, done Move, now time.Time) Move {
+	was, free := stepsOf(live), done.HPA
+	mine, others := hpa.Differences(&autoscalingv2.HorizontalPodAutoscaler{Spec: free.Spec}, &autoscalingv2.HorizontalPodAutoscaler{Spec: live.Spec})
+	manager, labelled := free.Labels[hpa.ManagedByLabel]
+	if was != nil && was.Settled || len(mine)+len(others) == 0 && (!labelled || live.Labels[hpa.ManagedByLabel] == manager) {
+		return done
+	}
+	m := done
+	m.HPA = onItsWay(live, hpa.Thaw(live, nil), &steps{Min: done.Goal, LastStep: metav1.NewTime(now), Settled: true})
+	m.HPA.Spec = free.DeepCopy().Spec
+	if labelled {
+		m.HPA.Labels[hpa.ManagedByLabel] = manager
+	}
+	m.Done, m.Next = false, time.Second
 	return m
 }
 

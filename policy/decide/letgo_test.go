@@ -8,6 +8,7 @@ import (
 	"time"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/utils/ptr"
 
 	"github.com/loadline/loadline/policy/api/v1alpha1"
@@ -122,8 +123,11 @@ func (d *departure) check(before, after *autoscalingv2.HorizontalPodAutoscaler) 
 	if is > was || is < d.goal || hpa.Frozen(after) || len(after.OwnerReferences) > 0 {
 		d.t.Errorf("%s: min %d → %d, the owner's is %d; frozen %v", d.now, was, is, d.goal, hpa.Frozen(after))
 	}
-	if ours(Snapshot{Live: after}) && is == d.goal || !ours(Snapshot{Live: after}) && is != d.goal {
-		d.t.Errorf("%s: ours, or not, with min %d of %d", d.now, is, d.goal)
+	if !ours(Snapshot{Live: after}) {
+		// A value that it sets would be a field that we own.
+		if is != d.goal || is != was || !equality.Semantic.DeepEqual(before.Spec, after.Spec) {
+			d.t.Errorf("%s: disowned with min %d → %d of %d", d.now, was, is, d.goal)
+		}
 	}
 	if is == was {
 		return

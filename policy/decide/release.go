@@ -85,8 +85,10 @@ func freed(live *autoscalingv2.HorizontalPodAutoscaler, otherwise *autoscalingv2
 	free = hpa.Thaw(live, otherwise)
 	is, own := minOf(live), min(minOf(live), hpa.WrittenMin(live, minOf(live)))
 	why = fmt.Sprintf("it keeps its spec, with min %d", own)
-	if own < is {
+	if own < is || live.Annotations[StepAnnotation] != "" {
 		why += " without the floors"
+	}
+	if own < is {
 		free.Spec.MinReplicas = &own
 	}
 	unread := ""

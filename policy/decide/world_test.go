@@ -214,7 +214,7 @@ func (w *world) apply(want autoscalingv2.HorizontalPodAutoscaler) {
 				next.Annotations[key] = value
 			}
 		}
-		if b := w.live.Spec.Behavior; b != nil && b.ScaleDown != nil && next.Spec.Behavior.ScaleDown.Tolerance == nil {
+		if b := w.live.Spec.Behavior; b != nil && b.ScaleDown != nil && next.Spec.Behavior != nil && next.Spec.Behavior.ScaleDown.Tolerance == nil {
 			next.Spec.Behavior.ScaleDown.Tolerance = b.ScaleDown.Tolerance // another manager's
 		}
 	} else {

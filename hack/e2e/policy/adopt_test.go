@@ -86,7 +86,8 @@ func adoption(t *testing.T) {
 			return false, err.Error()
 		}
 		diff := cmp.Diff(before, &now.Spec) + cmp.Diff(map[string]string{"team": "shop", hpa.ManagedByLabel: "shop-team"}, now.Labels)
-		return diff == "" && len(now.OwnerReferences)+len(now.Annotations) == 0, diff + fmt.Sprint(now.Annotations)
+		left := traces(now)
+		return diff == "" && left == "" && len(now.Annotations) == 0, diff + fmt.Sprint(now.Annotations) + left
 	})
 
 	t.Run("of a GitOps tool", func(t *testing.T) {
