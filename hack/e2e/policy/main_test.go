@@ -7,6 +7,8 @@ package policy
 
 import (
 	"context"
+	"flag"
+	"fmt"
 	"os"
 	"testing"
 	"time"
@@ -33,6 +35,11 @@ var kube client.Client
 
 func TestMain(m *testing.M) {
 	ctrl.SetLogger(klog.Background())
+	// Tests side by side wait more than they compute; the default is one a processor.
+	if err := flag.Set("test.parallel", "16"); err != nil {
+		fmt.Fprintln(os.Stderr, "e2e:", err)
+		os.Exit(1)
+	}
 	os.Exit(system.Main(m, lab.Options{HPASyncPeriod: hpaSync}, connect, startPolicies))
 }
 
