@@ -45,6 +45,18 @@ func built(t *testing.T, namespace, name string) *autoscalingv2.HorizontalPodAut
 	return live
 }
 
+// within is built with another limit.
+func within(t *testing.T, limit time.Duration, namespace, name string) {
+	t.Helper()
+	system.Until(t, "HPA "+name, limit, func(ctx context.Context) (bool, string) {
+		if _, err := getHPA(ctx, namespace, name); err != nil {
+			return false, err.Error()
+		}
+		return true, ""
+	})
+	built(t, namespace, name)
+}
+
 // A policy gets its HPA; each field that is changed is changed there, on the same
 // HPA; a policy that is deleted takes it along or leaves it, as it says; one that is
 // made again gets one again.
