@@ -10,7 +10,8 @@ import "testing"
 func TestP2Side(t *testing.T) {
 	m := startMetricAPI(t)
 	for name, test := range map[string]func(*testing.T, *metricAPI){
-		"Targets": targets, "Fallback": fallback, "Adoption": adoption, "NoDrift": noDrift,
+		"Lifecycle": lifecycle, "Targets": targets, "Fallback": fallback, "Adoption": adoption, "NoDrift": noDrift,
+		"Fields": fields, "Live": live,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
