@@ -40,7 +40,11 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, "e2e:", err)
 		os.Exit(1)
 	}
-	os.Exit(system.Main(m, lab.Options{HPASyncPeriod: hpaSync}, connect, startPolicies))
+	os.Exit(system.Main(m, lab.Options{
+		HPASyncPeriod: hpaSync,
+		// With Kubernetes' 20 requests a second a thousand HPAs take minutes for a sync.
+		ExtraArgs: map[string][]string{"kube-controller-manager": {"--kube-api-qps=100", "--kube-api-burst=200"}},
+	}, connect, startPolicies))
 }
 
 func startPolicies(ctx context.Context) error { return system.StartPolicies(ctx) }
