@@ -59,14 +59,16 @@ e2e: build tools ## End-to-end tests, on local clusters side by side; ARGS='-tes
 		'policies, many' "$(POLICIES) -test.run '^TestP5'")
 
 .PHONY: soak
-soak: build tools ## Kill loadline-policy at random points of 100 policies' lives; ARGS=-seeds=1000 for more
+soak: build tools ## Kill loadline-policy at random points of 100 policies' lives; ARGS=-seeds=250 for 1,000
 	@$(STAGE) 'compile the e2e tests of policies' go test -c -tags e2e -o bin/policy.test ./hack/e2e/policy
-	@$(POLICIES) -test.run '^TestP7Killed$$' -seeds=100 $(ARGS)
+	@$(POLICIES) -test.run '^TestP7Killed$$' -seeds=25 $(ARGS)
 
 .PHONY: bench-policies
-bench-policies: build tools ## Measure loadline-policy with 10,000 policies; ARGS=-policies=1000 for fewer
+bench-policies: build tools ## Measure loadline-policy with 1,000 and 10,000 policies: without targets, at rest, busy
 	@$(STAGE) 'compile the e2e tests of policies' go test -c -tags e2e -o bin/policy.test ./hack/e2e/policy
-	@$(POLICIES) -test.run '^TestP5Thousand$$' -policies=10000 $(ARGS)
+	@for n in 1000 10000; do for are in policies resting busy; do \
+		$(STAGE) "$$n policies, $$are" $(POLICIES) -test.run '^TestP5Thousand$$' -policies=0 -resting=0 -busy=0 -$$are=$$n $(ARGS); \
+	done; done
 
 .PHONY: bench
 bench: build tools ## Measure the adapter's reads and print a table; ARGS=--hpas=1000 is the large case

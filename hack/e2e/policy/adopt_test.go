@@ -52,7 +52,7 @@ func unchanged(t *testing.T, h *autoscalingv2.HorizontalPodAutoscaler) {
 
 // An HPA that is there is taken over only when it says so itself; it gets its old spec
 // back when it is let go. One that a GitOps tool goes on writing is not taken over.
-func adoption(t *testing.T) {
+func adoption(t *testing.T, _ *metricAPI) {
 	ns := namespace(t)
 	h := foreign(ns, "web")
 	must(t, kube.Create(t.Context(), h, client.FieldOwner("kubectl-create")))
@@ -111,7 +111,7 @@ spec:
 
 // A policy that a GitOps tool has applied stays as it was applied, to whichever of the
 // two ways to compare, whatever its status says.
-func noDrift(t *testing.T) {
+func noDrift(t *testing.T, _ *metricAPI) {
 	ns := namespace(t)
 	text := `
 apiVersion: loadline.dev/v1alpha1

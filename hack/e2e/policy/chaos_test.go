@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -18,97 +19,21 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/loadline/loadline/hack/lab"
 	"github.com/loadline/loadline/policy/api/v1alpha1"
-	"github.com/loadline/loadline/policy/controller"
 	"github.com/loadline/loadline/policy/hpa"
 )
 
 // seeds of TestP7Killed; `make soak` gives more.
-var seeds = flag.Int("seeds", 8, "how many runs are broken off at random points")
+var seeds = flag.Int("seeds", 3, "with how many seeds four policies' lives are broken off at random points")
 
-// Whatever an API server does to the controller's requests, a policy gets its HPA
-// when that is over, and its owner is told what the API server says; nothing is
-// written again and again meanwhile.
-func TestP6Faults(t *testing.T) {
-	alone(t)
-	ns := namespace(t)
-	between := &troubled{}
-	local(t, between.wrap, func(o *controller.Options) { o.CallTimeout = 2 * time.Second })
-	create(t, newPolicy(ns, "warm"))
-	built(t, ns, "warm")
-
-	every := func(is trouble) func(*http.Request, int64) trouble {
-		return func(r *http.Request, n int64) trouble {
-			if isWrite(r) && n <= 4 {
-				return is
-			}
-			return trouble{}
-		}
-	}
-	troubles := map[string]func(*http.Request, int64) trouble{
-		"slow":        func(*http.Request, int64) trouble { return trouble{delay: 500 * time.Millisecond} },
-		"hanging":     every(trouble{delay: time.Minute}), // beyond the time of a call
-		"conflicting": every(trouble{answer: says(409, metav1.StatusReasonConflict, "the object has been modified")}),
-		"broken":      every(trouble{answer: says(500, metav1.StatusReasonInternalError, "etcd is away")}),
-		"busy":        every(trouble{answer: says(429, metav1.StatusReasonTooManyRequests, "later")}),
-		"forgetful":   every(trouble{lost: true}),
-	}
-	for _, name := range []string{"slow", "conflicting", "broken", "busy", "forgetful", "hanging"} {
-		t.Run(name, func(t *testing.T) {
-			between.by(troubles[name])
-			defer between.by(nil)
-			create(t, newPolicy(ns, name))
-			within(t, 90*time.Second, ns, name)
-			if n := between.written("/" + name); n > 10 {
-				t.Errorf("%d writes of one HPA", n)
-			}
-		})
-	}
-
-	t.Run("rejecting", func(t *testing.T) {
-		quota := create(t, &corev1.ResourceQuota{
-			ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "no-more"},
-			Spec:       corev1.ResourceQuotaSpec{Hard: corev1.ResourceList{"count/horizontalpodautoscalers.autoscaling": resource.MustParse("0")}},
-		})
-		system.Until(t, "the quota in force", 30*time.Second, func(ctx context.Context) (bool, string) {
-			q := &corev1.ResourceQuota{}
-			err := kube.Get(ctx, client.ObjectKeyFromObject(quota), q)
-			return err == nil && len(q.Status.Hard) > 0, fmt.Sprint(err)
-		})
-		create(t, newPolicy(ns, "rejected"))
-		ready(t, ns, "rejected", "ApplyRejected", soon)
-		p, err := getPolicy(t.Context(), ns, "rejected")
-		must(t, err)
-		if c := condition(p, v1alpha1.Ready); !strings.Contains(c, "exceeded quota") {
-			t.Errorf("not the API server's words: %s", c)
-		}
-		before := between.written("/rejected/status")
-		system.Never(t, 5*time.Second, func(context.Context) (bool, string) {
-			n := between.written("/rejected/status") - before
-			return n > 0, fmt.Sprintf("%d writes of a status that says the same", n)
-		})
-		must(t, kube.Delete(t.Context(), quota))
-		within(t, 90*time.Second, ns, "rejected")
-	})
-}
-
-// within is built with another limit.
-func within(t *testing.T, limit time.Duration, namespace, name string) {
-	t.Helper()
-	system.Until(t, "HPA "+name, limit, func(ctx context.Context) (bool, string) {
-		if _, err := getHPA(ctx, namespace, name); err != nil {
-			return false, err.Error()
-		}
-		return true, ""
-	})
-	built(t, namespace, name)
-}
+// abreast is how many lives go on at once: they wait most of the time.
+const abreast = 4
 
 // step is one thing that is done to the world of TestP7Killed, and what comes of it.
 type step struct {
@@ -168,7 +93,7 @@ type end struct {
 func TestP7Killed(t *testing.T) {
 	alone(t)
 	startMetricAPI(t)
-	unbroken := life(t, nil)
+	unbroken := lives(t, 1, nil)[0]
 	same := cmp.Options{
 		cmpopts.IgnoreTypes(metav1.Time{}, &metav1.Time{}),
 		cmpopts.IgnoreFields(metav1.ObjectMeta{}, "UID", "ResourceVersion", "Generation", "ManagedFields", "Namespace"),
@@ -182,43 +107,76 @@ func TestP7Killed(t *testing.T) {
 	}
 	for seed := range *seeds {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
-			broken := life(t, rand.New(rand.NewPCG(uint64(seed), 7)))
-			if diff := cmp.Diff(unbroken, broken, same); diff != "" {
-				t.Errorf("(-unbroken +killed):\n%s", diff)
+			for i, broken := range lives(t, abreast, rand.New(rand.NewPCG(uint64(seed), 7))) {
+				if diff := cmp.Diff(unbroken, broken, same); diff != "" {
+					t.Errorf("life %d (-unbroken +killed):\n%s", i, diff)
+				}
 			}
 		})
 	}
 }
 
-// life lives through the steps, with a controller that dies at random writes where
-// random is given.
-func life(t *testing.T, random *rand.Rand) end {
-	ns := namespace(t)
-	sized(t, ns, "web", 2)
-	sized(t, ns, "web2", 2)
-	heights := minima(t, ns)
-	var m *mortal
-	stop := func() {}
-	defer func() { stop() }()
-	deaths := 0
-	start := func() {
-		m = &mortal{died: make(chan struct{})}
-		if m.at = 1 << 40; random != nil {
-			m.at, m.after = 1+random.Int64N(5), random.IntN(2) == 0
+// lives lives through the steps n times at once, with a controller that dies at random
+// writes where random is given. Its deaths are all lives'.
+func lives(t *testing.T, n int, random *rand.Rand) []end {
+	deaths := dying(t, n, random)
+	ends := make([]end, n)
+	t.Run("lives", func(t *testing.T) { // which returns when all have ended
+		for i := range n {
+			t.Run(fmt.Sprint(i), func(t *testing.T) {
+				t.Parallel()
+				ends[i] = life(t)
+			})
 		}
-		stop = local(t, m.wrap, nil)
+	})
+	died := deaths()
+	t.Logf("%d deaths", died)
+	if killed := random != nil; killed != (died > 0) {
+		t.Errorf("a controller that is to be killed: %t; it died %d times", killed, died)
 	}
-	start()
-	for _, s := range steps() {
-		s.do(t, ns)
-		system.Until(t, s.what, 90*time.Second, func(ctx context.Context) (bool, string) {
+	if t.Failed() {
+		t.FailNow() // there are no ends to compare
+	}
+	return ends
+}
+
+// dying runs a controller that dies at random writes where random is given, and another
+// one each time. What it returns ends that, and returns how often it died.
+func dying(t *testing.T, lives int, random *rand.Rand) (stop func() int) {
+	t.Helper()
+	end, ended, deaths := make(chan struct{}), make(chan struct{}), 0
+	go func() {
+		defer close(ended)
+		for {
+			m := &mortal{died: make(chan struct{}), at: 1 << 40}
+			if random != nil {
+				m.at, m.after = 1+random.Int64N(5*int64(lives)), random.IntN(2) == 0
+			}
+			stop := local(t, m.wrap, nil)
 			select {
 			case <-m.died:
 				deaths++
 				stop()
-				start()
-			default:
+			case <-end:
+				stop()
+				return
 			}
+		}
+	}()
+	stop = sync.OnceValue(func() int { close(end); <-ended; return deaths })
+	t.Cleanup(func() { stop() })
+	return stop
+}
+
+// life lives through the steps, and returns what they end in.
+func life(t *testing.T) end {
+	ns := namespace(t)
+	sized(t, ns, "web", 2)
+	sized(t, ns, "web2", 2)
+	heights := minima(t, ns)
+	for _, s := range steps() {
+		s.do(t, ns)
+		system.Until(t, s.what, 2*time.Minute, func(ctx context.Context) (bool, string) {
 			p, err := getPolicy(ctx, ns, "web")
 			if err != nil {
 				return false, err.Error()
@@ -233,18 +191,19 @@ func life(t *testing.T, random *rand.Rand) end {
 			return s.done(p, h), fmt.Sprintf("min %d, %s", *h.Spec.MinReplicas, condition(p, v1alpha1.Held))
 		})
 	}
-	stop()
 	for i, low := range heights() {
 		if low.to < 2 || low.from-low.to > 1 {
 			t.Errorf("the HPA's minimum went from %d to %d (change %d)", low.from, low.to, i)
 		}
 	}
-	t.Logf("%d deaths", deaths)
 	p, err := getPolicy(t.Context(), ns, "web")
 	must(t, err)
 	h, err := getHPA(t.Context(), ns, "web")
 	must(t, err)
 	h.Status = autoscalingv2.HorizontalPodAutoscalerStatus{}
+	if c := meta.FindStatusCondition(p.Status.Conditions, v1alpha1.ScalingLimited); c != nil {
+		c.Status, c.Reason = "", "" // whether it is just moving; a minute old, as values are
+	}
 	return end{*h, p.Status}
 }
 

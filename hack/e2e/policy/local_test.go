@@ -107,20 +107,30 @@ func (c *fakeClock) set(now time.Time) {
 // ever: no test here needs them to run.
 func sized(t *testing.T, namespace, name string, replicas int32) *appsv1.Deployment {
 	t.Helper()
+	return create(t, deployment(namespace, name, replicas))
+}
+
+// deployment is one whose pods are unplaced.
+func deployment(namespace, name string, replicas int32) *appsv1.Deployment {
 	labels := map[string]string{"app": name}
-	return create(t, &appsv1.Deployment{
+	return &appsv1.Deployment{
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
 		Spec: appsv1.DeploymentSpec{
 			Replicas: ptr.To(replicas), Selector: &metav1.LabelSelector{MatchLabels: labels},
 			Template: corev1.PodTemplateSpec{
 				ObjectMeta: metav1.ObjectMeta{Labels: labels},
-				Spec: corev1.PodSpec{
-					NodeSelector: map[string]string{"there-is": "no-such-node"},
-					Containers:   []corev1.Container{{Name: "app", Image: "none:local"}},
-				},
+				Spec:       unplaced(),
 			},
 		},
-	})
+	}
+}
+
+// unplaced is a pod that waits for a node for ever.
+func unplaced() corev1.PodSpec {
+	return corev1.PodSpec{
+		NodeSelector: map[string]string{"there-is": "no-such-node"},
+		Containers:   []corev1.Container{{Name: "app", Image: "none:local"}},
+	}
 }
 
 // replicasOf is the size that a Deployment is asked to have.

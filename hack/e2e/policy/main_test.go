@@ -7,6 +7,8 @@ package policy
 
 import (
 	"context"
+	"flag"
+	"fmt"
 	"os"
 	"testing"
 	"time"
@@ -33,7 +35,16 @@ var kube client.Client
 
 func TestMain(m *testing.M) {
 	ctrl.SetLogger(klog.Background())
-	os.Exit(system.Main(m, lab.Options{HPASyncPeriod: hpaSync}, connect, startPolicies))
+	// Tests side by side wait more than they compute; the default is one a processor.
+	if err := flag.Set("test.parallel", "16"); err != nil {
+		fmt.Fprintln(os.Stderr, "e2e:", err)
+		os.Exit(1)
+	}
+	os.Exit(system.Main(m, lab.Options{
+		HPASyncPeriod: hpaSync,
+		// With Kubernetes' 20 requests a second a thousand HPAs take minutes for a sync.
+		ExtraArgs: map[string][]string{"kube-controller-manager": {"--kube-api-qps=100", "--kube-api-burst=200"}},
+	}, connect, startPolicies))
 }
 
 func startPolicies(ctx context.Context) error { return system.StartPolicies(ctx) }

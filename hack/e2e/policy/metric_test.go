@@ -9,8 +9,8 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"path"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -30,11 +30,53 @@ import (
 )
 
 // metricAPI stands in for an adapter, where a test is about what becomes of a policy
-// and not of its metric: external.metrics.k8s.io with one value for all metrics of all
-// namespaces, which can go missing.
+// and not of its metric: external.metrics.k8s.io with one value for all metrics of a
+// namespace, which can go missing.
 type metricAPI struct {
+	mu      sync.Mutex
+	sources map[string]*source // by namespace
+}
+
+// source is what the metrics of a namespace are. Its zero value answers 0.
+type source struct {
 	value atomic.Int64
 	away  atomic.Bool
+
+	mu    sync.Mutex
+	turns []int64        // values that each metric takes in turns, in the place of value
+	reads map[string]int // of a metric, so far
+}
+
+// of returns the source of a namespace.
+func (m *metricAPI) of(namespace string) *source {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.sources == nil {
+		m.sources = map[string]*source{}
+	}
+	if m.sources[namespace] == nil {
+		m.sources[namespace] = &source{reads: map[string]int{}}
+	}
+	return m.sources[namespace]
+}
+
+// alternate has each metric take these values in turns, one a read.
+func (s *source) alternate(values ...int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.turns = values
+}
+
+// read is the metric's value for one more read of it.
+func (s *source) read(metric string) int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := s.reads[metric]
+	s.reads[metric]++
+	if len(s.turns) == 0 {
+		return s.value.Load()
+	}
+	return s.turns[n%len(s.turns)]
 }
 
 // metricAddress is local, and beyond the addresses that the node gives to pods.
@@ -121,14 +163,19 @@ func replaced(t *testing.T, o *unstructured.Unstructured) {
 func (m *metricAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
 	const root = "/apis/external.metrics.k8s.io/v1beta1"
+	rest, ours := strings.CutPrefix(r.URL.Path, root)
+	var namespace, metric string
+	if parts := strings.Split(rest, "/"); len(parts) == 4 && parts[1] == "namespaces" {
+		namespace, metric = parts[2], parts[3]
+	}
 	var answer any
-	switch rest := strings.TrimPrefix(r.URL.Path, root); {
-	case rest == "" || rest == "/":
+	switch {
+	case ours && strings.Trim(rest, "/") == "":
 		answer = metav1.APIResourceList{TypeMeta: metav1.TypeMeta{Kind: "APIResourceList", APIVersion: "v1"}, GroupVersion: "external.metrics.k8s.io/v1beta1"}
-	case rest == r.URL.Path:
+	case metric == "":
 		w.WriteHeader(http.StatusNotFound)
 		answer = map[string]any{}
-	case m.away.Load():
+	case m.of(namespace).away.Load():
 		status := apierrors.NewInternalError(fmt.Errorf("the source is away")).Status()
 		w.WriteHeader(int(status.Code))
 		answer = status
@@ -136,7 +183,8 @@ func (m *metricAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		answer = v1beta1.ExternalMetricValueList{
 			TypeMeta: metav1.TypeMeta{Kind: "ExternalMetricValueList", APIVersion: v1beta1.SchemeGroupVersion.String()},
 			Items: []v1beta1.ExternalMetricValue{{
-				MetricName: path.Base(rest), MetricLabels: map[string]string{}, Timestamp: metav1.Now(), Value: *resource.NewQuantity(m.value.Load(), resource.DecimalSI),
+				MetricName: metric, MetricLabels: map[string]string{}, Timestamp: metav1.Now(),
+				Value: *resource.NewQuantity(m.of(namespace).read(metric), resource.DecimalSI),
 			}},
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -47,8 +48,9 @@ type patch struct {
 	Value any    `json:"value,omitempty"`
 }
 
-// handEdits are an edit of each field that an HPA's spec has, by its path, and of
-// those that it could have besides; and of what we write into the metadata.
+// handEdits are an edit of each field that an HPA's spec can have, by its path: of those
+// that h has another value, and of the others one. Besides, what takes a part of it away
+// as a whole, or something that we write into the metadata.
 func handEdits(t *testing.T, h *autoscalingv2.HorizontalPodAutoscaler) map[string]patch {
 	t.Helper()
 	data, err := json.Marshal(h.Spec)
@@ -56,36 +58,60 @@ func handEdits(t *testing.T, h *autoscalingv2.HorizontalPodAutoscaler) map[strin
 	var spec any
 	must(t, json.Unmarshal(data, &spec))
 	edits := map[string]patch{
-		"a tolerance up":   {"add", "/spec/behavior/scaleUp/tolerance", "0.2"},
-		"a tolerance down": {"add", "/spec/behavior/scaleDown/tolerance", "0.2"},
-		"no behavior":      {"remove", "/spec/behavior", nil},
-		"no metrics":       {"remove", "/spec/metrics", nil},
-		"no minimum":       {"remove", "/spec/minReplicas", nil},
-		"no owner":         {"remove", "/metadata/ownerReferences", nil},
-		"no label":         {"remove", "/metadata/labels/loadline.dev~1policy", nil},
-		"no annotation":    {"remove", "/metadata/annotations/loadline.dev~1min", nil},
+		"no behavior":   {"remove", "/spec/behavior", nil},
+		"no metrics":    {"remove", "/spec/metrics", nil},
+		"no minimum":    {"remove", "/spec/minReplicas", nil},
+		"no owner":      {"remove", "/metadata/ownerReferences", nil},
+		"no label":      {"remove", "/metadata/labels/loadline.dev~1policy", nil},
+		"no annotation": {"remove", "/metadata/annotations/loadline.dev~1min", nil},
 	}
-	var walk func(path string, v any)
-	walk = func(path string, v any) {
+	at := map[string]string{} // a JSON pointer of each field that is there, by its path
+	var walk func(path, pointer string, v any)
+	walk = func(path, pointer string, v any) {
+		at[path] = pointer
 		switch v := v.(type) {
 		case map[string]any:
 			for key, of := range v {
-				walk(path+"/"+key, of)
+				walk(strings.TrimPrefix(path+"."+key, "."), pointer+"/"+key, of)
 			}
 		case []any:
 			for i, of := range v {
-				walk(fmt.Sprintf("%s/%d", path, i), of)
+				walk(path+"[]", fmt.Sprintf("%s/%d", pointer, i), of)
 			}
 		case float64:
-			edits[path] = patch{"replace", path, v + 1}
+			edits[pointer] = patch{"replace", pointer, v + 1}
 		case string:
-			edits[path] = patch{"replace", path, otherThan(path, v)}
+			edits[pointer] = patch{"replace", pointer, otherThan(pointer, v)}
 		default:
-			t.Fatalf("%s: a %T", path, v)
+			t.Fatalf("%s: a %T", pointer, v)
 		}
 	}
-	walk("/spec", spec)
+	walk("", "/spec", spec)
+	for _, path := range hpaPaths() {
+		if at[path] != "" {
+			continue
+		}
+		dot := strings.LastIndexByte(path, '.')
+		name := path[dot+1:]
+		parent, value := at[path[:max(dot, 0)]], additions[name]
+		if parent == "" || value == nil {
+			t.Fatalf("no edit of the HPA's field %s: this test has none to change, and no value to add", path)
+		}
+		edits["+"+parent+"/"+name] = patch{"add", parent + "/" + name, value}
+	}
 	return edits
+}
+
+// additions are values of fields that an HPA of ours can lack.
+var additions = map[string]any{
+	"tolerance": "0.2", "value": "11", "averageValue": "11", "averageUtilization": 50,
+	"selector": map[string]any{"matchLabels": map[string]any{"some": "thing"}},
+}
+
+// hpaPaths are all fields of an HPA's spec. Types of other APIs are one value each.
+func hpaPaths() []string {
+	theirs := reflect.TypeFor[autoscalingv2.HorizontalPodAutoscalerSpec]().PkgPath()
+	return paths(reflect.TypeFor[autoscalingv2.HorizontalPodAutoscalerSpec](), func(t reflect.Type) bool { return t.PkgPath() != theirs })
 }
 
 // otherThan is another value of a field of text.
@@ -95,66 +121,105 @@ func otherThan(path, v string) string {
 		return "Min"
 	case field == "type" && strings.Contains(path, "/policies/"):
 		return "Percent"
-	case field == "type" && strings.HasSuffix(path, "/target/type"):
+	case field == "type" && strings.HasSuffix(path, "/target/type") && v != "Value":
 		return "Value"
-	case field == "type":
+	case field == "type" && strings.HasSuffix(path, "/target/type"):
+		return "AverageValue"
+	case field == "type" && v != "Pods":
 		return "Pods"
-	case field == "averageValue":
+	case field == "type":
+		return "Resource"
+	case field == "averageValue", field == "value":
 		return "11"
 	}
 	return v + "x"
 }
 
-// Whatever field of an HPA is edited by hand gets back what the policy says; only a
-// minimum that was raised comes down step by step.
-func TestP1Restored(t *testing.T) {
-	startMetricAPI(t)
+// restored edits every field of an HPA by hand: each gets back what the policy says; only
+// a minimum that was raised comes down step by step. An HPA that is deleted is made
+// again.
+func restored(t *testing.T, _ *metricAPI) {
 	ns := namespace(t)
-	create(t, newPolicy(ns, "first", external))
-	edits := handEdits(t, built(t, ns, "first"))
+	create(t, newPolicy(ns, "web", every, func(p *v1alpha1.AutoscalingPolicy) {
+		p.Spec.Profile, p.Spec.Behavior = "", quick()
+	}))
+	first := built(t, ns, "web")
+	edits := handEdits(t, first)
 	var refused []string
-	for i, name := range slices.Sorted(maps.Keys(edits)) {
-		// A policy for each: edits of one and the same HPA would be a fight.
-		own := fmt.Sprintf("edit%d", i)
-		create(t, newPolicy(ns, own, external))
-		raised := name == "/spec/minReplicas"
-		if raised {
-			sized(t, ns, own, 2)
+	for _, name := range slices.Sorted(maps.Keys(edits)) {
+		if name == "/spec/minReplicas" {
+			lowered(t, ns, edits[name])
+			continue
 		}
-		before := built(t, ns, own)
-		if raised {
-			goodMetrics(t, ns, own)
-		}
-		data, err := json.Marshal([]patch{edits[name]})
-		must(t, err)
-		err = kube.Patch(t.Context(), before.DeepCopy(), client.RawPatch(types.JSONPatchType, data))
+		// Edits of different fields are a person at work, and no fight.
+		err := byHand(t, first, edits[name])
 		if apierrors.IsInvalid(err) {
 			refused = append(refused, name)
 			continue
 		}
-		must(t, err)
-		if after := built(t, ns, own); after.UID != before.UID {
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if after := built(t, ns, "web"); after.UID != first.UID {
 			t.Errorf("%s: the HPA was replaced", name)
 		}
 	}
-	// Alone, without the source that would go with it.
-	want := []string{"/spec/metrics/0/type"}
-	if !slices.Equal(refused, want) {
-		t.Errorf("the API server refuses the edits %v, want %v", refused, want)
+	if !slices.Equal(refused, refusedEdits) {
+		t.Errorf("the API server refuses the edits\n%s\nwant\n%s", strings.Join(refused, "\n"), strings.Join(refusedEdits, "\n"))
 	}
 	t.Logf("%d edits, %d of them refused by the API server", len(edits), len(refused))
 
-	h, err := getHPA(t.Context(), ns, "first")
+	h, err := getHPA(t.Context(), ns, "web")
 	must(t, err)
 	must(t, kube.Delete(t.Context(), h))
 	system.Until(t, "the deleted HPA made again", soon, func(ctx context.Context) (bool, string) {
-		again, err := getHPA(ctx, ns, "first")
+		again, err := getHPA(ctx, ns, "web")
 		if err != nil {
 			return false, err.Error()
 		}
 		return again.UID != h.UID, "the old one"
 	})
-	built(t, ns, "first")
+	built(t, ns, "web")
+}
+
+// refusedEdits are those that the API server refuses by itself: another type of metric
+// without the source that goes with it, and a second target beside the one there is.
+var refusedEdits = []string{
+	"+/spec/metrics/3/resource/target/averageValue",
+	"+/spec/metrics/4/containerResource/target/averageUtilization",
+	"/spec/metrics/0/type",
+	"/spec/metrics/1/type",
+	"/spec/metrics/2/type",
+	"/spec/metrics/3/type",
+	"/spec/metrics/4/containerResource/name",
+	"/spec/metrics/4/type",
+	"/spec/metrics/5/type",
+	"/spec/metrics/6/type",
+	"/spec/metrics/7/type",
+	"/spec/metrics/8/type",
+	"/spec/metrics/9/type",
+}
+
+// byHand makes an edit as a person does.
+func byHand(t *testing.T, h *autoscalingv2.HorizontalPodAutoscaler, edit patch) error {
+	t.Helper()
+	data, err := json.Marshal([]patch{edit})
+	must(t, err)
+	return kube.Patch(t.Context(), h.DeepCopy(), client.RawPatch(types.JSONPatchType, data))
+}
+
+// lowered raises the minimum of an HPA by hand, which comes down when the metrics say
+// that it may.
+func lowered(t *testing.T, ns string, edit patch) {
+	t.Helper()
+	sized(t, ns, "raised", 2)
+	create(t, newPolicy(ns, "raised", external))
+	before := built(t, ns, "raised")
+	goodMetrics(t, ns, "raised")
+	must(t, byHand(t, before, edit))
+	if after := built(t, ns, "raised"); after.UID != before.UID {
+		t.Error("the HPA was replaced")
+	}
 }
 
 // goodMetrics waits until a policy's metrics are available.

@@ -6,123 +6,208 @@ import (
 	"context"
 	"flag"
 	"fmt"
-	"strconv"
-	"strings"
+	"hash/fnv"
 	"testing"
 	"time"
 
 	"golang.org/x/sync/errgroup"
+	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/loadline/loadline/hack/lab"
 	"github.com/loadline/loadline/policy/api/v1alpha1"
 	"github.com/loadline/loadline/policy/decide"
 )
 
-// many is how many policies there are at once; `make bench-policies` has more.
-var many = flag.Int("policies", 1000, "how many policies there are at once")
+// How many policies there are at once; `make bench-policies` has more.
+var (
+	waiting = flag.Int("policies", 1000, "how many policies there are without a target")
+	resting = flag.Int("resting", 50, "how many there are with a target and a metric that stays as it is")
+	moving  = flag.Int("busy", 50, "how many there are whose size and values change at each sync of the HPA controller")
+)
 
-// usage is what the leader says of itself.
-type usage struct{ writes, cpuSeconds, bytes float64 }
+// calm is for how long nothing is written where nothing changes: longer than the minute
+// after which values and words that came late are written.
+const calm = 65 * time.Second
 
-// measure reads the leader's usage.
-func measure(t *testing.T) usage {
-	t.Helper()
-	var u usage
-	ctx, cancel := system.Waiting(t)
-	defer cancel()
-	err := lab.Until(ctx, "a leader", 30*time.Second, func(ctx context.Context) (bool, string) {
-		leading, _, err := leaders(ctx)
-		if err != nil || len(leading) != 1 {
-			return false, fmt.Sprintf("%d lead, %v", len(leading), err)
-		}
-		text, err := metrics(ctx, leading[0])
-		if err != nil {
-			return false, err.Error()
-		}
-		u = usage{sum(text, "loadline_policy_writes_total"), sum(text, "process_cpu_seconds_total"), sum(text, "process_resident_memory_bytes")}
-		return u.bytes > 0, "no metrics"
-	})
-	must(t, err)
-	return u
+// crowd is many policies of one kind, in a namespace of their own.
+type crowd struct {
+	ns    string
+	n     int
+	state string // of each, in the end
+	edit  func(*v1alpha1.AutoscalingPolicy)
 }
 
-// sum adds up the series of a metric in the text format.
-func sum(text, metric string) float64 {
-	total := 0.0
-	for line := range strings.Lines(text) {
-		name, value, ok := strings.Cut(strings.TrimSpace(line), " ")
-		if bare, _, _ := strings.Cut(name, "{"); !ok || bare != metric {
-			continue
-		}
-		if n, err := strconv.ParseFloat(value[strings.LastIndexByte(value, ' ')+1:], 64); err == nil {
-			total += n
-		}
-	}
-	return total
-}
-
-// A thousand policies at once get their HPAs; one more does not notice them; and when
-// nothing changes nothing is written.
+// A thousand policies at once get their HPAs, and one more does not notice them. Where
+// nothing changes nothing is written, whether the targets are there and the metrics
+// answer or not; where everything changes at each sync, a status a minute.
 func TestP5Thousand(t *testing.T) {
-	ns := namespace(t)
+	m := startMetricAPI(t)
+	timed(t, "alone", 20)
+
+	// Each on a metric of its own, which takes its values in turns.
+	live := func(p *v1alpha1.AutoscalingPolicy) {
+		external(p)
+		p.Spec.Objectives[0].External.Metric = p.Name
+	}
+	absent := crowd{namespace(t), *waiting, decide.StatePending, func(*v1alpha1.AutoscalingPolicy) {}}
+	steady := crowd{namespace(t), *resting, decide.StateEnforced, live}
+	busy := crowd{namespace(t), *moving, decide.StateEnforced, live}
+	m.of(steady.ns).value.Store(30)
+	m.of(busy.ns).alternate(30, 50)
+	crowds := []crowd{absent, steady, busy}
+	total := *waiting + *resting + *moving
+
 	before, began := measure(t), time.Now()
+	for _, c := range crowds {
+		c.store(t)
+	}
+	t.Logf("%d policies stored after %s: %d without a target, %d at rest, %d busy", total, time.Since(began).Round(time.Millisecond), *waiting, *resting, *moving)
+	limit := time.Minute + time.Duration(total)*100*time.Millisecond
+	for _, c := range crowds {
+		c.settled(t, limit)
+	}
+	report(t, before, began, total)
+	if *waiting+*resting == 0 {
+		system.Pause(t, calm) // the values of the beginning are written
+	}
+	from := atRest(t, limit, busy, absent, steady)
+	rates(t, from, busy)
+	timed(t, fmt.Sprintf("beside %d", total), 20)
+}
+
+// store makes the policies, and the targets of those that have one. A Deployment that is
+// paused makes no pods.
+func (c crowd) store(t *testing.T) {
+	t.Helper()
 	var g errgroup.Group
 	g.SetLimit(50)
-	for i := range *many {
-		g.Go(func() error { return kube.Create(t.Context(), newPolicy(ns, fmt.Sprintf("p%d", i))) })
+	for i := range c.n {
+		g.Go(func() error {
+			p := newPolicy(c.ns, fmt.Sprintf("p%d", i), c.edit)
+			if c.state == decide.StateEnforced {
+				d := deployment(c.ns, p.Name, 3)
+				d.Spec.Paused = true
+				if err := kube.Create(t.Context(), d); err != nil {
+					return err
+				}
+			}
+			return kube.Create(t.Context(), p)
+		})
 	}
 	must(t, g.Wait())
-	t.Logf("%d policies stored after %s", *many, time.Since(began).Round(time.Millisecond))
-	limit := time.Minute + time.Duration(*many)*100*time.Millisecond
+}
+
+// settled waits until each policy has its HPA and its status.
+func (c crowd) settled(t *testing.T, limit time.Duration) {
+	t.Helper()
 	system.Until(t, "an HPA for each", limit, func(ctx context.Context) (bool, string) {
 		var all autoscalingv2.HorizontalPodAutoscalerList
-		if err := kube.List(ctx, &all, client.InNamespace(ns)); err != nil {
+		if err := kube.List(ctx, &all, client.InNamespace(c.ns)); err != nil {
 			return false, err.Error()
 		}
-		return len(all.Items) == *many, fmt.Sprint(len(all.Items))
+		return len(all.Items) == c.n, fmt.Sprint(len(all.Items))
 	})
 	system.Until(t, "all statuses", limit, func(ctx context.Context) (bool, string) {
 		var all v1alpha1.AutoscalingPolicyList
-		if err := kube.List(ctx, &all, client.InNamespace(ns)); err != nil {
+		if err := kube.List(ctx, &all, client.InNamespace(c.ns)); err != nil {
 			return false, err.Error()
 		}
 		n := 0
 		for _, p := range all.Items {
-			if p.Status.ObservedGeneration == p.Generation && p.Status.State == decide.StatePending && p.Status.HPA != nil && p.Status.HPA.UID != "" {
+			if p.Status.ObservedGeneration == p.Generation && p.Status.State == c.state && p.Status.HPA != nil && p.Status.HPA.UID != "" {
 				n++
 			}
 		}
-		return n == *many, fmt.Sprint(n)
+		return n == c.n, fmt.Sprint(n)
 	})
-	report(t, before, began)
+}
 
-	// Values and words that came later are written once, a minute later and 20 a second.
-	// Then there is a time without any, longer than that minute.
-	const calm = 65 * time.Second
-	last, since, looked := measure(t), time.Now(), time.Now()
-	system.Until(t, "no write for "+calm.String(), 2*time.Minute+limit, func(context.Context) (bool, string) {
-		if time.Since(looked) < 2*time.Second { // to ask costs what is measured, too
+// point is a moment of a measurement.
+type point struct {
+	usage
+	at    time.Time
+	sizes float64 // that the targets of the busy were given so far
+}
+
+// atRest waits until nothing has been written to the statuses of these crowds, by the API
+// server's own versions, nor to any HPA, for a while. It returns the beginning of that
+// while.
+func atRest(t *testing.T, limit time.Duration, busy crowd, crowds ...crowd) point {
+	t.Helper()
+	versions := func(ctx context.Context) (uint64, error) {
+		h := fnv.New64a()
+		for _, c := range crowds {
+			policies := &v1alpha1.AutoscalingPolicyList{}
+			if err := kube.List(ctx, policies, client.InNamespace(c.ns)); err != nil {
+				return 0, err
+			}
+			for _, p := range policies.Items {
+				fmt.Fprintln(h, p.Name, p.ResourceVersion)
+			}
+		}
+		return h.Sum64(), nil
+	}
+	var last uint64
+	from, looked := point{}, time.Time{}
+	system.Until(t, "no write for "+calm.String(), 2*time.Minute+limit, func(ctx context.Context) (bool, string) {
+		if time.Since(looked) < 3*time.Second { // to ask costs what is measured, too
 			return false, "not looked yet"
 		}
 		looked = time.Now()
-		if u := measure(t); u.writes != last.writes {
-			last, since = u, time.Now()
+		now, err := versions(ctx)
+		if err != nil {
+			return false, err.Error()
 		}
-		return time.Since(since) >= calm, fmt.Sprintf("%g writes, the last one %s ago", last.writes, time.Since(since).Round(time.Second))
+		if u := measure(t); now != last || u.hpas != from.hpas || from.at.IsZero() {
+			last, from = now, point{u, looked, busy.sizes(t)}
+		}
+		return time.Since(from.at) >= calm, fmt.Sprintf("the last write %s ago", time.Since(from.at).Round(time.Second))
 	})
-	report(t, before, began)
-	t.Logf("at rest: %.1f %% of a core", 100*(measure(t).cpuSeconds-last.cpuSeconds)/time.Since(since).Seconds())
+	return from
+}
 
-	create(t, newPolicy(ns, "one-more"))
-	within(t, soon, ns, "one-more")
+// rates says what was written since, which is all of the busy ones' doing.
+func rates(t *testing.T, from point, busy crowd) {
+	t.Helper()
+	span := time.Since(from.at)
+	u := measure(t)
+	written := u.writes() - from.writes()
+	t.Logf("for %s: at rest 0 writes a policy and hour; %.2f %% of a core, %.0f MiB", span.Round(time.Second),
+		100*(u.cpuSeconds-from.cpuSeconds)/span.Seconds(), u.bytes/(1<<20))
+	if busy.n == 0 {
+		if written != 0 {
+			t.Errorf("%g writes although no policy changed", written)
+		}
+		return
+	}
+	changes := busy.sizes(t) - from.sizes
+	t.Logf("busy: %.1f writes a policy and hour, where the sizes changed %.1f times a policy and minute", written/float64(busy.n)/span.Hours(),
+		changes/float64(busy.n)/span.Minutes())
+	if changes < float64(busy.n) {
+		t.Errorf("%g changes of size: the %d busy ones are not busy", changes, busy.n)
+	}
+	if most := float64(busy.n) * (span.Minutes() + 1); written == 0 || written > most {
+		t.Errorf("%g writes for %d busy policies in %s, want some and at most one a minute each, %g", written, busy.n, span, most)
+	}
+}
+
+// sizes counts how often the targets were given a size.
+func (c crowd) sizes(t *testing.T) float64 {
+	t.Helper()
+	var all appsv1.DeploymentList
+	must(t, kube.List(t.Context(), &all, client.InNamespace(c.ns)))
+	n := int64(0)
+	for _, d := range all.Items {
+		n += d.Generation
+	}
+	return float64(n)
 }
 
 // report says what it cost so far.
-func report(t *testing.T, before usage, began time.Time) {
+func report(t *testing.T, before usage, began time.Time, policies int) {
 	t.Helper()
 	u := measure(t)
 	t.Logf("after %s: %.2f writes a policy, %.1f s of CPU, %.0f MiB", time.Since(began).Round(time.Second),
-		(u.writes-before.writes)/float64(*many), u.cpuSeconds-before.cpuSeconds, u.bytes/(1<<20))
+		(u.writes()-before.writes())/float64(policies), u.cpuSeconds-before.cpuSeconds, u.bytes/(1<<20))
 }

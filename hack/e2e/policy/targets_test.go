@@ -47,7 +47,7 @@ func size(t *testing.T, namespace, name string, n int32, limit time.Duration) {
 // A policy may come before its target, and before its target's kind. What is scaled
 // to 0 by a person stays there until a person raises it. The size is written by the
 // HPA controller alone, never by loadline-policy.
-func targets(t *testing.T) {
+func targets(t *testing.T, _ *metricAPI) {
 	ns := namespace(t)
 	create(t, newPolicy(ns, "later"))
 	built(t, ns, "later")

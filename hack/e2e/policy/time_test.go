@@ -93,9 +93,9 @@ func TestP3Schedule(t *testing.T) {
 
 // A metric that goes missing for as long as the policy says raises the minimum, and
 // with it the size; when it is back nothing is cut until it has been back for as long.
-func fallback(t *testing.T) {
-	m := startMetricAPI(t)
+func fallback(t *testing.T, m *metricAPI) {
 	ns := namespace(t)
+	source := m.of(ns)
 	sized(t, ns, "web", 2)
 	const after = 30 * time.Second
 	create(t, newPolicy(ns, "web", external, func(p *v1alpha1.AutoscalingPolicy) {
@@ -104,7 +104,7 @@ func fallback(t *testing.T) {
 	built(t, ns, "web")
 	goodMetrics(t, ns, "web")
 
-	m.away.Store(true)
+	source.away.Store(true)
 	gone := time.Now()
 	minimum(t, ns, "web", 4, after+3*hpaSync+soon)
 	if early := after - time.Since(gone); early > 0 {
@@ -112,7 +112,7 @@ func fallback(t *testing.T) {
 	}
 	size(t, ns, "web", 4, 3*hpaSync)
 
-	m.away.Store(false)
+	source.away.Store(false)
 	system.Never(t, after-2*time.Second, func(ctx context.Context) (bool, string) {
 		n, err := replicasOf(ctx, ns, "web")
 		return err != nil || n < 4, fmt.Sprintf("cut to %d while the metric is hardly back, %v", n, err)

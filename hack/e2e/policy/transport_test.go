@@ -25,11 +25,14 @@ func isWrite(r *http.Request) bool {
 // troubled stands between a controller and the API server.
 type troubled struct {
 	next http.RoundTripper
-	// trouble of a request; nil for none.
-	trouble atomic.Pointer[func(r *http.Request, n int64) trouble]
-	writes  atomic.Int64 // so far
-	mu      sync.Mutex
-	paths   map[string]int // of writes
+	// of says what becomes of a request that names an object of this name. write counts
+	// the writes of it, from 1; it is 0 for a read.
+	of map[string]func(write int) trouble
+
+	mu     sync.Mutex
+	paths  map[string]int // of writes
+	writes map[string]int // by name
+	came   map[string]int // troubles, by name
 }
 
 // trouble is what becomes of a request.
@@ -40,16 +43,6 @@ type trouble struct {
 }
 
 func (t *troubled) wrap(next http.RoundTripper) http.RoundTripper { t.next = next; return t }
-
-// by has f decide from now on; n counts the writes since then, from 1.
-func (t *troubled) by(f func(r *http.Request, n int64) trouble) {
-	t.writes.Store(0)
-	if f == nil {
-		t.trouble.Store(nil)
-		return
-	}
-	t.trouble.Store(&f)
-}
 
 // written returns how often a write went to a path that ends so.
 func (t *troubled) written(suffix string) int {
@@ -64,22 +57,46 @@ func (t *troubled) written(suffix string) int {
 	return n
 }
 
+// troubles returns how many requests about a name were in trouble.
+func (t *troubled) troubles(name string) int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.came[name]
+}
+
+// about notes a request, and returns what becomes of it.
+func (t *troubled) about(r *http.Request) trouble {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.paths == nil {
+		t.paths, t.writes, t.came = map[string]int{}, map[string]int{}, map[string]int{}
+	}
+	write := isWrite(r)
+	if write {
+		t.paths[r.URL.Path]++
+	}
+	for _, name := range strings.Split(r.URL.Path, "/") {
+		of := t.of[name]
+		if of == nil {
+			continue
+		}
+		n := 0
+		if write {
+			t.writes[name]++
+			n = t.writes[name]
+		}
+		is := of(n)
+		if is.delay > 0 || is.answer != nil || is.lost {
+			t.came[name]++
+		}
+		return is
+	}
+	return trouble{}
+}
+
 // RoundTrip implements http.RoundTripper.
 func (t *troubled) RoundTrip(r *http.Request) (*http.Response, error) {
-	n := t.writes.Load()
-	if isWrite(r) {
-		n = t.writes.Add(1)
-		t.mu.Lock()
-		if t.paths == nil {
-			t.paths = map[string]int{}
-		}
-		t.paths[r.URL.Path]++
-		t.mu.Unlock()
-	}
-	var is trouble
-	if f := t.trouble.Load(); f != nil {
-		is = (*f)(r, n)
-	}
+	is := t.about(r)
 	if is.delay > 0 {
 		select {
 		case <-time.After(is.delay):
