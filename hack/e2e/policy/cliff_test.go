@@ -96,8 +96,9 @@ func halving() *autoscalingv2.HorizontalPodAutoscalerBehavior {
 //
 //	bin/cluster exec -- bin/policy.test -test.v -test.run '^TestP3Cliff$'
 func TestP3Cliff(t *testing.T) {
-	startMetricAPI(t).value.Store(20) // two pods' worth
+	m := startMetricAPI(t)
 	ns := namespace(t)
+	m.of(ns).value.Store(20) // two pods' worth
 	for _, name := range []string{"bare", "orphan", "kept"} {
 		sized(t, ns, name, 2)
 	}

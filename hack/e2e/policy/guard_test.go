@@ -20,8 +20,8 @@ import (
 // lint says so of the live objects.
 func TestG27SharedExternal(t *testing.T) {
 	m := startMetricAPI(t)
-	m.value.Store(40)
 	ns := namespace(t)
+	m.of(ns).value.Store(40)
 	for _, colour := range []string{"blue", "green"} {
 		labels := map[string]string{"app": "web", "color": colour}
 		// Its pods wait for a node for ever.

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -104,6 +105,15 @@ func liveChanges(s *source) []change {
 			}},
 		{what: "the end of it", fields: []string{"mode"}, edit: func(s *spec) { s.Mode = v1alpha1.Enforce },
 			done: func(p *asp, h *ahpa) bool { return p.Status.State == decide.StateEnforced && !frozen(h) }},
+
+		{what: "rollouts that hold nothing", edit: func(s *spec) { s.Rollout = &v1alpha1.Rollout{ScaleIn: v1alpha1.Allow} },
+			done: func(p *asp, _ *ahpa) bool {
+				return strings.Contains(condition(p, v1alpha1.RollingOut), decide.NotWatched)
+			}},
+		{what: "rollouts that hold", fields: []string{"rollout.scaleIn"}, edit: func(s *spec) { s.Rollout.ScaleIn = v1alpha1.Hold },
+			done: func(p *asp, _ *ahpa) bool { return strings.Contains(condition(p, v1alpha1.RollingOut), decide.AtRest) }},
+		{what: "and for longer", fields: []string{"rollout.maxHold"}, edit: func(s *spec) { s.Rollout.MaxHold.Duration = 2 * time.Hour },
+			done: func(*asp, *ahpa) bool { return true }}, // what it says shows in a rollout only
 
 		{what: "an HPA that is to stay", fields: []string{"deletionPolicy"}, edit: func(s *spec) { s.DeletionPolicy = v1alpha1.Orphan },
 			done: func(_ *asp, h *ahpa) bool { return !owned(h) }},

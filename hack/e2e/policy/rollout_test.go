@@ -83,11 +83,12 @@ func conditioned(t *testing.T, namespace, name, of, want string, limit time.Dura
 // While a revision is rolled out and the load falls, the HPA does not scale in below
 // the size at which the rollout began; on a policy that allows it, it does. Afterwards
 // both come down.
-func TestP10Rollout(t *testing.T) {
+func TestP11Rollout(t *testing.T) {
 	alone(t)
-	load := startMetricAPI(t)
-	load.value.Store(40)
+	m := startMetricAPI(t)
 	ns := namespace(t)
+	load := m.of(ns)
+	load.value.Store(40)
 	local(t, nil, func(o *controller.Options) { o.MetricWindow = 5 * time.Second })
 	for _, name := range []string{"held", "free"} {
 		rolling(t, ns, name, 4)
@@ -134,11 +135,12 @@ func TestP10Rollout(t *testing.T) {
 }
 
 // A paused rollout holds and says why it waits; undone, it is one more, and ends.
-func TestP10PausedAndUndone(t *testing.T) {
+func TestP11PausedAndUndone(t *testing.T) {
 	alone(t)
-	load := startMetricAPI(t)
-	load.value.Store(30)
+	m := startMetricAPI(t)
 	ns := namespace(t)
+	load := m.of(ns)
+	load.value.Store(30)
 	local(t, nil, func(o *controller.Options) { o.MetricWindow = 5 * time.Second })
 	d := rolling(t, ns, "web", 3)
 	create(t, newPolicy(ns, "web", external))
@@ -162,11 +164,12 @@ func TestP10PausedAndUndone(t *testing.T) {
 }
 
 // A StatefulSet that stands at its partition holds, for maxHold and no longer.
-func TestP10Partition(t *testing.T) {
+func TestP11Partition(t *testing.T) {
 	alone(t)
-	load := startMetricAPI(t)
-	load.value.Store(30)
+	m := startMetricAPI(t)
 	ns := namespace(t)
+	load := m.of(ns)
+	load.value.Store(30)
 	local(t, nil, func(o *controller.Options) { o.MetricWindow = 5 * time.Second })
 	s := create(t, &appsv1.StatefulSet{
 		ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "api"},
