@@ -26,8 +26,9 @@ import (
 //
 // It is the last test: there is no loadline-policy after it.
 func TestP9Uninstall(t *testing.T) {
-	startMetricAPI(t).value.Store(20) // two pods' worth: what is held goes when nothing holds it
+	m := startMetricAPI(t)
 	ns := namespace(t)
+	m.of(ns).value.Store(20) // two pods' worth: what is held goes when nothing holds it
 	always := v1alpha1.Schedule{Name: "always", Start: "* * * * *", Duration: metav1.Duration{Duration: time.Hour}, Min: 4}
 	for name, edit := range map[string]func(*v1alpha1.AutoscalingPolicy){
 		"plain":  func(*v1alpha1.AutoscalingPolicy) {},
