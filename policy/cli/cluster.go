@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/url"
 	"time"
 
@@ -39,6 +40,8 @@ type cluster struct {
 	client dynamic.Interface
 	// namespace is that of the flag or, without it, of the kubeconfig's context.
 	namespace string
+	// said is where goes what cannot be returned as an error.
+	said io.Writer
 }
 
 func (e *env) cluster() (*cluster, error) {
@@ -57,7 +60,7 @@ func (e *env) cluster() (*cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &cluster{client: client, namespace: namespace}, nil
+	return &cluster{client: client, namespace: namespace, said: e.ErrOut}, nil
 }
 
 // scope is a choice of policies. Their HPAs have the same names and namespaces.

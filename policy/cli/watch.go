@@ -2,7 +2,10 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
+	"net/url"
 	"reflect"
 	"sync"
 	"time"
@@ -14,6 +17,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/tools/cache"
+	"k8s.io/klog/v2"
 
 	"github.com/loadline/loadline/policy/api/v1alpha1"
 )
@@ -24,11 +28,13 @@ const pace = 500 * time.Millisecond
 // watch prints the rows of a scope, and again those that change, until ctx ends.
 func (c *cluster) watch(ctx context.Context, s scope, to *table) error {
 	changed := make(chan struct{}, 1)
-	policies, readPolicies := follow[v1alpha1.AutoscalingPolicy](c, policiesResource(), s, changed)
-	hpas, readHPAs := follow[autoscalingv2.HorizontalPodAutoscaler](c, hpasResource(), s, changed)
+	trouble := &trouble{to: c.said}
+	policies, readPolicies := follow[v1alpha1.AutoscalingPolicy](c, policiesResource(), s, changed, trouble)
+	hpas, readHPAs := follow[autoscalingv2.HorizontalPodAutoscaler](c, hpasResource(), s, changed, trouble)
 	var running sync.WaitGroup
 	defer running.Wait()
-	ctx, stop := context.WithCancel(ctx)
+	// What the informers would log in their own format is trouble's to tell.
+	ctx, stop := context.WithCancel(klog.NewContext(ctx, klog.Logger{}))
 	defer stop()
 	running.Go(func() { readPolicies.RunWithContext(ctx) })
 	running.Go(func() { readHPAs.RunWithContext(ctx) })
@@ -63,7 +69,7 @@ func waitFor[T any](ctx context.Context, c <-chan T) bool {
 }
 
 // follow keeps a store of the objects of a scope and says when it changes.
-func follow[T any](c *cluster, resource schema.GroupVersionResource, s scope, changed chan<- struct{}) (cache.Store, cache.Controller) {
+func follow[T any](c *cluster, resource schema.GroupVersionResource, s scope, changed chan<- struct{}, trouble *trouble) (cache.Store, cache.Controller) {
 	tell := func(any) {
 		select {
 		case changed <- struct{}{}:
@@ -78,10 +84,15 @@ func follow[T any](c *cluster, resource schema.GroupVersionResource, s scope, ch
 	return cache.NewInformerWithOptions(cache.InformerOptions{
 		ListerWatcher: &cache.ListWatch{
 			ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
-				return objects.List(ctx, selected(o))
+				all, err := objects.List(ctx, selected(o))
+				return all, trouble.about(ctx, explain(err, resource))
 			},
 			WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
-				return objects.Watch(ctx, selected(o))
+				w, err := objects.Watch(ctx, selected(o))
+				if unsent := (*url.Error)(nil); err == nil || errors.As(err, &unsent) {
+					return w, trouble.about(ctx, explain(err, resource))
+				}
+				return w, err // an answer, after which the reflector lists
 			},
 		},
 		ObjectType: &unstructured.Unstructured{},
@@ -97,6 +108,29 @@ func follow[T any](c *cluster, resource schema.GroupVersionResource, s scope, ch
 			return typed[T](u)
 		},
 	})
+}
+
+// trouble tells why the cluster cannot be followed, a reason once until that is over:
+// informers try again and again.
+type trouble struct {
+	to   io.Writer
+	mu   sync.Mutex
+	last string
+}
+
+// about returns err.
+func (t *trouble) about(ctx context.Context, err error) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	switch {
+	case ctx.Err() != nil: // interrupted
+	case err == nil:
+		t.last = ""
+	case err.Error() != t.last:
+		t.last = err.Error()
+		fmt.Fprintf(t.to, "error: %s; trying again\n", oneLine(t.last))
+	}
+	return err
 }
 
 // held returns what is in a store.

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -132,6 +133,48 @@ func TestWatch(t *testing.T) {
 	}
 	interrupt()
 	go func() { _, _ = io.Copy(io.Discard, out) }()
+	if got := <-code; got != 0 {
+		t.Errorf("exit code %d", got)
+	}
+}
+
+// While the API server cannot be reached a watch says so once, and goes on.
+func TestWatchTrouble(t *testing.T) {
+	p, live := sound(t)
+	s := &stream{events: make(chan string), objects: map[string]map[string]any{
+		v1alpha1.Plural:            unstructuredOf(t, p, v1alpha1.GroupVersion.String(), v1alpha1.Kind, "1"),
+		"horizontalpodautoscalers": unstructuredOf(t, live, "autoscaling/v2", "HorizontalPodAutoscaler", "1"),
+	}}
+	server := httptest.NewServer(s)
+	t.Setenv("KUBECONFIG", t.TempDir()+"/none")
+	out, in := io.Pipe()
+	said, say := io.Pipe()
+	ctx, interrupt := context.WithCancel(t.Context())
+	defer interrupt()
+	code := make(chan int, 1)
+	go func() {
+		code <- Run(ctx, []string{"status", "-w", "--server", server.URL, "--cache-dir", t.TempDir(), "--namespace=shop"},
+			genericiooptions.IOStreams{In: strings.NewReader(""), Out: in, ErrOut: say})
+		in.Close()
+		say.Close()
+	}()
+	stuck := time.AfterFunc(time.Minute, func() { say.CloseWithError(io.ErrNoProgress); in.CloseWithError(io.ErrNoProgress) })
+	defer stuck.Stop()
+	if _, err := out.Read(make([]byte, 1)); err != nil { // it has begun
+		t.Fatal(err)
+	}
+	go func() { _, _ = io.Copy(io.Discard, out) }()
+	_ = server.Listener.Close() // before the connections, or they come again
+	server.CloseClientConnections()
+	server.Close()
+	lines := bufio.NewScanner(said)
+	if !lines.Scan() || !strings.HasPrefix(lines.Text(), "error: the API server cannot be reached: ") || !strings.HasSuffix(lines.Text(), "; trying again") {
+		t.Errorf("%q, %v", lines.Text(), lines.Err())
+	}
+	interrupt()
+	for lines.Scan() {
+		t.Errorf("it says more: %s", lines.Text())
+	}
 	if got := <-code; got != 0 {
 		t.Errorf("exit code %d", got)
 	}
