@@ -4,13 +4,13 @@ import (
 	"context"
 	"fmt"
 	"reflect"
-	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/tools/cache"
 
 	"github.com/loadline/loadline/policy/api/v1alpha1"
@@ -84,9 +84,12 @@ func (e *env) rolloutStatus(ctx context.Context, o rolloutOptions, name string) 
 	if err != nil {
 		return err
 	}
-	views, err := c.targetViews(ctx, s, policies[0].Spec.TargetRef)
-	if err != nil {
-		return err
+	var views []rollout.View
+	target := policies[0].Spec.TargetRef
+	if w := workloadOf(target); w != nil {
+		if views, err = w.list(ctx, c, scope{namespace: s.namespace, name: target.Name}); err != nil {
+			return err
+		}
 	}
 	r := newRolloutReport(&policies[0], first(hpas), first(views))
 	if o.output != "" {
@@ -100,63 +103,20 @@ func (e *env) rolloutStatus(ctx context.Context, o rolloutOptions, name string) 
 	return err
 }
 
-// targetViews is how far the target's rollout is; empty where it is of no kind that has
-// any, or is not there.
-func (c *cluster) targetViews(ctx context.Context, s scope, t v1alpha1.TargetReference) ([]rollout.View, error) {
-	s.name = t.Name
-	switch {
-	case !floor.RollsOut(t):
-		return nil, nil
-	case t.Kind == "ReplicationController":
-		all, err := list[corev1.ReplicationController](ctx, c, corev1.SchemeGroupVersion.WithResource("replicationcontrollers"), s)
-		return views(all, rollout.OfReplicationController), err
-	case t.Kind == "ReplicaSet":
-		all, err := list[appsv1.ReplicaSet](ctx, c, appsv1.SchemeGroupVersion.WithResource("replicasets"), s)
-		return views(all, rollout.OfReplicaSet), err
-	case t.Kind == "Deployment":
-		all, err := list[appsv1.Deployment](ctx, c, appsv1.SchemeGroupVersion.WithResource("deployments"), s)
-		return views(all, rollout.OfDeployment), err
-	default:
-		all, err := list[appsv1.StatefulSet](ctx, c, appsv1.SchemeGroupVersion.WithResource("statefulsets"), s)
-		return views(all, rollout.OfStatefulSet), err
-	}
-}
-
 // watchRollout prints the report of a policy when it changes.
 func (e *env) watchRollout(ctx context.Context, c *cluster, s scope, t v1alpha1.TargetReference) error {
-	changed := make(chan struct{}, 1)
-	policies, readPolicies := follow[v1alpha1.AutoscalingPolicy](c, policiesResource(), s, changed)
-	hpas, readHPAs := follow[autoscalingv2.HorizontalPodAutoscaler](c, hpasResource(), s, changed)
+	changed, trouble := make(chan struct{}, 1), &trouble{to: c.said}
+	policies, readPolicies := follow[v1alpha1.AutoscalingPolicy](c, policiesResource(), s, changed, trouble)
+	hpas, readHPAs := follow[autoscalingv2.HorizontalPodAutoscaler](c, hpasResource(), s, changed, trouble)
 	readers := []cache.Controller{readPolicies, readHPAs}
-	target := func() []rollout.View { return nil }
-	of := scope{namespace: s.namespace, name: t.Name}
-	switch {
-	case !floor.RollsOut(t):
-	case t.Kind == "ReplicationController":
-		store, read := follow[corev1.ReplicationController](c, corev1.SchemeGroupVersion.WithResource("replicationcontrollers"), of, changed)
-		readers, target = append(readers, read), func() []rollout.View {
-			return views(held[corev1.ReplicationController](store), rollout.OfReplicationController)
-		}
-	case t.Kind == "ReplicaSet":
-		store, read := follow[appsv1.ReplicaSet](c, appsv1.SchemeGroupVersion.WithResource("replicasets"), of, changed)
-		readers, target = append(readers, read), func() []rollout.View { return views(held[appsv1.ReplicaSet](store), rollout.OfReplicaSet) }
-	case t.Kind == "Deployment":
-		store, read := follow[appsv1.Deployment](c, appsv1.SchemeGroupVersion.WithResource("deployments"), of, changed)
-		readers, target = append(readers, read), func() []rollout.View { return views(held[appsv1.Deployment](store), rollout.OfDeployment) }
-	default:
-		store, read := follow[appsv1.StatefulSet](c, appsv1.SchemeGroupVersion.WithResource("statefulsets"), of, changed)
-		readers, target = append(readers, read), func() []rollout.View { return views(held[appsv1.StatefulSet](store), rollout.OfStatefulSet) }
+	views := func() []rollout.View { return nil }
+	if w := workloadOf(t); w != nil {
+		now, read := w.follow(c, scope{namespace: s.namespace, name: t.Name}, changed, trouble)
+		readers, views = append(readers, read), now
 	}
-	var running sync.WaitGroup
-	defer running.Wait()
-	ctx, stop := context.WithCancel(ctx)
+	stop, synced := read(ctx, readers...)
 	defer stop()
-	var synced []cache.InformerSynced
-	for _, r := range readers {
-		running.Go(func() { r.RunWithContext(ctx) })
-		synced = append(synced, r.HasSynced)
-	}
-	if !cache.WaitForCacheSync(ctx.Done(), synced...) {
+	if !synced {
 		return nil // interrupted
 	}
 	var last *rolloutReport
@@ -169,7 +129,7 @@ func (e *env) watchRollout(ctx context.Context, c *cluster, s scope, t v1alpha1.
 			fmt.Fprintf(e.Out, "The policy names another target now, the %s %s: call the command again.\n", p.Spec.TargetRef.Kind, p.Spec.TargetRef.Name)
 			return nil
 		}
-		if r := newRolloutReport(p, first(held[autoscalingv2.HorizontalPodAutoscaler](hpas)), first(target())); !reflect.DeepEqual(r, last) {
+		if r := newRolloutReport(p, first(held[autoscalingv2.HorizontalPodAutoscaler](hpas)), first(views())); !reflect.DeepEqual(r, last) {
 			if last != nil {
 				fmt.Fprintf(e.Out, "\n%s\n", e.now().Format("15:04:05"))
 			}
@@ -184,12 +144,45 @@ func (e *env) watchRollout(ctx context.Context, c *cluster, s scope, t v1alpha1.
 	}
 }
 
-func views[T any](all []T, of func(*T) rollout.View) []rollout.View {
-	out := make([]rollout.View, 0, len(all))
-	for i := range all {
-		out = append(out, of(&all[i]))
+// workload reads objects of one kind as views.
+type workload struct {
+	list   func(context.Context, *cluster, scope) ([]rollout.View, error)
+	follow func(*cluster, scope, chan<- struct{}, *trouble) (func() []rollout.View, cache.Controller)
+}
+
+// workloadOf reads what a target names; nil where it is of no kind whose pods are watched.
+func workloadOf(t v1alpha1.TargetReference) *workload {
+	switch {
+	case !floor.RollsOut(t):
+		return nil
+	case t.Kind == "Deployment":
+		return newWorkload(appsv1.SchemeGroupVersion.WithResource("deployments"), rollout.OfDeployment)
+	case t.Kind == "StatefulSet":
+		return newWorkload(appsv1.SchemeGroupVersion.WithResource("statefulsets"), rollout.OfStatefulSet)
+	case t.Kind == "ReplicaSet":
+		return newWorkload(appsv1.SchemeGroupVersion.WithResource("replicasets"), rollout.OfReplicaSet)
 	}
-	return out
+	return newWorkload(corev1.SchemeGroupVersion.WithResource("replicationcontrollers"), rollout.OfReplicationController)
+}
+
+func newWorkload[T any](resource schema.GroupVersionResource, view func(*T) rollout.View) *workload {
+	views := func(all []T) []rollout.View {
+		out := make([]rollout.View, 0, len(all))
+		for i := range all {
+			out = append(out, view(&all[i]))
+		}
+		return out
+	}
+	return &workload{
+		list: func(ctx context.Context, c *cluster, s scope) ([]rollout.View, error) {
+			all, err := list[T](ctx, c, resource, s)
+			return views(all), err
+		},
+		follow: func(c *cluster, s scope, changed chan<- struct{}, trouble *trouble) (func() []rollout.View, cache.Controller) {
+			store, read := follow[T](c, resource, s, changed, trouble)
+			return func() []rollout.View { return views(held[T](store)) }, read
+		},
+	}
 }
 
 func first[T any](all []T) *T {

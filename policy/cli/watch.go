@@ -31,14 +31,9 @@ func (c *cluster) watch(ctx context.Context, s scope, to *table) error {
 	trouble := &trouble{to: c.said}
 	policies, readPolicies := follow[v1alpha1.AutoscalingPolicy](c, policiesResource(), s, changed, trouble)
 	hpas, readHPAs := follow[autoscalingv2.HorizontalPodAutoscaler](c, hpasResource(), s, changed, trouble)
-	var running sync.WaitGroup
-	defer running.Wait()
-	// What the informers would log in their own format is trouble's to tell.
-	ctx, stop := context.WithCancel(klog.NewContext(ctx, klog.Logger{}))
+	stop, synced := read(ctx, readPolicies, readHPAs)
 	defer stop()
-	running.Go(func() { readPolicies.RunWithContext(ctx) })
-	running.Go(func() { readHPAs.RunWithContext(ctx) })
-	if !cache.WaitForCacheSync(ctx.Done(), readPolicies.HasSynced, readHPAs.HasSynced) {
+	if !synced {
 		return nil // interrupted
 	}
 	var last map[string]row
@@ -56,6 +51,20 @@ func (c *cluster) watch(ctx context.Context, s scope, to *table) error {
 			return nil
 		}
 	}
+}
+
+// read runs readers until stop, which waits for them; synced is false if ctx ended before
+// all had everything.
+func read(ctx context.Context, readers ...cache.Controller) (stop func(), synced bool) {
+	// What they would log in their own format is trouble's to tell.
+	ctx, cancel := context.WithCancel(klog.NewContext(ctx, klog.Logger{}))
+	var running sync.WaitGroup
+	var all []cache.InformerSynced
+	for _, r := range readers {
+		running.Go(func() { r.RunWithContext(ctx) })
+		all = append(all, r.HasSynced)
+	}
+	return func() { cancel(); running.Wait() }, cache.WaitForCacheSync(ctx.Done(), all...)
 }
 
 // waitFor is false if ctx ended first.
