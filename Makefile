@@ -54,7 +54,8 @@ e2e: build tools ## End-to-end tests, on local clusters side by side; ARGS='-tes
 			bin/cluster exec -- bin/cluster.test -test.v -test.timeout 10m; \
 			bin/cluster exec -- bin/node.test -test.v -test.timeout 10m -test.run E2E; \
 			$(E2E) -test.run '^Test4HungInFront'"; hack/together.sh \
-		'policies' "$(POLICIES) -test.skip '^TestP[2567]'" \
+		'policies' "$(POLICIES) -test.skip '^TestP([23567]|11)'" \
+		'policies, in time' "$(POLICIES) -test.run '^TestP(3|11)'" \
 		'policies, faults' "$(POLICIES) -test.run '^TestP[267]'" \
 		'policies, many' "$(POLICIES) -test.run '^TestP5'")
 

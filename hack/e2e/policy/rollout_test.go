@@ -80,16 +80,30 @@ func conditioned(t *testing.T, namespace, name, of, want string, limit time.Dura
 	})
 }
 
+// What becomes of scaling while pods are replaced, each in a namespace of its own. A
+// rollout's hold outlasts it by the metrics' window, which is short here.
+func TestP11Rollouts(t *testing.T) {
+	alone(t)
+	m := startMetricAPI(t)
+	local(t, nil, func(o *controller.Options) { o.MetricWindow = 5 * time.Second })
+	// Together, so that what is local goes on until all are done.
+	t.Run("side by side", func(t *testing.T) {
+		for name, test := range map[string]func(*testing.T, *metricAPI){"Held": heldRollout, "Paused": pausedRollout, "Partition": partition} {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				test(t, m)
+			})
+		}
+	})
+}
+
 // While a revision is rolled out and the load falls, the HPA does not scale in below
 // the size at which the rollout began; on a policy that allows it, it does. Afterwards
 // both come down.
-func TestP11Rollout(t *testing.T) {
-	alone(t)
-	m := startMetricAPI(t)
+func heldRollout(t *testing.T, m *metricAPI) {
 	ns := namespace(t)
 	load := m.of(ns)
 	load.value.Store(40)
-	local(t, nil, func(o *controller.Options) { o.MetricWindow = 5 * time.Second })
 	for _, name := range []string{"held", "free"} {
 		rolling(t, ns, name, 4)
 		create(t, newPolicy(ns, name, external, func(p *v1alpha1.AutoscalingPolicy) {
@@ -135,13 +149,10 @@ func TestP11Rollout(t *testing.T) {
 }
 
 // A paused rollout holds and says why it waits; undone, it is one more, and ends.
-func TestP11PausedAndUndone(t *testing.T) {
-	alone(t)
-	m := startMetricAPI(t)
+func pausedRollout(t *testing.T, m *metricAPI) {
 	ns := namespace(t)
 	load := m.of(ns)
 	load.value.Store(30)
-	local(t, nil, func(o *controller.Options) { o.MetricWindow = 5 * time.Second })
 	d := rolling(t, ns, "web", 3)
 	create(t, newPolicy(ns, "web", external))
 	goodMetrics(t, ns, "web")
@@ -164,13 +175,10 @@ func TestP11PausedAndUndone(t *testing.T) {
 }
 
 // A StatefulSet that stands at its partition holds, for maxHold and no longer.
-func TestP11Partition(t *testing.T) {
-	alone(t)
-	m := startMetricAPI(t)
+func partition(t *testing.T, m *metricAPI) {
 	ns := namespace(t)
 	load := m.of(ns)
 	load.value.Store(30)
-	local(t, nil, func(o *controller.Options) { o.MetricWindow = 5 * time.Second })
 	s := create(t, &appsv1.StatefulSet{
 		ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "api"},
 		Spec: appsv1.StatefulSetSpec{

@@ -21,21 +21,22 @@ import (
 
 // The CRD deleted, without uninstall, deletes all policies. What becomes of their HPAs
 // is what becomes of any deleted policy's: those with Delete go, those with Orphan stay,
-// without their floors, and no target changes its size. When the CRD is back so is
+// without their floors once these have come down, and no target changes its size. When the CRD is back so is
 // Loadline; an HPA that stayed is nobody's, and is taken over when it says so.
 //
 // No other policy of the cluster survives it: it runs before the last test.
 func TestP9Undefined(t *testing.T) {
+	m := startMetricAPI(t)
 	ns := namespace(t)
+	m.of(ns).value.Store(50) // five pods' worth
 	always := v1alpha1.Schedule{Name: "always", Start: "* * * * *", Duration: metav1.Duration{Duration: time.Hour}, Min: 3}
 	policies := map[string]*v1alpha1.AutoscalingPolicy{
-		"goes": newPolicy(ns, "goes"),
-		"stays": newPolicy(ns, "stays", func(p *v1alpha1.AutoscalingPolicy) {
+		"goes": newPolicy(ns, "goes", external),
+		"stays": newPolicy(ns, "stays", external, func(p *v1alpha1.AutoscalingPolicy) {
 			p.Spec.DeletionPolicy = v1alpha1.Orphan
 			p.Spec.Schedules = []v1alpha1.Schedule{always}
 		}),
 	}
-	// Nobody serves their metric, so the size is what it is.
 	for name, p := range policies {
 		sized(t, ns, name, 5)
 		create(t, p)
@@ -46,6 +47,7 @@ func TestP9Undefined(t *testing.T) {
 	must(t, err)
 	for name := range policies {
 		ready(t, ns, name, decide.Applied, 3*hpaSync)
+		goodMetrics(t, ns, name)
 	}
 
 	undefine(t)
