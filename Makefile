@@ -19,6 +19,7 @@ RACE := $(if $(filter 1,$(CGO)),-race)
 export CGO_ENABLED := 0
 # They wait for the HPA controller more than they compute.
 E2E := env LOADLINE_ROOT=$(CURDIR) bin/cluster exec -- bin/e2e.test -test.v -test.timeout 30m
+ADMISSION := env LOADLINE_ROOT=$(CURDIR) bin/cluster exec -- bin/admission.test -test.v -test.timeout 20m
 POLICIES := env LOADLINE_ROOT=$(CURDIR) bin/cluster exec -- bin/policy.test -test.v -test.timeout 90m
 
 .PHONY: help
@@ -45,6 +46,7 @@ unit: ## Unit tests of both modules, with the race detector
 e2e: build tools ## End-to-end tests, on local clusters side by side; ARGS='-test.run TestName' for one
 	@$(STAGE) 'compile the e2e tests' go test -c -tags e2e -o bin/e2e.test ./hack/e2e
 	@$(STAGE) 'compile the e2e tests of policies' go test -c -tags e2e -o bin/policy.test ./hack/e2e/policy
+	@$(STAGE) 'compile the e2e tests of admission' go test -c -tags e2e -o bin/admission.test ./hack/e2e/admission
 	@$(STAGE) 'compile the e2e tests of the cluster and its node' go test -c -tags e2e -o bin/ ./hack/cluster ./hack/node
 	@$(if $(ARGS),$(STAGE) 'e2e tests' $(E2E) $(ARGS),hack/together.sh \
 		'scaling' "$(E2E) -test.run '^Test[123]'" \
@@ -57,7 +59,8 @@ e2e: build tools ## End-to-end tests, on local clusters side by side; ARGS='-tes
 		'policies' "$(POLICIES) -test.skip '^TestP([23567]|11)'" \
 		'policies, in time' "$(POLICIES) -test.run '^TestP(3|11)'" \
 		'policies, faults' "$(POLICIES) -test.run '^TestP[267]'" \
-		'policies, many' "$(POLICIES) -test.run '^TestP5'")
+		'policies, many' "$(POLICIES) -test.run '^TestP5'" \
+		'admission' "$(ADMISSION)")
 
 .PHONY: soak
 soak: build tools ## Kill loadline-policy at random points of 100 policies' lives; ARGS=-seeds=250 for 1,000

@@ -36,6 +36,8 @@ func variants() map[string][]string {
 		"policy beside a CRD":     {"resources: [crd, policy]"},
 		"policy of one's own":     {"resources: [policy/controller]", "images: [{name: loadline-policy, newName: registry.example/loadline-policy, newTag: v1}]"},
 		"adapter and policy":      {"resources: [overlays/everything]"},
+		"admission":               {"resources: [admission]"},
+		"admission that warns":    {"resources: [admission]", "components: [components/admission-warn]"},
 		"everything in one apply": {"resources: [base, examples/remindme/manifests]"},
 	}
 }
@@ -58,7 +60,7 @@ func render(t *testing.T, lines []string) []runtime.Object {
 		t.Fatal(err)
 	}
 	text := strings.Join(lines, "\n")
-	for _, sub := range []string{"base", "crd", "policy", "overlays/", "components/", "examples/"} {
+	for _, sub := range []string{"base", "crd", "policy", "admission", "overlays/", "components/", "examples/"} {
 		for _, before := range []string{"[", ", "} {
 			text = strings.ReplaceAll(text, before+sub, before+toHere+"/"+sub)
 		}
