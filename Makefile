@@ -58,7 +58,7 @@ e2e: build tools ## End-to-end tests, on local clusters side by side; ARGS='-tes
 			$(E2E) -test.run '^Test4HungInFront'"; hack/together.sh \
 		'policies' "$(POLICIES) -test.skip '^TestP([23567]|11)'" \
 		'policies, in time' "$(POLICIES) -test.run '^TestP(3|11)'" \
-		'policies, faults' "$(POLICIES) -test.run '^TestP[267]'" \
+		'policies, faults' "$(POLICIES) -test.run '^TestP[267]'"; hack/together.sh \
 		'policies, many' "$(POLICIES) -test.run '^TestP5'" \
 		'admission' "$(ADMISSION)")
 
