@@ -62,6 +62,16 @@ e2e: build tools ## End-to-end tests, on local clusters side by side; ARGS='-tes
 		'policies, many' "$(POLICIES) -test.run '^TestP5'" \
 		'admission' "$(ADMISSION)")
 
+.PHONY: gitops-tools e2e-gitops
+gitops-tools:
+	@$(STAGE) 'build Helm' go -C hack/tools/helm build -trimpath -o $(CURDIR)/bin/ helm.sh/helm/v4/cmd/helm
+	@$(STAGE) 'build Flux: what applies and compares' go -C hack/tools/flux build -trimpath -o $(CURDIR)/bin/ .
+	@$(STAGE) 'build Argo CD: what applies and compares' go -C hack/tools/argocd build -trimpath -o $(CURDIR)/bin/ .
+
+e2e-gitops: build tools gitops-tools ## Helm, Flux and Argo CD see no drift in policies
+	@$(STAGE) 'compile the e2e tests of policies' go test -c -tags e2e -o bin/policy.test ./hack/e2e/policy
+	@$(STAGE) 'e2e tests, GitOps' $(POLICIES) -test.run '^TestP9' $(ARGS)
+
 .PHONY: soak
 soak: build tools ## Kill loadline-policy at random points of 100 policies' lives; ARGS=-seeds=250 for 1,000
 	@$(STAGE) 'compile the e2e tests of policies' go test -c -tags e2e -o bin/policy.test ./hack/e2e/policy
