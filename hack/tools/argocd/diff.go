@@ -7,7 +7,18 @@ import (
 	"github.com/argoproj/argo-cd/gitops-engine/pkg/sync"
 	"github.com/argoproj/argo-cd/gitops-engine/pkg/utils/kube"
 	"github.com/go-logr/logr"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
+
+// statusless takes the status out of a comparison, as Argo CD does by default
+// (ignoreResourceStatusField: all). With its server-side diff it is more than taste: a
+// status that is written between its list and its dry run would show as a difference.
+type statusless struct{}
+
+func (statusless) Normalize(o *unstructured.Unstructured) error {
+	unstructured.RemoveNestedField(o.Object, "status")
+	return nil
+}
 
 // diff compares in the three ways of Argo CD: with what was applied last, which is the
 // default; by fields' managers, with ServerSideApply=true; and by a dry run of the API
@@ -18,7 +29,9 @@ func (a *application) diff() error {
 		return err
 	}
 	defer cleanup()
-	common := []diff.Option{diff.WithLogr(logr.Discard()), diff.WithManager(manager), diff.WithGVKParser(a.cluster.GetGVKParser())}
+	common := []diff.Option{
+		diff.WithLogr(logr.Discard()), diff.WithManager(manager), diff.WithGVKParser(a.cluster.GetGVKParser()), diff.WithNormalizer(statusless{}),
+	}
 	differs := false
 	for _, way := range []struct {
 		name string
