@@ -169,7 +169,7 @@ func large(t *testing.T, kind string, isNew bool) runtime.Object {
 		t.Fatal(err)
 	}
 	u.SetAnnotations(map[string]string{"kubectl.kubernetes.io/last-applied-configuration": strings.Repeat("x", 100_000)})
-	fields := &metav1.FieldsV1{Raw: []byte(`{"f:spec":{"f:template":{}}}`)}
+	fields := metav1.NewFieldsV1(`{"f:spec":{"f:template":{}}}`)
 	for range n {
 		u.SetManagedFields(append(u.GetManagedFields(), metav1.ManagedFieldsEntry{Manager: "ci", Operation: metav1.ManagedFieldsOperationApply, APIVersion: "apps/v1", FieldsType: "FieldsV1", FieldsV1: fields}))
 	}
