@@ -149,10 +149,10 @@ func atRest(t *testing.T, limit time.Duration, busy crowd, crowds ...crowd) poin
 		return h.Sum64(), nil
 	}
 	var last uint64
-	from, looked := point{}, time.Time{}
+	from, looked, state := point{}, time.Time{}, ""
 	system.Until(t, "no write for "+calm.String(), 2*time.Minute+limit, func(ctx context.Context) (bool, string) {
 		if time.Since(looked) < 3*time.Second { // to ask costs what is measured, too
-			return false, "not looked yet"
+			return false, state
 		}
 		looked = time.Now()
 		now, err := versions(ctx)
@@ -162,7 +162,8 @@ func atRest(t *testing.T, limit time.Duration, busy crowd, crowds ...crowd) poin
 		if u := measure(t); now != last || u.hpas != from.hpas || from.at.IsZero() {
 			last, from = now, point{u, looked, busy.sizes(t)}
 		}
-		return time.Since(from.at) >= calm, fmt.Sprintf("the last write %s ago", time.Since(from.at).Round(time.Second))
+		state = fmt.Sprintf("the last write %s ago", time.Since(from.at).Round(time.Second))
+		return time.Since(from.at) >= calm, state
 	})
 	return from
 }
