@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	jsonpatch "gopkg.in/evanphx/json-patch.v4"
@@ -129,13 +128,7 @@ func (u *uninstaller) tryFree(ctx context.Context, namespace, name string, atOnc
 // does not know about.
 func releasePatch(h, free *autoscalingv2.HorizontalPodAutoscaler) ([]byte, error) {
 	freed := free.DeepCopy()
-	freed.ManagedFields = slices.DeleteFunc(slices.Clone(freed.ManagedFields), func(e metav1.ManagedFieldsEntry) bool {
-		return e.Manager == decide.FieldManager
-	})
-	if len(freed.ManagedFields) == 0 {
-		// The API server's way to say none; an empty list leaves them as they are.
-		freed.ManagedFields = []metav1.ManagedFieldsEntry{{}}
-	}
+	freed.ManagedFields = decide.Disowned(freed.ManagedFields, decide.FieldManager)
 	// As a part of the patch it is a condition: what has changed since is refused.
 	known := h.DeepCopy()
 	known.ResourceVersion = ""

@@ -14,13 +14,13 @@ func Strip(o any) (any, error) {
 	switch w := o.(type) {
 	case *appsv1.Deployment:
 		w.ObjectMeta = stripped(&w.ObjectMeta, &w.Spec.Template)
-		w.Spec = appsv1.DeploymentSpec{Replicas: w.Spec.Replicas, Selector: w.Spec.Selector, Paused: w.Spec.Paused}
+		w.Spec = appsv1.DeploymentSpec{Replicas: w.Spec.Replicas, Paused: w.Spec.Paused}
 		for i := range w.Status.Conditions {
 			w.Status.Conditions[i].Message = ""
 		}
 	case *appsv1.StatefulSet:
 		w.ObjectMeta = stripped(&w.ObjectMeta, &w.Spec.Template)
-		w.Spec = appsv1.StatefulSetSpec{Replicas: w.Spec.Replicas, Selector: w.Spec.Selector, UpdateStrategy: w.Spec.UpdateStrategy}
+		w.Spec = appsv1.StatefulSetSpec{Replicas: w.Spec.Replicas, UpdateStrategy: w.Spec.UpdateStrategy}
 		w.Status.Conditions = nil
 	case *corev1.ReplicationController:
 		w.ObjectMeta = bare(&w.ObjectMeta)
