@@ -19,6 +19,9 @@ const (
 	Conflict = "Conflict"
 	// RollingOut: the target's pods are being replaced by those of a new revision.
 	RollingOut = "RollingOut"
+	// Switching: the Service moves from one workload to the other. Only policies with
+	// blueGreen have it.
+	Switching = "Switching"
 )
 
 // AutoscalingPolicyStatus is what Loadline made of the policy.
@@ -27,7 +30,8 @@ type AutoscalingPolicyStatus struct {
 	//
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
-	// Conditions: Ready, MetricsAvailable, ScalingLimited, Held, Conflict, RollingOut.
+	// Conditions: Ready, MetricsAvailable, ScalingLimited, Held, Conflict, RollingOut and,
+	// with spec.blueGreen, Switching.
 	//
 	// +optional
 	// +listType=map
@@ -60,6 +64,10 @@ type AutoscalingPolicyStatus struct {
 	//
 	// +optional
 	Rollout *RolloutState `json:"rollout,omitempty"`
+	// BlueGreen is how spec.blueGreen fares.
+	//
+	// +optional
+	BlueGreen *BlueGreenState `json:"blueGreen,omitempty"`
 	// Release is a minimum that is lowered step by step after floors have ended.
 	//
 	// +optional
@@ -110,7 +118,8 @@ type AppliedHPA struct {
 
 // Floor is a lower bound of the size. The HPA's minimum is the highest one.
 type Floor struct {
-	// Owner is who holds it: schedule/NAME, fallback, rollout, outage or unknown.
+	// Owner is who holds it: schedule/NAME, fallback, rollout, switch, outage or
+	// unknown.
 	Owner string `json:"owner"`
 	// Reason is why, for people.
 	//
@@ -195,6 +204,11 @@ type RolloutState struct {
 	//
 	// +optional
 	Started *metav1.Time `json:"started,omitempty"`
+	// Predecessor is what the target has taken the place of, while that is still to be
+	// scaled to 0.
+	//
+	// +optional
+	Predecessor *TargetReference `json:"predecessor,omitempty"`
 }
 
 // Release is a minimum that goes down in the steps of the scaleDown behavior: a floor

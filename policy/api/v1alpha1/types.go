@@ -47,6 +47,9 @@ type AutoscalingPolicyList struct {
 // +kubebuilder:validation:XValidation:rule="!(has(self.profile) && has(self.behavior))",fieldPath=".behavior",message="give profile or behavior, not both"
 // +kubebuilder:validation:XValidation:rule="self.objectives.filter(o, has(o.requestRate)).size() <= 1",fieldPath=".objectives",message="there is more than one requestRate: a second metric of the pods is an objective custom"
 // +kubebuilder:validation:XValidation:rule="self.objectives.filter(o, has(o.query)).all(o, self.objectives.exists_one(p, has(p.query) && p.query.name == o.query.name))",fieldPath=".objectives",message="two queries have the same name"
+// +kubebuilder:validation:XValidation:rule="!has(self.blueGreen) || self.blueGreen.otherRef.name != self.targetRef.name",fieldPath=".blueGreen.otherRef.name",message="the two workloads need different names: it is by them that they are told apart"
+// +kubebuilder:validation:XValidation:rule="!has(self.blueGreen) || self.targetRef.kind in ['Deployment', 'StatefulSet', 'ReplicaSet', 'ReplicationController']",fieldPath=".targetRef.kind",messageExpression="the pods of a ' + self.targetRef.kind + ' are not known, so it cannot take turns: name a Deployment, StatefulSet, ReplicaSet or ReplicationController'"
+// +kubebuilder:validation:XValidation:rule="!has(self.blueGreen) || !has(self.blueGreen.active) || self.blueGreen.active in [self.targetRef.name, self.blueGreen.otherRef.name]",fieldPath=".blueGreen.active",messageExpression="active is ' + self.blueGreen.active + ', which is neither of the two workloads'"
 type AutoscalingPolicySpec struct {
 	// TargetRef is what is scaled: a Deployment, StatefulSet, ReplicaSet,
 	// ReplicationController, or any other kind with a scale subresource.
@@ -98,6 +101,11 @@ type AutoscalingPolicySpec struct {
 	//
 	// +optional
 	Rollout *Rollout `json:"rollout,omitempty"`
+
+	// BlueGreen says that the target takes turns with another workload behind a Service.
+	//
+	// +optional
+	BlueGreen *BlueGreen `json:"blueGreen,omitempty"`
 
 	// Mode is Enforce; DryRun, which writes no HPA and says in the status what it would
 	// do; or Paused, which keeps the HPA and lets no metric change the size. Only in
@@ -274,4 +282,13 @@ type Rollout struct {
 	// +kubebuilder:validation:MaxLength=20
 	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1m') && duration(self) <= duration('24h')",messageExpression="self + ' is no time for which a rollout holds: give 1m to 24h'"
 	MaxHold *metav1.Duration `json:"maxHold,omitempty"`
+	// Predecessor is what becomes of a ReplicationController or ReplicaSet when targetRef
+	// names another one in its place: Keep, or ScaleToZero once that one has the size and
+	// serves, step by step. ScaleToZero needs rights that Loadline has only in namespaces
+	// where they were given to it.
+	//
+	// +optional
+	// +kubebuilder:default=Keep
+	// +kubebuilder:validation:Enum=Keep;ScaleToZero
+	Predecessor Retire `json:"predecessor,omitempty"`
 }
