@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -14,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 
 	"github.com/loadline/loadline/policy/api/v1alpha1"
+	"github.com/loadline/loadline/policy/rollout"
 )
 
 func newScheme() (*runtime.Scheme, error) {
@@ -29,14 +31,22 @@ func newScheme() (*runtime.Scheme, error) {
 // how far a rollout is.
 func cacheOptions(o *Options) cache.Options {
 	out := cache.Options{DefaultTransform: cache.TransformStripManagedFields()}
+	out.ByObject = map[client.Object]cache.ByObject{}
 	if o.HoldRollouts {
-		out.ByObject = watched()
+		out.ByObject = workloads()
+	}
+	if o.FollowServices {
+		out.ByObject[&corev1.Service{}] = cache.ByObject{Transform: rollout.Strip}
 	}
 	return out
 }
 
-// byTarget is the index of policies and HPAs by what they scale.
-const byTarget = "target"
+// byTarget is the index of policies and HPAs by what they scale, byService that of policies
+// by the Service behind which their targets take turns.
+const (
+	byTarget  = "target"
+	byService = "service"
+)
 
 // target is what a policy or an HPA scales. The version does not tell two apart:
 // the HPA controller ignores it as well.
@@ -44,9 +54,19 @@ type target struct{ namespace, group, kind, name string }
 
 func (t target) String() string { return t.group + "/" + t.kind + "/" + t.name }
 
-func policyTarget(p *v1alpha1.AutoscalingPolicy) target {
-	ref := p.Spec.TargetRef
-	return newTarget(p.Namespace, ref.APIVersion, ref.Kind, ref.Name)
+// policyTarget is what the HPA of a policy scales.
+func policyTarget(p *v1alpha1.AutoscalingPolicy) target { return targetOf(p.Namespace, p.Scaled()) }
+
+// policyTargets are what it scales and what that takes turns with.
+func policyTargets(p *v1alpha1.AutoscalingPolicy) []v1alpha1.TargetReference {
+	if p.Spec.BlueGreen == nil {
+		return []v1alpha1.TargetReference{p.Spec.TargetRef}
+	}
+	return []v1alpha1.TargetReference{p.Spec.TargetRef, p.Spec.BlueGreen.OtherRef}
+}
+
+func targetOf(namespace string, t v1alpha1.TargetReference) target {
+	return newTarget(namespace, t.APIVersion, t.Kind, t.Name)
 }
 
 func hpaTarget(h *autoscalingv2.HorizontalPodAutoscaler) target {
@@ -63,8 +83,19 @@ func newTarget(namespace, apiVersion, kind, name string) target {
 	return target{namespace, gv.Group, kind, name}
 }
 
-func targetOfPolicy(o client.Object) []string {
-	return []string{policyTarget(o.(*v1alpha1.AutoscalingPolicy)).String()}
+func targetsOfPolicy(o client.Object) []string {
+	var out []string
+	for _, t := range policyTargets(o.(*v1alpha1.AutoscalingPolicy)) {
+		out = append(out, targetOf("", t).String())
+	}
+	return out
+}
+
+func serviceOfPolicy(o client.Object) []string {
+	if b := o.(*v1alpha1.AutoscalingPolicy).Spec.BlueGreen; b != nil {
+		return []string{b.Service}
+	}
+	return nil
 }
 
 func targetOfHPA(o client.Object) []string {
@@ -81,7 +112,10 @@ func index(ctx context.Context, mgr manager.Manager) error {
 		}
 		return fmt.Errorf("look up the kind %s: %w", kind.Kind, err)
 	}
-	if err := mgr.GetFieldIndexer().IndexField(ctx, &v1alpha1.AutoscalingPolicy{}, byTarget, targetOfPolicy); err != nil {
+	if err := mgr.GetFieldIndexer().IndexField(ctx, &v1alpha1.AutoscalingPolicy{}, byTarget, targetsOfPolicy); err != nil {
+		return err
+	}
+	if err := mgr.GetFieldIndexer().IndexField(ctx, &v1alpha1.AutoscalingPolicy{}, byService, serviceOfPolicy); err != nil {
 		return err
 	}
 	return mgr.GetFieldIndexer().IndexField(ctx, &autoscalingv2.HorizontalPodAutoscaler{}, byTarget, targetOfHPA)

@@ -62,7 +62,7 @@ func (r *reconciler) lookAgain(s decide.Snapshot, next time.Duration) time.Durat
 	case s.Policy == nil:
 	case s.Capabilities.Version.GitVersion == "", s.Target.State == decide.TargetKindUnknown, s.Target.State == decide.TargetNotScalable:
 		at = retryAfter
-	case s.Policy.Spec.TargetRef.Kind == "ReplicaSet" && s.Policy.Status.Rollout != nil && s.Policy.Status.Rollout.Phase != "":
+	case s.Policy.Scaled().Kind == "ReplicaSet" && s.Policy.Status.Rollout != nil && s.Policy.Status.Rollout.Phase != "":
 		at = r.opts.HPASync
 	case s.Policy.Spec.Replicas.Min == 0 && !s.Capabilities.ScaleToZero:
 		at = r.opts.DiscoveryInterval
@@ -85,7 +85,7 @@ func (r *reconciler) decide(ctx context.Context, key types.NamespacedName) (deci
 		r.claims.drop(key)
 		return s, plan, nil
 	}
-	claimed := policyTarget(s.Policy)
+	claimed := hpaTarget(plan.Action.HPA)
 	if !r.claims.take(claimed, key) {
 		return s, plan, fmt.Errorf("%w: another policy is taking %s", errOvertaken, claimed)
 	}
@@ -96,7 +96,7 @@ func (r *reconciler) decide(ctx context.Context, key types.NamespacedName) (deci
 	switch {
 	case !retargets(plan):
 		r.claims.drop(key)
-	case policyTarget(s.Policy) != claimed:
+	case hpaTarget(plan.Action.HPA) != claimed:
 		return s, plan, fmt.Errorf("%w: the policy names another target by now", errOvertaken)
 	}
 	return s, plan, nil
@@ -111,6 +111,9 @@ func (r *reconciler) act(ctx context.Context, key types.NamespacedName, s *decid
 		if err := r.writeStatus(ctx, s.Policy, *plan.Intent); err != nil {
 			return nil, err
 		}
+	}
+	if plan.Handoff != nil { // never with an action
+		return nil, r.handOver(ctx, key.Namespace, plan.Handoff)
 	}
 	if plan.Action == nil {
 		return nil, nil

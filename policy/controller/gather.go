@@ -46,7 +46,14 @@ func (r *reconciler) gather(ctx context.Context, key types.NamespacedName, targe
 	}
 	if s.Policy != nil {
 		var err error
-		if s.Rivals, err = r.rivals(ctx, policy); err != nil {
+		for _, t := range policyTargets(policy) {
+			rivals, err := r.rivals(ctx, policy, t)
+			if err != nil {
+				return s, err
+			}
+			s.Rivals = append(s.Rivals, rivals...)
+		}
+		if err := r.handoff(ctx, &s); err != nil {
 			return s, err
 		}
 		if s.Rollout, err = r.workload(ctx, policyTarget(policy)); err != nil {
@@ -85,9 +92,9 @@ func (r *reconciler) policiesAt(ctx context.Context, t target) ([]v1alpha1.Autos
 	return list.Items, err
 }
 
-// rivals are the HPAs and the policies on the policy's target, without its own.
-func (r *reconciler) rivals(ctx context.Context, p *v1alpha1.AutoscalingPolicy) ([]decide.Rival, error) {
-	t := policyTarget(p)
+// rivals are the HPAs and the policies on a target of the policy, without its own.
+func (r *reconciler) rivals(ctx context.Context, p *v1alpha1.AutoscalingPolicy, on v1alpha1.TargetReference) ([]decide.Rival, error) {
+	t := targetOf(p.Namespace, on)
 	policies, err := r.policiesAt(ctx, t)
 	if err != nil {
 		return nil, fmt.Errorf("list the policies of the target: %w", err)
@@ -99,6 +106,9 @@ func (r *reconciler) rivals(ctx context.Context, p *v1alpha1.AutoscalingPolicy) 
 	found := map[string]*decide.Rival{} // by policy
 	var order []*decide.Rival
 	add := func(x decide.Rival) *decide.Rival {
+		if p.Spec.BlueGreen != nil {
+			x.On = on
+		}
 		order = append(order, &x)
 		return &x
 	}
@@ -161,7 +171,7 @@ func rivalOf(p *v1alpha1.AutoscalingPolicy) decide.Rival {
 // cannot tell: before there is one, and for a new spec. Otherwise each sync of each
 // HPA would cost a request.
 func (r *reconciler) target(ctx context.Context, s decide.Snapshot) decide.Target {
-	ref := s.Policy.Spec.TargetRef
+	ref := s.Policy.Scaled()
 	gv, err := schema.ParseGroupVersion(ref.APIVersion)
 	if err != nil {
 		return decide.Target{State: decide.TargetKindUnknown}

@@ -31,6 +31,7 @@ type Options struct {
 	MetricWindow      time.Duration // how far back the metrics look
 	HoldRollouts      bool
 	HoldOutages       bool
+	FollowServices    bool
 	DiscoveryInterval time.Duration
 
 	// Queries are the adapter's settings, whose flags have the same names there.
@@ -64,6 +65,7 @@ func NewOptions() *Options {
 		MetricWindow:      time.Minute,
 		HoldRollouts:      true,
 		HoldOutages:       true,
+		FollowServices:    true,
 		DiscoveryInterval: 10 * time.Minute,
 
 		Queries: query.Defaults(),
@@ -95,6 +97,7 @@ func (o *Options) AddFlags(fs *pflag.FlagSet) {
 	fs.DurationVar(&o.MetricWindow, "metric-window", o.MetricWindow, "How far back the metrics look, such as the range of a rate: for so long after a rollout they may be those of pods that are gone, and scale-in stays held.")
 	fs.BoolVar(&o.HoldRollouts, "hold-rollouts", o.HoldRollouts, "Hold scale-in while a Deployment or StatefulSet rolls out a new revision, unless its policy says otherwise. Off, workloads are not watched, and no right to is needed.")
 	fs.BoolVar(&o.HoldOutages, "hold-outages", o.HoldOutages, "Hold the size through an outage of metrics that is longer than half the scaleDown window, and lower it in steps afterwards.")
+	fs.BoolVar(&o.FollowServices, "follow-services", o.FollowServices, "Follow the Services of policies with spec.blueGreen. Off, Services are not watched, no right to is needed, and the HPAs of such policies stay where they are.")
 	fs.DurationVar(&o.DiscoveryInterval, "discovery-interval", o.DiscoveryInterval, "Time between two looks at which kinds can be scaled and which fields of an HPA the API server takes. An unknown kind triggers one sooner.")
 
 	o.Queries.AddFlags(fs)

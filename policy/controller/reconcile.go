@@ -66,7 +66,7 @@ type reconciler struct {
 
 // register has the manager run r.
 func (r *reconciler) register(mgr manager.Manager) error {
-	return r.watchWorkloads(builder.ControllerManagedBy(mgr)).
+	return r.watchServices(r.watchWorkloads(builder.ControllerManagedBy(mgr))).
 		Named("autoscalingpolicy").
 		// The status is our own.
 		For(&v1alpha1.AutoscalingPolicy{}, builder.WithPredicates(predicate.Or[client.Object](
@@ -102,7 +102,12 @@ func (r *reconciler) policiesOfHPA(ctx context.Context, o client.Object) []recon
 // rivalsOfPolicy are the policies with the same target: one may have to yield, or may
 // go on when the other is gone.
 func (r *reconciler) rivalsOfPolicy(ctx context.Context, o client.Object) []reconcile.Request {
-	return r.policiesOn(ctx, policyTarget(o.(*v1alpha1.AutoscalingPolicy)))
+	p := o.(*v1alpha1.AutoscalingPolicy)
+	var requests []reconcile.Request
+	for _, t := range policyTargets(p) {
+		requests = append(requests, r.policiesOn(ctx, targetOf(p.Namespace, t))...)
+	}
+	return requests
 }
 
 func (r *reconciler) policiesOn(ctx context.Context, t target) []reconcile.Request {

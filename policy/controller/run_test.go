@@ -38,6 +38,7 @@ func (c *emptyCluster) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case r.URL.Path == "/api/v1":
 		respond(w, 200, metav1.APIResourceList{TypeMeta: metav1.TypeMeta{Kind: "APIResourceList", APIVersion: "v1"}, GroupVersion: "v1", APIResources: []metav1.APIResource{
 			{Name: "replicationcontrollers", SingularName: "replicationcontroller", Kind: "ReplicationController", Namespaced: true, Verbs: metav1.Verbs{"list", "watch"}},
+			{Name: "services", SingularName: "service", Kind: "Service", Namespaced: true, Verbs: metav1.Verbs{"list", "watch"}},
 		}})
 	case r.URL.Path == "/apis":
 		list := metav1.APIGroupList{TypeMeta: metav1.TypeMeta{Kind: "APIGroupList", APIVersion: "v1"}}
@@ -77,6 +78,8 @@ func (c *emptyCluster) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		io.WriteString(w, `{"kind":"StatefulSetList","apiVersion":"apps/v1","metadata":{"resourceVersion":"1"},"items":[]}`)
 	case r.URL.Path == "/api/v1/replicationcontrollers":
 		io.WriteString(w, `{"kind":"ReplicationControllerList","apiVersion":"v1","metadata":{"resourceVersion":"1"},"items":[]}`)
+	case r.URL.Path == "/api/v1/services":
+		io.WriteString(w, `{"kind":"ServiceList","apiVersion":"v1","metadata":{"resourceVersion":"1"},"items":[]}`)
 	case strings.HasPrefix(r.URL.Path, leases):
 		c.serveLease(w, r)
 	default:

@@ -28,7 +28,7 @@ func (r *reconciler) watchWorkloads(b *builder.Builder) *builder.Builder {
 		is, _ := view(e.ObjectNew)
 		return concerns(was, is)
 	}}
-	for kind := range watched() {
+	for kind := range workloads() {
 		b = b.Watches(kind, handler.EnqueueRequestsFromMapFunc(r.policiesOfWorkload), builder.WithPredicates(changed))
 	}
 	return b
@@ -37,6 +37,9 @@ func (r *reconciler) watchWorkloads(b *builder.Builder) *builder.Builder {
 // concerns says whether a change of a workload can change a decision. Scaling makes many
 // that do not.
 func concerns(was, is rollout.View) bool {
+	if was.Complete() != is.Complete() {
+		return true
+	}
 	was.Size, was.Available, was.Updated = is.Size, is.Available, is.Updated
 	return was != is || !is.Complete()
 }
@@ -46,10 +49,10 @@ func (r *reconciler) policiesOfWorkload(ctx context.Context, o client.Object) []
 	return r.policiesOn(ctx, t)
 }
 
-// watched are the kinds whose objects are in the cache, and how they get there.
+// workloads are the kinds whose objects are in the cache, and how they get there.
 // ReplicaSets are not among them: a cluster has ten for each Deployment, and hardly one
 // that a policy names.
-func watched() map[client.Object]cache.ByObject {
+func workloads() map[client.Object]cache.ByObject {
 	return map[client.Object]cache.ByObject{
 		&appsv1.Deployment{}:            {Transform: rollout.Strip},
 		&appsv1.StatefulSet{}:           {Transform: rollout.Strip},
@@ -81,32 +84,44 @@ func view(o client.Object) (rollout.View, target) {
 // workload is how far the rollout of a target is; nil where it is not there, or is of a
 // kind that is not watched.
 func (r *reconciler) workload(ctx context.Context, t target) (*rollout.View, error) {
-	var o client.Object
-	read := func(ctx context.Context, key client.ObjectKey) error { return r.cached.Get(ctx, key, o, noWait) }
-	switch kind := (target{group: t.group, kind: t.kind}); {
-	case !r.opts.HoldRollouts:
+	if !r.opts.HoldRollouts {
 		return nil, nil
-	case kind == target{group: appsv1.GroupName, kind: "Deployment"}:
+	}
+	o, err := r.object(ctx, t, false)
+	if o == nil || err != nil {
+		return nil, err
+	}
+	v, _ := view(o)
+	return &v, nil
+}
+
+// object is a workload, by the cache or, where it is to be fresh, whole and by the API
+// server; nil where it is not there, or is of a kind whose pods are not known.
+func (r *reconciler) object(ctx context.Context, t target, fresh bool) (client.Object, error) {
+	var o client.Object
+	switch (target{group: t.group, kind: t.kind}) {
+	case target{group: appsv1.GroupName, kind: "Deployment"}:
 		o = &appsv1.Deployment{}
-	case kind == target{group: appsv1.GroupName, kind: "StatefulSet"}:
+	case target{group: appsv1.GroupName, kind: "StatefulSet"}:
 		o = &appsv1.StatefulSet{}
-	case kind == target{group: corev1.GroupName, kind: "ReplicationController"}:
+	case target{group: corev1.GroupName, kind: "ReplicationController"}:
 		o = &corev1.ReplicationController{}
-	case kind == target{group: appsv1.GroupName, kind: "ReplicaSet"}:
-		o = &appsv1.ReplicaSet{}
-		read = func(ctx context.Context, key client.ObjectKey) error {
-			return r.call(ctx, func(ctx context.Context) error { return r.direct.Get(ctx, key, o) })
-		}
+	case target{group: appsv1.GroupName, kind: "ReplicaSet"}:
+		o, fresh = &appsv1.ReplicaSet{}, true
 	default:
 		return nil, nil
 	}
-	err := read(ctx, client.ObjectKey{Namespace: t.namespace, Name: t.name})
+	key := client.ObjectKey{Namespace: t.namespace, Name: t.name}
+	read := func(ctx context.Context) error { return r.cached.Get(ctx, key, o, noWait) }
+	if fresh {
+		read = func(ctx context.Context) error { return r.direct.Get(ctx, key, o) }
+	}
+	err := r.call(ctx, read)
 	if apierrors.IsNotFound(err) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read the %s %s: %w", t.kind, t.name, err)
 	}
-	v, _ := view(o)
-	return &v, nil
+	return o, nil
 }

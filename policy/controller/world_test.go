@@ -60,7 +60,7 @@ func newWorld(t *testing.T, objects ...client.Object) *world {
 	w := &world{events: &sent{}, now: at}
 	w.client = fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).
 		WithStatusSubresource(&v1alpha1.AutoscalingPolicy{}).WithReturnManagedFields().
-		WithIndex(&v1alpha1.AutoscalingPolicy{}, byTarget, targetOfPolicy).
+		WithIndex(&v1alpha1.AutoscalingPolicy{}, byTarget, targetsOfPolicy).
 		WithIndex(&autoscalingv2.HorizontalPodAutoscaler{}, byTarget, targetOfHPA).Build()
 	faulty := client.WithFieldOwner(interceptor.NewClient(w.client.(client.WithWatch), w.faults()), Name)
 	o := NewOptions()

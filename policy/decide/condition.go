@@ -29,11 +29,18 @@ const (
 	NotLimited  = "NotLimited"
 )
 
+// Reasons of Switching. While a switch is under way, and after it, they are its phase.
+const (
+	NoSwitch = "NoSwitch"
+	InDoubt  = "ServiceInDoubt"
+)
+
 // Reasons of Held.
 const (
 	HeldBySchedule = "Schedule"
 	HeldByFallback = "Fallback"
 	HeldByRollout  = "Rollout"
+	HeldBySwitch   = "Switch"
 	HeldByOutage   = "Outage"
 	HeldByUnknown  = "UnknownOrigin"
 	HeldCapped     = "Capped"
@@ -43,7 +50,7 @@ const (
 
 // applied is Ready where the HPA is, or is about to be, what the policy says.
 func (d *decision) applied() finding {
-	t := d.Policy.Spec.TargetRef
+	t := d.Policy.Scaled()
 	known := false
 	h := floor.Judge(d.Live)
 	if ours(d.Snapshot) {
@@ -76,13 +83,16 @@ func (d *decision) applied() finding {
 	return f
 }
 
-// conditions are the six of a policy, for its next status.
+// conditions are those of a policy, for its next status.
 func (d *decision) conditions(s *v1alpha1.AutoscalingPolicyStatus) {
 	d.set(s, condition(v1alpha1.Ready, verdict(&d.ready), d.ready.reason, d.ready.message))
 	d.set(s, d.metricsAvailable(s))
 	d.set(s, d.scalingLimited())
 	d.set(s, d.held(s))
 	d.set(s, d.rollingOut(s))
+	if d.Policy.Spec.BlueGreen != nil {
+		d.set(s, d.switched(s))
+	}
 	if d.conflict != nil {
 		d.set(s, condition(v1alpha1.Conflict, metav1.ConditionTrue, d.conflict.reason, d.conflict.message))
 	} else {
@@ -192,6 +202,8 @@ func (d *decision) held(s *v1alpha1.AutoscalingPolicyStatus) metav1.Condition {
 		c.Reason = HeldByFallback
 	case f.Owner == floor.RolloutOwner:
 		c.Reason = HeldByRollout
+	case f.Owner == floor.SwitchOwner:
+		c.Reason = HeldBySwitch
 	case f.Owner == floor.OutageOwner:
 		c.Reason = HeldByOutage
 	case f.Owner == floor.UnknownOwner:

@@ -10,6 +10,7 @@ import (
 
 	"github.com/loadline/loadline/policy/api/v1alpha1"
 	"github.com/loadline/loadline/policy/floor"
+	"github.com/loadline/loadline/policy/handoff"
 	"github.com/loadline/loadline/policy/hpa"
 )
 
@@ -24,6 +25,9 @@ func Decide(s Snapshot) Plan {
 		return release(s)
 	}
 	d := begin(s)
+	if s.Policy.Spec.Mode == v1alpha1.Enforce {
+		d.follow()
+	}
 	stop := d.claim()
 	switch {
 	case stop == nil && s.Policy.Spec.Mode == v1alpha1.Paused:
@@ -72,6 +76,11 @@ type decision struct {
 	conflict  *finding
 	lines     []string // of status.plan
 	next      time.Time
+
+	// switching is what was decided about two workloads that take turns; nil if nothing was.
+	switching *handoff.Result
+	handoff   *handoff.Action
+	kept      string // why the predecessor is not scaled to 0
 }
 
 func begin(s Snapshot) *decision {
@@ -94,6 +103,7 @@ func (d *decision) evaluate(bounds v1alpha1.Replicas, down *autoscalingv2.HPASca
 	r := floor.Evaluate(floor.Input{
 		Now: d.Now, Min: bounds.Min, Max: bounds.Max, Schedules: d.schedules, Fallback: d.Policy.Spec.Fallback,
 		Status: d.stored, Live: d.Live, Foreign: d.adopt, Down: down, UnknownHold: d.Settings.UnknownHold, Sync: d.Settings.Sync,
+		Switch: d.switchFloor(), Replaced: d.replaced(), Gone: d.Predecessor.Gone(),
 		Rollout: d.Policy.Spec.Rollout, Target: d.Rollout, Outages: d.Settings.HoldOutages, MetricWindow: d.Settings.MetricWindow,
 	})
 	d.floors = &r
@@ -108,6 +118,7 @@ func (d *decision) enforce() {
 		return
 	}
 	d.write("the HPA is not what the policy says")
+	d.hand()
 }
 
 // build makes the HPA with the floors in force. That the policy is valid is known.

@@ -27,6 +27,15 @@ const (
 	EventRolloutStalled  = "RolloutStalled"
 	EventRolloutComplete = "RolloutComplete"
 	EventRolloutGivenUp  = "RolloutHoldEnded"
+
+	EventSwitchBegun        = "SwitchBegun"
+	EventSwitchPrescales    = "SwitchPrescales"
+	EventSwitchFlips        = "SwitchFlips"
+	EventSwitched           = "Switched"
+	EventSwitchRetires      = "SwitchRetires"
+	EventSwitchComplete     = "SwitchComplete"
+	EventSwitchAborted      = "SwitchAborted"
+	EventPredecessorRetired = "PredecessorRetired"
 )
 
 // events are what a person should hear of between two statuses: changes of a reason,
@@ -37,7 +46,7 @@ func (d *decision) events(now *v1alpha1.AutoscalingPolicyStatus) []Event {
 	say := func(warning bool, reason, message string) {
 		out = append(out, Event{Warning: warning, Reason: reason, Message: message})
 	}
-	target := fmt.Sprintf("%s %s", d.Policy.Spec.TargetRef.Kind, d.Policy.Spec.TargetRef.Name)
+	target := fmt.Sprintf("%s %s", d.Policy.Scaled().Kind, d.Policy.Scaled().Name)
 	if a := d.action; a != nil && a.Kind == Apply {
 		switch {
 		case d.adopt:
@@ -61,6 +70,7 @@ func (d *decision) events(now *v1alpha1.AutoscalingPolicyStatus) []Event {
 		}
 	}
 	out = append(out, d.rolloutEvents(now)...)
+	out = append(out, d.switchEvents()...)
 	if old, is := reasonOf(d.stored, v1alpha1.Held), reasonOf(now, v1alpha1.Held); is != old {
 		message := messageOf(now, v1alpha1.Held)
 		switch is {

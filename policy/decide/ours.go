@@ -10,6 +10,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/loadline/loadline/policy/hpa"
+	"github.com/loadline/loadline/policy/owner"
 )
 
 // Annotations by which people ask for something, and the one in which an adopted HPA's
@@ -77,9 +78,9 @@ func (d *decision) claim() *finding {
 			"there is an HPA %s that Loadline did not make. To take it over: kubectl annotate hpa %s %s=%s. Otherwise delete it, or name the policy differently",
 			name, name, AdoptAnnotation, name)}
 	}
-	if owner := continuing(d.Live); owner != "" {
+	if writer := continuing(d.Live); writer != "" {
 		return &finding{reason: FieldOwner, state: StateConflict, conflict: true, message: fmt.Sprintf(
-			"the HPA %s is written by %s, which would undo what Loadline writes: remove the HPA there first, without deleting it from the cluster", name, owner)}
+			"the HPA %s is written by %s, which would undo what Loadline writes: remove the HPA there first, without deleting it from the cluster", name, writer)}
 	}
 	d.adopt = true
 	return nil
@@ -107,9 +108,6 @@ func (d *decision) carrySaved() {
 	}
 }
 
-// gitops are managers that write what is in a repository again and again, by prefix.
-var gitops = []string{"helm", "argocd", "kustomize-controller", "helm-controller", "flux", "terraform", "pulumi", "hashicorp"}
-
 // gitopsMarks are labels and annotations by which such tools know what is theirs.
 var gitopsMarks = []string{
 	"argocd.argoproj.io/", "helm.toolkit.fluxcd.io/", "kustomize.toolkit.fluxcd.io/", "meta.helm.sh/", "app.kubernetes.io/managed-by=Helm",
@@ -122,19 +120,12 @@ func continuing(live *autoscalingv2.HorizontalPodAutoscaler) string {
 	if len(live.ManagedFields) == 0 {
 		return "somebody: its managedFields are not known"
 	}
-	for _, m := range live.ManagedFields {
-		if m.Manager == FieldManager || m.Subresource != "" {
-			continue
-		}
-		if m.Operation == metav1.ManagedFieldsOperationApply || slices.ContainsFunc(gitops, func(p string) bool {
-			return strings.HasPrefix(strings.ToLower(m.Manager), p)
-		}) {
-			return fmt.Sprintf("%s (field manager, %s)", m.Manager, strings.ToLower(string(m.Operation)))
-		}
+	if manager := owner.Continuing(live.ManagedFields, FieldManager); manager != "" {
+		return manager
 	}
-	for _, owner := range live.OwnerReferences {
-		if ptr.Deref(owner.Controller, false) && !hpa.IsPolicy(owner) {
-			return fmt.Sprintf("its owner, the %s %s", owner.Kind, owner.Name)
+	for _, o := range live.OwnerReferences {
+		if ptr.Deref(o.Controller, false) && !hpa.IsPolicy(o) {
+			return fmt.Sprintf("its owner, the %s %s", o.Kind, o.Name)
 		}
 	}
 	for _, marks := range []map[string]string{live.Labels, live.Annotations} {

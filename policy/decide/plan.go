@@ -6,6 +6,7 @@ import (
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 
 	"github.com/loadline/loadline/policy/api/v1alpha1"
+	"github.com/loadline/loadline/policy/handoff"
 )
 
 // Plan is what to do. Its parts are carried out in the order of the fields, and each
@@ -14,13 +15,16 @@ import (
 //  1. Intent is written to the status, where it is not nil: what a floor is held for
 //     is stored before the HPA follows, so that no minimum is ever without a reason.
 //  2. Action is carried out, where it is not nil.
-//  3. Status is written, where Changed.
-//  4. Events are sent.
+//  3. Handoff is carried out, where it is not nil. What it is for is in the status already.
+//  4. Status is written, where Changed.
+//  5. Events are sent.
 //
 // A plan that is empty but for Next is a policy at rest.
 type Plan struct {
 	Intent *v1alpha1.AutoscalingPolicyStatus
 	Action *Action
+	// Handoff is a write to what the HPA does not scale: a Service, or another workload.
+	Handoff *handoff.Action
 	// Status is the policy's after the action. It says nothing where there is no policy.
 	Status v1alpha1.AutoscalingPolicyStatus
 	// Changed: Status differs from what is stored by more than values that may wait.

@@ -27,8 +27,7 @@ func (d *decision) occupies() bool {
 }
 
 func reference(p *v1alpha1.AutoscalingPolicy) autoscalingv2.CrossVersionObjectReference {
-	t := p.Spec.TargetRef
-	return autoscalingv2.CrossVersionObjectReference{APIVersion: t.APIVersion, Kind: t.Kind, Name: t.Name}
+	return crossVersion(p.Scaled())
 }
 
 // rival says why the target is somebody else's; nil if it is ours to scale. Whose HPA is
@@ -50,9 +49,15 @@ func (d *decision) rival() *finding {
 
 // against compares with one rival. A finding that is good is no reason to stop.
 func (d *decision) against(r *Rival) *finding {
-	t := d.Policy.Spec.TargetRef
+	t := d.Policy.Scaled()
 	f := &finding{reason: TwoPolicies, state: StateConflict, conflict: true}
 	switch here := d.occupies(); {
+	case r.On.Name != "" && !sameTarget(crossVersion(r.On), reference(d.Policy)):
+		if r.HPA == "" {
+			return nil
+		}
+		f.reason, f.good = ForeignHPA, true
+		f.message = fmt.Sprintf("the HPA %s scales the %s %s, which takes turns with the %s: delete it, or the HPA of this policy cannot follow the Service there", r.HPA, r.On.Kind, r.On.Name, t.Name)
 	case r.Policy == "" && here:
 		f.reason, f.good = ForeignHPA, true
 		f.message = fmt.Sprintf("the HPA %s scales the %s %s, too, and the two undo each other's work: delete it", r.HPA, t.Kind, t.Name)

@@ -29,8 +29,8 @@ func (d *decision) rollingOut(s *v1alpha1.AutoscalingPolicyStatus) metav1.Condit
 	switch r := s.Rollout; {
 	case r == nil && d.Policy.Spec.Rollout != nil && d.Policy.Spec.Rollout.ScaleIn == v1alpha1.Allow:
 		return condition(c.Type, metav1.ConditionUnknown, NotWatched, "rollout.scaleIn is Allow: nobody looks")
-	case d.Rollout == nil && !floor.RollsOut(d.Policy.Spec.TargetRef):
-		return condition(c.Type, metav1.ConditionUnknown, NotWatched, fmt.Sprintf(notWatchedFor, d.Policy.Spec.TargetRef.Kind))
+	case d.Rollout == nil && !floor.RollsOut(d.Policy.Scaled()):
+		return condition(c.Type, metav1.ConditionUnknown, NotWatched, fmt.Sprintf(notWatchedFor, d.Policy.Scaled().Kind))
 	case d.Rollout == nil || r == nil:
 		return condition(c.Type, metav1.ConditionUnknown, TargetUnseen, "the target is not there, or not seen yet")
 	case r.Phase != "":
@@ -47,6 +47,11 @@ func (d *decision) rolloutText(s *v1alpha1.AutoscalingPolicyStatus) string {
 	}
 	for _, f := range s.Floors {
 		if f.Owner == floor.RolloutOwner {
+			if d.kept != "" {
+				text += "; " + d.kept
+			} else if p := s.Rollout.Predecessor; p != nil {
+				text += fmt.Sprintf("; then the %s %s is scaled to 0", p.Kind, p.Name)
+			}
 			return fmt.Sprintf("%s; scale-in is held at %d pods until %s at the latest", text, f.Value, floor.Local(f.Expires.UTC()))
 		}
 	}
@@ -65,7 +70,7 @@ func (d *decision) rolloutEvents(now *v1alpha1.AutoscalingPolicyStatus) []Event 
 	if d.Rollout == nil || was.Phase == is.Phase && was.Revision == is.Revision {
 		return nil
 	}
-	e := Event{Message: fmt.Sprintf("%s %s: %s", d.Policy.Spec.TargetRef.Kind, d.Policy.Spec.TargetRef.Name, d.rolloutText(now))}
+	e := Event{Message: fmt.Sprintf("%s %s: %s", d.Policy.Scaled().Kind, d.Policy.Scaled().Name, d.rolloutText(now))}
 	switch {
 	case is.Phase == v1alpha1.Progressing && was.Phase == v1alpha1.Stalled && was.Revision == is.Revision:
 		return nil // it goes on, as it was said to

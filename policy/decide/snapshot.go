@@ -8,6 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/loadline/loadline/policy/api/v1alpha1"
+	"github.com/loadline/loadline/policy/handoff"
 	"github.com/loadline/loadline/policy/hpa"
 	"github.com/loadline/loadline/policy/rollout"
 )
@@ -24,7 +25,12 @@ type Snapshot struct {
 	Live   *autoscalingv2.HorizontalPodAutoscaler
 	Target Target
 	// Rollout is how far the target's pods are replaced; nil where that is not known.
-	Rollout      *rollout.View
+	Rollout *rollout.View
+	// Handoff is what spec.blueGreen is about; nil where the policy has none, or where
+	// Services are not watched.
+	Handoff *handoff.World
+	// Predecessor is what status.rollout says is to be scaled to 0; nil for nothing.
+	Predecessor  *handoff.Predecessor
 	Rivals       []Rival
 	Capabilities hpa.Capabilities
 	// Refused is what the API server answered to the write that this same snapshot led
@@ -85,6 +91,8 @@ type Rival struct {
 	// Created is its own.
 	Created   metav1.Time
 	PolicyUID types.UID
+	// On is what it is on, where the policy names two that take turns.
+	On v1alpha1.TargetReference
 	// Idle: the other policy has no HPA and makes none (mode DryRun or Paused).
 	Idle bool
 	// Claimed: a write that takes the target for this policy is under way.

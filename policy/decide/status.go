@@ -17,7 +17,7 @@ import (
 // plan puts together what was decided.
 func (d *decision) plan() Plan {
 	next := d.status()
-	p := Plan{Action: d.action, Intent: d.intent(), Observations: d.observe(next)}
+	p := Plan{Action: d.action, Handoff: d.handoff, Intent: d.intent(), Observations: d.observe(next)}
 	p.Events = d.events(next)
 	p.Changed, p.ValuesOnly = d.changes(next)
 	if !p.Changed {
@@ -27,16 +27,20 @@ func (d *decision) plan() Plan {
 	if !d.next.IsZero() && (d.Refused == nil || d.Policy.Spec.Mode == v1alpha1.DryRun) {
 		p.Next = max(d.next.Sub(d.Now), time.Second)
 	}
+	if d.switching != nil && d.switching.Soon && p.Changed {
+		p.Next = soon
+	}
 	return p
 }
 
 // intent is what has to be in the status before the HPA follows: why its minimum is
-// going to be higher. A lower one is explained by what is stored already.
+// going to be higher, and what it no longer scales. A lower one is explained by what is
+// stored already.
 func (d *decision) intent() *v1alpha1.AutoscalingPolicyStatus {
 	if d.action == nil || d.action.Kind != Apply || d.floors == nil {
 		return nil
 	}
-	if d.Live != nil && ptr.Deref(d.want.Spec.MinReplicas, 1) <= ptr.Deref(d.Live.Spec.MinReplicas, 1) {
+	if d.Live != nil && !d.action.Retargets && ptr.Deref(d.want.Spec.MinReplicas, 1) <= ptr.Deref(d.Live.Spec.MinReplicas, 1) {
 		return nil
 	}
 	s := d.stored.DeepCopy()
@@ -54,9 +58,20 @@ func (d *decision) intent() *v1alpha1.AutoscalingPolicyStatus {
 func (d *decision) hold(s *v1alpha1.AutoscalingPolicyStatus) {
 	s.Floors, s.Fallback, s.Release = d.floors.Floors, d.floors.Fallback, d.floors.Release.DeepCopy()
 	s.Rollout = d.floors.Rollout
+	d.keepSwitch(s)
 	if s.Release != nil && d.action != nil && d.action.Kind == Apply && d.Live != nil &&
 		*d.want.Spec.MinReplicas < ptr.Deref(d.Live.Spec.MinReplicas, 1) {
 		s.Release.LastStep = metav1.NewTime(d.now) // it may have been put off since it was decided
+	}
+}
+
+// keepSwitch puts what is known of the switch into a status.
+func (d *decision) keepSwitch(s *v1alpha1.AutoscalingPolicyStatus) {
+	switch {
+	case d.switching != nil:
+		s.BlueGreen = d.switching.State.DeepCopy()
+	case d.Policy.Spec.BlueGreen == nil:
+		s.BlueGreen = nil
 	}
 }
 
@@ -67,6 +82,7 @@ func (d *decision) status() *v1alpha1.AutoscalingPolicyStatus {
 	s.State = d.ready.state
 	s.Conditions, s.Plan = nil, d.lines
 	s.HPA, s.EffectiveMin = d.written()
+	d.keepSwitch(s)
 	switch {
 	case d.floors != nil && d.Policy.Spec.Mode != v1alpha1.DryRun:
 		d.hold(s)
@@ -145,6 +161,9 @@ func lasting(s *v1alpha1.AutoscalingPolicyStatus) *v1alpha1.AutoscalingPolicySta
 	s.Replicas, s.Metric, s.ValuesAt, s.Plan = nil, "", nil, nil
 	if s.Fallback != nil {
 		s.Fallback.Good = nil
+	}
+	if s.BlueGreen != nil && s.BlueGreen.Switch != nil {
+		s.BlueGreen.Switch.Message = ""
 	}
 	for i := range s.Conditions {
 		c := &s.Conditions[i]

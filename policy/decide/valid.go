@@ -75,7 +75,7 @@ func clip(s string) string {
 
 // target says why no HPA can scale the target; nil if one can or if that is not known.
 func (d *decision) target() *finding {
-	t := d.Policy.Spec.TargetRef
+	t := d.Policy.Scaled()
 	switch d.Target.State {
 	case TargetKindUnknown:
 		return &finding{reason: KindUnknown, state: StatePending, message: fmt.Sprintf(

@@ -20,6 +20,7 @@ import (
 
 	"github.com/loadline/loadline/policy/api/v1alpha1"
 	"github.com/loadline/loadline/policy/floor"
+	"github.com/loadline/loadline/policy/handoff"
 	"github.com/loadline/loadline/policy/hpa"
 	"github.com/loadline/loadline/policy/rollout"
 )
@@ -35,7 +36,10 @@ type world struct {
 	target Target
 	// rollout is what the target says of its own; nil where it cannot be seen.
 	rollout *rollout.View
-	caps    hpa.Capabilities
+	// handoff and predecessor are those of the snapshot.
+	handoff     *handoff.World
+	predecessor *handoff.Predecessor
+	caps        hpa.Capabilities
 	// metrics is what the HPA controller finds at each sync, size the target's.
 	metrics state
 	size    int32
@@ -92,7 +96,7 @@ func (w *world) write(what string, do func()) error {
 }
 
 func (w *world) snapshot() Snapshot {
-	s := Snapshot{Now: w.now, Settings: Defaults(), Policy: w.policy, Live: w.live, Rivals: w.rivals, Target: w.target, Rollout: w.rollout, Capabilities: w.caps}
+	s := Snapshot{Now: w.now, Settings: Defaults(), Policy: w.policy, Live: w.live, Rivals: w.rivals, Target: w.target, Rollout: w.rollout, Handoff: w.handoff, Predecessor: w.predecessor, Capabilities: w.caps}
 	s.Settings.CheckQuery = func(_, expr string) []string {
 		if expr == "bad" {
 			return []string{"parse error: unexpected end"}

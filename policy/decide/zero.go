@@ -54,5 +54,5 @@ func (d *decision) nearZero() bool {
 // onlyHolds says whether the minimum is that of a hold at the present size.
 func (d *decision) onlyHolds() bool {
 	f := d.floors.Decisive
-	return f != nil && (f.Owner == floor.RolloutOwner || f.Owner == floor.OutageOwner)
+	return f != nil && (f.Owner == floor.RolloutOwner || f.Owner == floor.SwitchOwner || f.Owner == floor.OutageOwner)
 }

@@ -1,6 +1,6 @@
 // Package floor computes, purely, what holds the minimum of a policy's HPA up: its
-// schedules, its fallback, a rollout of its target, an outage of its metrics, a minimum of
-// unknown origin, and the steps in which a floor that has ended is taken away.
+// schedules, its fallback, a rollout of its target, a switch to another one, an outage of its
+// metrics, a minimum of unknown origin, and the steps in which a floor that has ended is taken away.
 //
 // All state is in the policy's status and in the HPA, and time is an argument: the same
 // input gives the same floors, whoever evaluates them and after whatever restart.
@@ -24,6 +24,7 @@ const (
 	ScheduleOwner = "schedule/"
 	FallbackOwner = "fallback"
 	RolloutOwner  = "rollout"
+	SwitchOwner   = "switch"
 	OutageOwner   = "outage"
 	UnknownOwner  = "unknown"
 	// ReleaseOwner is who holds what is left of floors that have ended; it is in the
@@ -44,6 +45,13 @@ type Input struct {
 	// Target is how far the rollout of the target is; nil where that is not known: its kind
 	// has none, or it is not there.
 	Target *rollout.View
+	// Switch is the floor of a switch from one target to another; nil if there is none.
+	Switch *v1alpha1.Floor
+	// Replaced is what the target has taken the place of and what is to be scaled to 0 when
+	// it has; nil for nothing. It counts at the first look at the target.
+	Replaced *v1alpha1.TargetReference
+	// Gone: the predecessor of the status has no pods any more, or is not there.
+	Gone bool
 	// Outages: an outage of metrics holds the size.
 	Outages bool
 	// MetricWindow is how far back the metrics look, such as the range of a rate.
@@ -73,6 +81,8 @@ type Result struct {
 	// where it is Input.Min.
 	Min      int32
 	Decisive *v1alpha1.Floor
+	// Whole: the target serves with all its pods, so that its predecessor is not needed.
+	Whole bool
 	// Next is when the result changes at the earliest if nothing else does; zero for
 	// never.
 	Next time.Time
@@ -101,6 +111,10 @@ func Evaluate(in Input) Result {
 	if r.Rollout, held = e.rollout(); held != nil {
 		r.Floors = append(r.Floors, *held)
 	}
+	r.Whole = e.whole
+	if in.Switch != nil && !e.strands(in.Switch.Value) {
+		r.Floors = append(r.Floors, *e.switching())
+	}
 	if held = e.outage(); held != nil {
 		r.Floors = append(r.Floors, *held)
 	}
@@ -118,6 +132,7 @@ type evaluation struct {
 	Input
 	now    time.Time
 	health Health
+	whole  bool // see Result
 	next   time.Time
 }
 

@@ -69,7 +69,10 @@ func (e *evaluation) rolling(s *v1alpha1.RolloutState) *v1alpha1.RolloutState {
 			s.Settled = v.Revision
 		}
 	case s.TargetUID != v.UID:
-		s = &v1alpha1.RolloutState{TargetUID: v.UID}
+		s = &v1alpha1.RolloutState{TargetUID: v.UID, Predecessor: e.Replaced.DeepCopy()}
+	}
+	if e.Gone {
+		s.Predecessor = nil
 	}
 	for _, t := range []*metav1.Time{s.Since, s.Started} {
 		if t != nil {
@@ -96,12 +99,18 @@ func (e *evaluation) rolling(s *v1alpha1.RolloutState) *v1alpha1.RolloutState {
 		if e.reached(s.Since.Add(e.settle())) {
 			return &v1alpha1.RolloutState{TargetUID: v.UID, Settled: v.Revision}
 		}
+	case e.complete(s) && s.Predecessor != nil && !over:
+		// Its pods take a part of the load: the metrics say what the target needs only when
+		// they are gone.
+		e.whole = true
+		enter(v1alpha1.Progressing)
 	case e.complete(s) && s.Phase == v1alpha1.GivenUp:
 		return &v1alpha1.RolloutState{TargetUID: v.UID, Settled: v.Revision}
 	case e.complete(s):
 		enter(v1alpha1.Settling)
 		e.wake(e.now.Add(e.settle()))
 	case over:
+		s.Predecessor = nil // it never had what it takes to do without
 		enter(v1alpha1.GivenUp)
 	case v.Waits != "":
 		enter(v1alpha1.Stalled)
@@ -133,6 +142,17 @@ func (e *evaluation) complete(s *v1alpha1.RolloutState) bool {
 		size = 0 // nothing is held
 	}
 	return e.Target.Complete() && (e.Target.Size == 0 || e.Target.Size >= min(size, e.Max))
+}
+
+// switching is the floor of a switch, since when it is held.
+func (e *evaluation) switching() *v1alpha1.Floor {
+	f := e.Switch.DeepCopy()
+	f.Owner, f.Since = SwitchOwner, metav1.NewTime(e.now)
+	if was := e.stored(SwitchOwner); was != nil {
+		f.Since = e.past(was.Since)
+	}
+	e.wake(f.Expires.Time)
+	return f
 }
 
 // unseen keeps what is held for a target that cannot be seen, for as long as it was

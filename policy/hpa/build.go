@@ -39,12 +39,13 @@ func Build(p *v1alpha1.AutoscalingPolicy, floors []v1alpha1.Floor, c Capabilitie
 	if Failed(found) {
 		return nil, found
 	}
+	scaled := p.Scaled()
 	min, _ := EffectiveMin(p.Spec.Replicas.Min, p.Spec.Replicas.Max, floors)
 	return &autoscalingv2.HorizontalPodAutoscaler{
 		TypeMeta:   metav1.TypeMeta{APIVersion: autoscalingv2.SchemeGroupVersion.String(), Kind: "HorizontalPodAutoscaler"},
 		ObjectMeta: Metadata(p),
 		Spec: autoscalingv2.HorizontalPodAutoscalerSpec{
-			ScaleTargetRef: reference(p.Spec.TargetRef.APIVersion, p.Spec.TargetRef.Kind, p.Spec.TargetRef.Name),
+			ScaleTargetRef: reference(scaled.APIVersion, scaled.Kind, scaled.Name),
 			MinReplicas:    &min,
 			MaxReplicas:    p.Spec.Replicas.Max,
 			Metrics:        Metrics(p),

@@ -159,7 +159,12 @@ type Switch struct {
 	//
 	// +optional
 	Flipped *metav1.Time `json:"flipped,omitempty"`
-	// Size is how many pods the other workload has to have.
+	// Needed is how many pods the load needs, by what serves it. It only grows.
+	//
+	// +optional
+	Needed int32 `json:"needed,omitempty"`
+	// Size is how many pods the other workload has to have: with the headroom, and at most
+	// replicas.max.
 	//
 	// +optional
 	Size int32 `json:"size,omitempty"`
@@ -182,3 +187,6 @@ func (p *AutoscalingPolicy) Scaled() TargetReference {
 	}
 	return p.Spec.TargetRef
 }
+
+// Over says whether nothing is left to do in a phase.
+func (p SwitchPhase) Over() bool { return p == Complete || p == Aborted }

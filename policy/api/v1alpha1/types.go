@@ -266,6 +266,8 @@ const (
 )
 
 // Rollout says what holds while the target's pods are replaced.
+//
+// +kubebuilder:validation:XValidation:rule="!(has(self.predecessor) && self.predecessor == 'ScaleToZero' && has(self.scaleIn) && self.scaleIn == 'Allow')",fieldPath=".predecessor",message="ScaleToZero waits until the new pods have the size that is held: it needs scaleIn Hold"
 type Rollout struct {
 	// ScaleIn is Hold, which raises the minimum to the size that the target has when the
 	// rollout begins, until it is over; or Allow.

@@ -1,0 +1,180 @@
+package controller
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	authorizationv1 "k8s.io/api/authorization/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/loadline/loadline/policy/api/v1alpha1"
+	"github.com/loadline/loadline/policy/handoff"
+	"github.com/loadline/loadline/policy/owner"
+)
+
+// maxEndpointSlices bounds what is read of one Service's endpoints: 1,000 in each.
+const maxEndpointSlices = 100
+
+// check makes the checks of a managed switch, and brings the world up to what the API
+// server says now. What fails is told in the checks: without them nothing is done.
+func (r *reconciler) check(ctx context.Context, p *v1alpha1.AutoscalingPolicy, w *handoff.World) {
+	c := &handoff.Checks{}
+	w.Checks = c
+	b := p.Spec.BlueGreen
+	needs := []authorizationv1.ResourceAttributes{
+		{Verb: "get", Resource: "services", Name: b.Service},
+		{Verb: "patch", Resource: "services", Name: b.Service},
+		{Verb: "list", Group: discoveryv1.GroupName, Resource: "endpointslices"},
+	}
+	for _, t := range policyTargets(p) {
+		needs = append(needs, scaleRights(t)...)
+	}
+	if c.Failed, c.Forbidden = r.may(ctx, p.Namespace, needs); c.Failed != "" {
+		return
+	}
+	failed := func(err error) bool {
+		if err != nil {
+			c.Failed, c.Forbidden = err.Error(), apierrors.IsForbidden(err)
+		}
+		return err != nil
+	}
+	service := &corev1.Service{}
+	err := r.call(ctx, func(ctx context.Context) error {
+		return r.direct.Get(ctx, client.ObjectKey{Namespace: p.Namespace, Name: b.Service}, service)
+	})
+	switch {
+	case apierrors.IsNotFound(err):
+		w.Service = handoff.Service{}
+	case failed(err):
+		return
+	default:
+		w.Service = serviceOf(service)
+		c.ServiceOwner = continuing(service, "spec", "selector")
+	}
+	to := b.Active
+	if s := p.Status.BlueGreen; s != nil && s.Switch != nil && s.Switch.Managed && !s.Switch.Phase.Over() {
+		to = s.Switch.To
+	}
+	for _, side := range []*handoff.Workload{&w.First, &w.Other} {
+		fresh, o, err := r.side(ctx, p, side.Ref, true)
+		if failed(err) {
+			return
+		}
+		*side = fresh
+		if o != nil && side.Ref.Name == to {
+			c.ReplicasOwner = continuing(o, "spec", "replicas")
+		}
+	}
+	if s := p.Status.BlueGreen; s != nil && s.Switch != nil && s.Switch.Phase == v1alpha1.Retargeting {
+		c.Endpoints, err = r.endpoints(ctx, p)
+		failed(err)
+	}
+}
+
+// continuing names who goes on writing a field of an object; empty if nobody does, or if
+// somebody who knows better has said so on the object.
+func continuing(o client.Object, field ...string) string {
+	if o.GetAnnotations()[handoff.AllowAnnotation] != "" {
+		return ""
+	}
+	return owner.Continuing(o.GetManagedFields(), Name, field...)
+}
+
+// scaleRights are those that it takes to scale a workload, by hand.
+func scaleRights(t v1alpha1.TargetReference) []authorizationv1.ResourceAttributes {
+	resource := strings.ToLower(t.Kind) + "s" // of the four kinds whose pods are known
+	group, _, found := strings.Cut(t.APIVersion, "/")
+	if !found {
+		group = ""
+	}
+	return []authorizationv1.ResourceAttributes{
+		{Verb: "get", Group: group, Resource: resource, Name: t.Name},
+		{Verb: "get", Group: group, Resource: resource, Subresource: "scale", Name: t.Name},
+		{Verb: "update", Group: group, Resource: resource, Subresource: "scale", Name: t.Name},
+	}
+}
+
+// may says which right is missing; nothing if none is.
+func (r *reconciler) may(ctx context.Context, namespace string, needs []authorizationv1.ResourceAttributes) (missing string, forbidden bool) {
+	for _, need := range needs {
+		need.Namespace = namespace
+		review := &authorizationv1.SelfSubjectAccessReview{Spec: authorizationv1.SelfSubjectAccessReviewSpec{ResourceAttributes: &need}}
+		if err := r.call(ctx, func(ctx context.Context) error { return r.direct.Create(ctx, review) }); err != nil {
+			return fmt.Sprintf("cannot ask for rights in %s: %v", namespace, err), false
+		}
+		if !review.Status.Allowed {
+			what := strings.TrimSuffix(need.Resource+"/"+need.Subresource, "/")
+			if need.Name != "" {
+				what += " " + need.Name
+			}
+			return fmt.Sprintf("Loadline may not %s %s in %s", need.Verb, what, namespace), true
+		}
+	}
+	return "", false
+}
+
+// endpoints counts the ready endpoints of the policy's Service by the workload that the
+// names of their pods begin with.
+func (r *reconciler) endpoints(ctx context.Context, p *v1alpha1.AutoscalingPolicy) (map[string]int, error) {
+	var list discoveryv1.EndpointSliceList
+	err := r.call(ctx, func(ctx context.Context) error {
+		return r.direct.List(ctx, &list, client.InNamespace(p.Namespace), client.MatchingLabels{discoveryv1.LabelServiceName: p.Spec.BlueGreen.Service}, client.Limit(maxEndpointSlices))
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the endpoints of the Service %s: %w", p.Spec.BlueGreen.Service, err)
+	}
+	names := []string{p.Spec.TargetRef.Name, p.Spec.BlueGreen.OtherRef.Name}
+	slices.SortFunc(names, func(a, b string) int { return len(b) - len(a) }) // web-2 before web
+	found := map[string]int{}
+	for _, slice := range list.Items {
+		for _, e := range slice.Endpoints {
+			if e.TargetRef == nil || e.Conditions.Ready != nil && !*e.Conditions.Ready {
+				continue
+			}
+			i := slices.IndexFunc(names, func(name string) bool { return strings.HasPrefix(e.TargetRef.Name, podPrefix(name)) })
+			if i >= 0 {
+				found[names[i]]++
+			}
+		}
+	}
+	return found, nil
+}
+
+// podPrefix is what the names of a workload's pods begin with. Names that are generated
+// keep 58 characters (maxGeneratedNameLength of k8s.io/apiserver/pkg/storage/names).
+func podPrefix(name string) string {
+	const kept = 58
+	prefix := name + "-"
+	return prefix[:min(len(prefix), kept)]
+}
+
+// predecessor is what a target has taken the place of.
+func (r *reconciler) predecessor(ctx context.Context, p *v1alpha1.AutoscalingPolicy, ref v1alpha1.TargetReference) (*handoff.Predecessor, error) {
+	out := &handoff.Predecessor{}
+	var err error
+	if out.Failed, _ = r.may(ctx, p.Namespace, scaleRights(ref)); out.Failed != "" {
+		out.Found, out.Size = true, 1 // as far as anybody knows
+		out.Ref = ref
+		return out, nil
+	}
+	if out.Workload, _, err = r.side(ctx, p, ref, true); err != nil {
+		return nil, err
+	}
+	if out.Successor, _, err = r.side(ctx, p, p.Scaled(), false); err != nil {
+		return nil, err
+	}
+	var hpas autoscalingv2.HorizontalPodAutoscalerList
+	if err := r.cached.List(ctx, &hpas, client.InNamespace(p.Namespace), client.MatchingFields{byTarget: targetOf(p.Namespace, ref).String()}, noWait); err != nil {
+		return nil, fmt.Errorf("list the HPAs of %s: %w", ref.Name, err)
+	}
+	if len(hpas.Items) > 0 {
+		out.HPA = hpas.Items[0].Name
+	}
+	return out, nil
+}

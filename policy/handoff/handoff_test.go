@@ -1,0 +1,272 @@
+package handoff
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/utils/ptr"
+
+	"github.com/loadline/loadline/policy/api/v1alpha1"
+)
+
+func diff(t *testing.T, want, got any) {
+	t.Helper()
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+}
+
+// The whole course of a switch, and back again.
+func TestManaged(t *testing.T) {
+	s := newSim(t)
+	s.rest()
+	diff(t, []string(nil), s.did)
+	s.ask(green)
+	s.rest()
+	diff(t, []string{"Preflight", "Prescale", "scale web-green 5", "Waiting", "Holding", "Flipping", "flip web-green", "Retargeting", "Soaking"}, s.did)
+	diff(t, []any{green, int32(5), int32(4)}, []any{s.hpa, s.min, s.world.First.Size})
+	s.pass(11 * time.Minute)
+	diff(t, []string{"Retiring", "scale web-blue 0", "Complete"}, s.did[9:])
+	diff(t, []any{green, int32(2), int32(0)}, []any{s.hpa, s.min, s.world.First.Size})
+
+	s.did = nil
+	s.ask(blue)
+	s.rest()
+	diff(t, []string{"Preflight", "Prescale", "scale web-blue 6", "Waiting", "Holding", "Flipping", "flip web-blue", "Retargeting", "Soaking"}, s.did)
+}
+
+// What is asked back in the middle of a switch.
+func TestTakenBack(t *testing.T) {
+	for name, tt := range map[string]struct {
+		until string // the phase in which it is taken back
+		want  []string
+	}{
+		"before anything was done": {"Preflight", []string{"Preflight", "Aborted"}},
+		"prescaled":                {"Waiting", []string{"Preflight", "Prescale", "scale web-green 5", "Waiting", "Reverting", "scale web-green 1", "Aborted"}},
+		"before the flip":          {"Flipping", []string{"Preflight", "Prescale", "scale web-green 5", "Waiting", "Holding", "Flipping", "Reverting", "scale web-green 1", "Aborted"}},
+		"after it": {"Soaking", []string{"Preflight", "Prescale", "scale web-green 5", "Waiting", "Holding", "Flipping", "flip web-green", "Retargeting", "Soaking",
+			"Preflight", "Prescale", "scale web-blue 6", "Waiting", "Holding", "Flipping", "flip web-blue", "Retargeting", "Soaking"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSim(t)
+			s.rest()
+			s.ask(green)
+			for range 100 {
+				if w := s.policy.Status.BlueGreen.Switch; w != nil && string(w.Phase) == tt.until {
+					break
+				}
+				s.step()
+				s.late()
+			}
+			s.ask(blue)
+			s.rest()
+			diff(t, tt.want, s.did)
+			if s.hpa != blue {
+				t.Errorf("the HPA is on %s", s.hpa)
+			}
+			s.did = nil
+			s.rest()
+			diff(t, []string(nil), s.did)
+		})
+	}
+}
+
+// With as many pods on the old side as on the new one the way back waits for nothing.
+func TestRollbackAtOnce(t *testing.T) {
+	s := newSim(t, func(b *v1alpha1.BlueGreen) { b.HeadroomPercent = ptr.To(int32(0)) })
+	s.rest()
+	s.ask(green)
+	s.rest()
+	s.did = nil
+	s.ask(blue)
+	s.rest()
+	diff(t, []string{"Preflight", "Prescale", "Holding", "Flipping", "flip web-blue", "Retargeting", "Soaking"}, s.did)
+}
+
+// If nothing of what serves is ready, the other side need not be whole to be better.
+func TestRollbackFromNothing(t *testing.T) {
+	s := newSim(t)
+	s.rest()
+	s.ask(green)
+	s.rest()
+	s.world.Other.Available = 0
+	s.world.First.Size, s.world.First.Available = 2, 2
+	s.ask(blue)
+	for range 100 {
+		s.step()
+		s.world.Other.Available = 0
+		s.world.First.Available = 2
+	}
+	if s.hpa != blue {
+		t.Errorf("the HPA is on %s after %v", s.hpa, s.did)
+	}
+}
+
+// Somebody else changes the selector: the HPA goes along, and keeps its size.
+func TestObserved(t *testing.T) {
+	s := newSim(t, func(b *v1alpha1.BlueGreen) { b.Mode = v1alpha1.Observed })
+	s.rest()
+	s.flipByHand(green)
+	s.rest()
+	diff(t, []string{"Soaking"}, s.did)
+	diff(t, []any{green, int32(4), int32(4)}, []any{s.hpa, s.min, s.world.Other.Size})
+	s.pass(11 * time.Minute)
+	diff(t, []string{"Soaking", "Complete"}, s.did)
+	diff(t, []any{int32(2), int32(4)}, []any{s.min, s.world.First.Size})
+}
+
+// A person has the last word: what was asked for before is not done again.
+func TestFlippedBackByHand(t *testing.T) {
+	s := newSim(t)
+	s.rest()
+	s.ask(green)
+	s.rest()
+	s.flipByHand(blue)
+	s.rest()
+	if s.hpa != blue {
+		t.Errorf("the HPA is on %s", s.hpa)
+	}
+	s.did = nil
+	s.pass(time.Hour)
+	diff(t, []string{"Complete"}, s.did)
+	s.policy.Annotations = map[string]string{RequestAnnotation: "again"}
+	s.rest()
+	if s.hpa != green {
+		t.Errorf("asked again, the HPA is on %s after %v", s.hpa, s.did)
+	}
+}
+
+// Where the Service selects both or neither, nothing moves.
+func TestDoubt(t *testing.T) {
+	for name, selector := range map[string]map[string]string{"both": {"app": "web"}, "neither": {"app": "api"}, "none": nil} {
+		t.Run(name, func(t *testing.T) {
+			s := newSim(t)
+			s.rest()
+			s.world.Service.Selector = selector
+			s.rest()
+			if s.hpa != blue || s.policy.Status.BlueGreen.Doubt == "" {
+				t.Errorf("the HPA is on %s: %s", s.hpa, s.policy.Status.BlueGreen.Doubt)
+			}
+		})
+	}
+}
+
+func TestRefused(t *testing.T) {
+	for name, tt := range map[string]struct {
+		edit func(*sim)
+		want string
+	}{
+		"no right":        {func(s *sim) { s.checks = Checks{Failed: "Loadline may not patch services web in x", Forbidden: true} }, "Loadline may not patch services web in x: bind the ClusterRole loadline-policy-switch in this namespace, or use mode Observed"},
+		"no Service":      {func(s *sim) { s.world.Service = Service{} }, "there is no Service web"},
+		"no workload":     {func(s *sim) { s.world.Other.Found = false }, "there is no Deployment web-green"},
+		"a label missing": {func(s *sim) { s.world.Other.Labels = map[string]string{"app": "web"} }, "the Service web selects by the label colour, which the pods of Deployment web-green do not have"},
+		"same labels":     {func(s *sim) { s.world.Other.Labels = s.world.First.Labels }, "the Service web does not select the pods of Deployment web-blue"},
+		"overlap": {func(s *sim) { s.world.Other.Selector = labels.SelectorFromSet(map[string]string{"app": "web"}) },
+			"the selectors of Deployment web-blue and Deployment web-green overlap, so that each counts the other's pods as its own"},
+		"GitOps": {func(s *sim) { s.checks.ServiceOwner = "argocd" },
+			"argocd writes the selector of the Service web, and would undo the switch: change it there with mode Observed, or annotate the Service with loadline.dev/allow-switch and a reason"},
+		"replicas in Git": {func(s *sim) { s.checks.ReplicasOwner = "flux" },
+			"flux writes the replicas of Deployment web-green, and would undo the prescaling: leave replicas out there, use mode Observed, or annotate it with loadline.dev/allow-switch and a reason"},
+		"too many": {func(s *sim) { s.policy.Spec.Replicas.Max = 3 }, "Deployment web-blue has 4 pods, and replicas.max is 3, which is all that Deployment web-green may get"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSim(t)
+			s.rest()
+			tt.edit(s)
+			s.ask(green)
+			s.rest()
+			diff(t, []string{"Preflight", "Aborted"}, s.did)
+			if name != "same labels" { // then both serve, and it says so instead
+				diff(t, tt.want, s.policy.Status.BlueGreen.Switch.Message)
+			}
+			s.pass(time.Hour)
+			diff(t, []string{"Preflight", "Aborted"}, s.did)
+		})
+	}
+}
+
+// What does not get ready in time is given up, and gets back its size; so is what does not
+// export the metrics.
+func TestTooLate(t *testing.T) {
+	for name, tt := range map[string]struct {
+		edit func(*sim)
+		want string
+	}{
+		"pods":    {func(s *sim) { s.world.Other.Observed = false }, "not within 10m0s: 5 of 5 pods of web-green serve"},
+		"metrics": {func(s *sim) { s.checks.Unmetered = []string{"http_requests_per_second"} }, "not within 10m0s: the pods of web-green do not export http_requests_per_second"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSim(t)
+			s.rest()
+			tt.edit(s)
+			s.ask(green)
+			s.pass(15 * time.Minute)
+			diff(t, []string{"Preflight", "Prescale", "scale web-green 5", "Waiting", "Reverting", "scale web-green 1", "Aborted"}, s.did)
+			diff(t, tt.want, s.policy.Status.BlueGreen.Switch.Message)
+			diff(t, []any{blue, int32(2)}, []any{s.hpa, s.min})
+		})
+	}
+}
+
+// The size grows with what serves, until the flip.
+func TestRatchet(t *testing.T) {
+	s := newSim(t)
+	s.rest()
+	s.checks.Unmetered = []string{"m"} // so that it waits
+	s.ask(green)
+	s.rest()
+	s.world.First.Size, s.world.First.Available = 7, 7
+	s.rest()
+	s.world.First.Size, s.world.First.Available = 3, 3 // which the floor would not let happen
+	s.rest()
+	if s.min != 7 || s.world.Other.Size != 8 {
+		t.Errorf("min %d, the other has %d pods: %s", s.min, s.world.Other.Size, strings.Join(s.did, ", "))
+	}
+}
+
+// Without the mandate nothing is done any more.
+func TestModeObservedInTheMiddle(t *testing.T) {
+	s := newSim(t)
+	s.rest()
+	s.checks.Unmetered = []string{"m"}
+	s.ask(green)
+	s.rest()
+	s.policy.Spec.BlueGreen.Mode, s.policy.Spec.BlueGreen.Active = v1alpha1.Observed, ""
+	s.rest()
+	diff(t, []string{"Preflight", "Prescale", "scale web-green 5", "Waiting", "Aborted"}, s.did)
+}
+
+func TestPredecessor(t *testing.T) {
+	rc := func(name string, size int32) Workload {
+		w := workload(name, size)
+		w.Ref = v1alpha1.TargetReference{APIVersion: "v1", Kind: "ReplicationController", Name: name}
+		return w
+	}
+	good := Predecessor{Workload: rc("v1", 3), Successor: rc("v2", 3)}
+	type out struct {
+		Action *Action
+		Why    string
+	}
+	for name, tt := range map[string]struct {
+		edit func(*Predecessor)
+		want out
+	}{
+		"it is not needed": {func(*Predecessor) {}, out{&Action{Kind: Scale, Target: good.Ref, From: 3, Why: "another one has taken its place"}, ""}},
+		"gone":             {func(p *Predecessor) { p.Found = false }, out{}},
+		"at 0":             {func(p *Predecessor) { p.Size = 0 }, out{}},
+		"no right":         {func(p *Predecessor) { p.Failed = "may not" }, out{nil, "may not"}},
+		"an HPA":           {func(p *Predecessor) { p.HPA = "v1" }, out{nil, "the HPA v1 scales the ReplicationController v1: delete it"}},
+		"overlap": {func(p *Predecessor) { p.Selector = labels.SelectorFromSet(map[string]string{"app": "web"}) },
+			out{nil, "the selectors of v1 and v2 overlap, so that each counts the other's pods as its own: scale v1 by hand"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := good
+			tt.edit(&p)
+			a, why := p.Retire(good.Successor.Ref)
+			diff(t, tt.want, out{a, why})
+		})
+	}
+}

@@ -1,0 +1,257 @@
+package handoff
+
+import (
+	"fmt"
+	"strings"
+
+	"k8s.io/utils/ptr"
+
+	"github.com/loadline/loadline/policy/api/v1alpha1"
+)
+
+// AllowAnnotation on a Service or a workload has a managed switch go ahead although
+// somebody else seems to write the selector or the replicas again and again. Its value is
+// the reason.
+const AllowAnnotation = "loadline.dev/allow-switch"
+
+// endpointSyncs is for how many periods of the HPA controller a switch waits for the
+// Service's endpoints before it moves the HPA all the same: the selector is what decides.
+const endpointSyncs = 4
+
+// phase does what the phase of a managed switch is for, or goes on to the next one.
+func (s *step) phase() {
+	w := s.state.Switch
+	from, to := s.World.Workload(w.From), s.World.Workload(w.To)
+	switch w.Phase {
+	case v1alpha1.Preflight, v1alpha1.Prescale, v1alpha1.Waiting, v1alpha1.Holding, v1alpha1.Flipping:
+		if s.World.Service.serves(to) && !s.World.Service.serves(from) {
+			w.Flipped = ptr.To(s.now)
+			s.enter(v1alpha1.Retargeting, "")
+			return
+		}
+		if s.World.Checks == nil {
+			w.Message = "waits for what the cluster says"
+			return
+		}
+		if why := s.refused(from, to); why != "" {
+			s.giveUp(why)
+			return
+		}
+		if s.World.Checks.Failed != "" { // it may pass
+			w.Message = s.World.Checks.Failed
+			s.tooLate(w.Message)
+			return
+		}
+	}
+	switch w.Phase {
+	case v1alpha1.Preflight:
+		w.Before = ptr.To(to.Size)
+		s.ratchet(from)
+		s.enter(v1alpha1.Prescale, "")
+	case v1alpha1.Prescale, v1alpha1.Waiting:
+		s.prepare(from, to)
+	case v1alpha1.Holding:
+		s.confirm(from, to)
+	case v1alpha1.Flipping:
+		s.flip(from, to)
+	case v1alpha1.Retargeting:
+		s.retarget(to)
+	case v1alpha1.Soaking:
+		s.soakManaged(to)
+	case v1alpha1.Retiring:
+		s.retire(from, to)
+	case v1alpha1.Reverting:
+		s.revert(to)
+	}
+}
+
+// refused says why the switch cannot be made; empty if it can, as far as is known.
+func (s *step) refused(from, to *Workload) string {
+	c, service := s.World.Checks, s.spec.Service
+	selector, missing := s.World.Service.selectorFor(to)
+	named := func(w *Workload) string { return w.Ref.Kind + " " + w.Ref.Name }
+	switch {
+	case c.Forbidden:
+		return c.Failed + ": bind the ClusterRole loadline-policy-switch in this namespace, or use mode Observed"
+	case !s.World.Service.Found:
+		return "there is no Service " + service
+	case !to.Found:
+		return "there is no " + named(to)
+	case !s.World.Service.serves(from):
+		return fmt.Sprintf("the Service %s does not select the pods of %s", service, named(from))
+	case missing != "":
+		return fmt.Sprintf("the Service %s selects by the label %s, which the pods of %s do not have", service, missing, named(to))
+	case (&Service{Found: true, Selector: selector}).serves(from):
+		return fmt.Sprintf("the selector of the Service %s has no label by which the pods of %s and %s differ", service, named(from), named(to))
+	case to.Selector.Matches(set(from.Labels)) || from.Selector.Matches(set(to.Labels)):
+		return fmt.Sprintf("the selectors of %s and %s overlap, so that each counts the other's pods as its own", named(from), named(to))
+	case s.Rival(to.Ref) != "":
+		return fmt.Sprintf("the HPA %s scales %s: delete it", s.Rival(to.Ref), named(to))
+	case c.ServiceOwner != "":
+		return fmt.Sprintf("%s writes the selector of the Service %s, and would undo the switch: change it there with mode Observed, or annotate the Service with %s and a reason", c.ServiceOwner, service, AllowAnnotation)
+	case c.ReplicasOwner != "":
+		return fmt.Sprintf("%s writes the replicas of %s, and would undo the prescaling: leave replicas out there, use mode Observed, or annotate it with %s and a reason", c.ReplicasOwner, named(to), AllowAnnotation)
+	case from.Size > s.Policy.Spec.Replicas.Max:
+		return fmt.Sprintf("%s has %d pods, and replicas.max is %d, which is all that %s may get", named(from), from.Size, s.Policy.Spec.Replicas.Max, named(to))
+	}
+	return ""
+}
+
+// giveUp ends a switch before the Service is touched.
+func (s *step) giveUp(why string) {
+	if s.state.Switch.Phase == v1alpha1.Preflight {
+		s.enter(v1alpha1.Aborted, why)
+		return
+	}
+	s.enter(v1alpha1.Reverting, why)
+}
+
+// tooLate gives up once the time is over, and says whether it did.
+func (s *step) tooLate(why string) bool {
+	if !s.reached(s.state.Switch.Started.Add(s.timeout())) {
+		return false
+	}
+	s.giveUp(fmt.Sprintf("not within %s: %s", s.timeout(), why))
+	return true
+}
+
+// ratchet brings the size up to what the load needs by now; never down, and never by what
+// the other workload says.
+func (s *step) ratchet(from *Workload) {
+	w := s.state.Switch
+	w.Needed = max(w.Needed, s.need(from), 1)
+	w.Size = max(w.Size, min(s.headroom(w.Needed), s.Policy.Spec.Replicas.Max))
+}
+
+// ready says whether a workload could serve; or why not. Where nothing serves at all,
+// anything that does is better.
+func (s *step) ready(from, to *Workload) (ok bool, why string) {
+	size := s.state.Switch.Size
+	switch {
+	case from.Available == 0 && to.Available > 0:
+		return true, ""
+	case !to.Observed || to.Available < size:
+		return false, fmt.Sprintf("%d of %d pods of %s serve", to.Available, size, to.Ref.Name)
+	case len(s.World.Checks.Unmetered) > 0:
+		return false, fmt.Sprintf("the pods of %s do not export %s", to.Ref.Name, strings.Join(s.World.Checks.Unmetered, ", "))
+	}
+	return true, ""
+}
+
+// prepare brings the other workload to the size, and waits until it serves.
+func (s *step) prepare(from, to *Workload) {
+	w := s.state.Switch
+	stored := w.Size
+	s.ratchet(from)
+	ok, why := s.ready(from, to)
+	switch {
+	case ok:
+		s.enter(v1alpha1.Holding, "")
+	case s.tooLate(why):
+	case to.Size >= w.Size && w.Phase == v1alpha1.Prescale:
+		s.enter(v1alpha1.Waiting, why)
+	case to.Size >= w.Size:
+		w.Message = why
+	case w.Phase == v1alpha1.Waiting:
+		s.enter(v1alpha1.Prescale, why)
+	case w.Size > stored:
+		s.soon = true // a size is stored before it is written
+	default:
+		w.Message = why
+		s.action = &Action{Kind: Scale, Target: to.Ref, From: to.Size, Replicas: w.Size, Why: "it is to serve"}
+	}
+}
+
+// confirm waits until the HPA holds what serves now, as the controller of HPAs has seen.
+func (s *step) confirm(from, to *Workload) {
+	s.ratchet(from)
+	w := s.state.Switch
+	ok, why := s.ready(from, to)
+	switch held := min(w.Needed, s.Policy.Spec.Replicas.Max); {
+	case !ok:
+		s.enter(v1alpha1.Waiting, why)
+	case s.Min >= held || s.OnTarget != w.From:
+		s.enter(v1alpha1.Flipping, "")
+	default:
+		w.Message = fmt.Sprintf("the HPA has yet to see its minimum of %d", held)
+		s.tooLate(w.Message)
+	}
+}
+
+// flip changes the Service's selector, if the other workload could still serve.
+func (s *step) flip(from, to *Workload) {
+	if ok, why := s.ready(from, to); !ok {
+		s.enter(v1alpha1.Waiting, why)
+		return
+	}
+	if s.tooLate("the selector of the Service could not be changed") {
+		return
+	}
+	selector, _ := s.World.Service.selectorFor(to)
+	s.action = &Action{Kind: Flip, Service: s.spec.Service, Selector: selector, ResourceVersion: s.World.Service.ResourceVersion, Why: "the other workload is ready"}
+}
+
+// retarget moves the HPA once the Service's endpoints are those of the other workload.
+func (s *step) retarget(to *Workload) {
+	w := s.state.Switch
+	moved := s.World.Checks != nil && s.World.Checks.Endpoints[w.To] > 0 && s.World.Checks.Endpoints[w.From] == 0
+	if !moved && !s.reached(w.Since.Add(endpointSyncs*s.Sync)) {
+		w.Message = "waits for the endpoints of the Service"
+		return
+	}
+	s.state.Serving = w.To
+	s.enter(v1alpha1.Soaking, "")
+}
+
+// soakManaged keeps both until the soak is over and what serves is whole.
+func (s *step) soakManaged(to *Workload) {
+	w := s.state.Switch
+	switch {
+	case !s.reached(w.Flipped.Add(s.soakTime())):
+	case s.spec.Retire == v1alpha1.Keep:
+		s.enter(v1alpha1.Complete, "")
+	case !to.Observed || to.Available < to.Size:
+		w.Message = fmt.Sprintf("%s is kept, for %d of %d pods of %s serve", w.From, to.Available, to.Size, w.To)
+	default:
+		s.enter(v1alpha1.Retiring, "")
+	}
+}
+
+// retire scales to 0 what served before, if the Service still selects the other workload,
+// and the HPA scales that.
+func (s *step) retire(from, to *Workload) {
+	w := s.state.Switch
+	switch c := s.World.Checks; {
+	case !from.Found || from.Size == 0 || s.spec.Retire == v1alpha1.Keep:
+		s.enter(v1alpha1.Complete, "")
+	case c == nil:
+		w.Message = "waits for what the cluster says"
+	case c.Forbidden:
+		s.enter(v1alpha1.Complete, fmt.Sprintf("%s keeps its %d pods: %s", w.From, from.Size, c.Failed))
+	case c.Failed != "":
+		w.Message = c.Failed
+	case s.Rival(from.Ref) != "":
+		w.Message = fmt.Sprintf("the HPA %s scales %s: delete it", s.Rival(from.Ref), w.From)
+	case !s.World.Service.serves(to) || s.World.Service.serves(from) || s.OnTarget != w.To || to.Available < to.Size:
+		w.Message = fmt.Sprintf("%s is kept until the Service and the HPA are at %s, and its pods serve", w.From, w.To)
+	default:
+		s.action = &Action{Kind: Scale, Target: from.Ref, From: from.Size, Replicas: 0, Why: "it serves no longer"}
+	}
+}
+
+// revert gives the other workload back the size that it had, unless somebody else has
+// changed it since, or the Service has come to select it.
+func (s *step) revert(to *Workload) {
+	w := s.state.Switch
+	ours := to.Found && w.Before != nil && to.Size == w.Size && *w.Before < to.Size
+	switch c := s.World.Checks; {
+	case !ours || s.World.Service.serves(to) || s.OnTarget == w.To:
+		s.enter(v1alpha1.Aborted, w.Message)
+	case c == nil || c.Failed != "":
+		if s.reached(w.Since.Add(s.timeout())) || c != nil && c.Forbidden {
+			s.enter(v1alpha1.Aborted, w.Message)
+		}
+	default:
+		s.action = &Action{Kind: Scale, Target: to.Ref, From: to.Size, Replicas: *w.Before, Why: "the switch was given up"}
+	}
+}
