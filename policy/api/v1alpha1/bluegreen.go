@@ -39,7 +39,7 @@ type BlueGreen struct {
 	// OtherRef is the second workload; spec.targetRef is the first. Which of them is blue
 	// and which is green changes with each switch.
 	//
-	// +kubebuilder:validation:XValidation:rule="self.kind in ['Deployment', 'StatefulSet', 'ReplicaSet', 'ReplicationController']",fieldPath=".kind",messageExpression="the pods of a ' + self.kind + ' are not known: name a Deployment, StatefulSet, ReplicaSet or ReplicationController'"
+	// +kubebuilder:validation:XValidation:rule="self.kind in ['Deployment', 'StatefulSet', 'ReplicaSet', 'ReplicationController']",fieldPath=".kind",messageExpression="'the pods of a ' + self.kind + ' are not known: name a Deployment, StatefulSet, ReplicaSet or ReplicationController'"
 	OtherRef TargetReference `json:"otherRef"`
 	// Mode is Observed: somebody else changes the Service's selector, and the HPA follows
 	// with the size that it has. Or Managed: Loadline prepares the other workload, changes
