@@ -43,7 +43,7 @@ func Loadline() Rules {
 			{"deploy/crd", nil},
 			{"policy/manifest", []string{"deploy/crd", "policy/api/v1alpha1", "policy/hpa"}},                                // deploy/crd in tests
 			{"policy/lint", []string{"deploy/crd", "policy/api/v1alpha1", "policy/guard", "policy/hpa", "policy/manifest"}}, // deploy/crd in tests
-			{"policy/cli", []string{"deploy/crd", "policy/api/v1alpha1", "policy/convert", "policy/decide", "policy/floor", "policy/guard", "policy/hpa", "policy/lint", "policy/manifest", "policy/query", "policy/rollout"}},
+			{"policy/cli", []string{"deploy/crd", "policy/api/v1alpha1", "policy/convert", "policy/decide", "policy/floor", "policy/guard", "policy/handoff", "policy/hpa", "policy/lint", "policy/manifest", "policy/owner", "policy/query", "policy/rollout"}},
 			{"cmd/kubectl-loadline", []string{"policy/cli"}},
 		},
 		Free:    []string{"hack"},

@@ -78,14 +78,20 @@ func (e *env) rolloutStatus(ctx context.Context, o rolloutOptions, name string) 
 		return fmt.Errorf("there is no %s %s in the namespace %s", v1alpha1.Kind, name, s.namespace)
 	}
 	if o.watch {
-		return e.watchRollout(ctx, c, s, policies[0].Spec.TargetRef)
+		for t := policies[0].Scaled(); ; {
+			next, err := e.watchRollout(ctx, c, s, t)
+			if next == nil || err != nil {
+				return err
+			}
+			t = *next
+		}
 	}
 	hpas, err := list[autoscalingv2.HorizontalPodAutoscaler](ctx, c, hpasResource(), s)
 	if err != nil {
 		return err
 	}
 	var views []rollout.View
-	target := policies[0].Spec.TargetRef
+	target := policies[0].Scaled()
 	if w := workloadOf(target); w != nil {
 		if views, err = w.list(ctx, c, scope{namespace: s.namespace, name: target.Name}); err != nil {
 			return err
@@ -103,8 +109,9 @@ func (e *env) rolloutStatus(ctx context.Context, o rolloutOptions, name string) 
 	return err
 }
 
-// watchRollout prints the report of a policy when it changes.
-func (e *env) watchRollout(ctx context.Context, c *cluster, s scope, t v1alpha1.TargetReference) error {
+// watchRollout prints the report of a policy when it changes, until its HPA scales another
+// target, which it returns.
+func (e *env) watchRollout(ctx context.Context, c *cluster, s scope, t v1alpha1.TargetReference) (next *v1alpha1.TargetReference, err error) {
 	changed, trouble := make(chan struct{}, 1), &trouble{to: c.said}
 	policies, readPolicies := follow[v1alpha1.AutoscalingPolicy](c, policiesResource(), s, changed, trouble)
 	hpas, readHPAs := follow[autoscalingv2.HorizontalPodAutoscaler](c, hpasResource(), s, changed, trouble)
@@ -117,29 +124,28 @@ func (e *env) watchRollout(ctx context.Context, c *cluster, s scope, t v1alpha1.
 	stop, synced := read(ctx, readers...)
 	defer stop()
 	if !synced {
-		return nil // interrupted
+		return nil, nil // interrupted
 	}
 	var last *rolloutReport
 	for {
 		p := first(held[v1alpha1.AutoscalingPolicy](policies))
 		if p == nil {
-			return fmt.Errorf("the %s %s is gone", v1alpha1.Kind, s.name)
+			return nil, fmt.Errorf("the %s %s is gone", v1alpha1.Kind, s.name)
 		}
-		if p.Spec.TargetRef != t {
-			fmt.Fprintf(e.Out, "The policy names another target now, the %s %s: call the command again.\n", p.Spec.TargetRef.Kind, p.Spec.TargetRef.Name)
-			return nil
+		if is := p.Scaled(); is != t {
+			return &is, nil
 		}
 		if r := newRolloutReport(p, first(held[autoscalingv2.HorizontalPodAutoscaler](hpas)), first(views())); !reflect.DeepEqual(r, last) {
 			if last != nil {
 				fmt.Fprintf(e.Out, "\n%s\n", e.now().Format("15:04:05"))
 			}
 			if err := r.print(e.Out); err != nil {
-				return err
+				return nil, err
 			}
 			last = r
 		}
 		if !waitFor(ctx, changed) || !waitFor(ctx, time.After(pace)) {
-			return nil
+			return nil, nil
 		}
 	}
 }

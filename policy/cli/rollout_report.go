@@ -8,6 +8,7 @@ import (
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/cli-runtime/pkg/printers"
 	"k8s.io/utils/ptr"
@@ -34,6 +35,9 @@ type rolloutReport struct {
 	Since *metav1.Time          `json:"since,omitempty"`
 	// Waits is why it does not go on by itself.
 	Waits string `json:"waits,omitempty"`
+	// Switch is how far the Service is on its way between two workloads; empty for a policy
+	// without blueGreen.
+	Switch string `json:"switch,omitempty"`
 	// Min is the minimum in force, of the HPA; absent without one.
 	Min   *int32 `json:"min,omitempty"`
 	Max   int32  `json:"max"`
@@ -63,6 +67,9 @@ func newRolloutReport(p *v1alpha1.AutoscalingPolicy, live *autoscalingv2.Horizon
 	}
 	if s := p.Status.Rollout; s != nil {
 		r.Phase, r.Since = s.Phase, s.Since
+	}
+	if c := meta.FindStatusCondition(p.Status.Conditions, v1alpha1.Switching); c != nil {
+		r.Switch = c.Reason + ": " + c.Message
 	}
 	for _, f := range p.Status.Floors {
 		r.Holds = append(r.Holds, hold{f.Owner, f.Value, f.Reason, f.Expires.DeepCopy()})
@@ -108,6 +115,9 @@ func (r *rolloutReport) print(to io.Writer) error {
 		line("Rollout", "%s since %s; %s", phase, floor.Local(r.Since.UTC()), r.pods())
 	default:
 		line("Rollout", "%s; %s", phase, r.pods())
+	}
+	if r.Switch != "" {
+		line("Switch", "%s", r.Switch)
 	}
 	if r.Min != nil {
 		line("Bounds", "min %d, max %d", *r.Min, r.Max)

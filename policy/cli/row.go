@@ -55,7 +55,7 @@ type remark struct {
 func newRow(p *v1alpha1.AutoscalingPolicy, live *autoscalingv2.HorizontalPodAutoscaler) row {
 	r := row{
 		Namespace: p.Namespace, Name: p.Name,
-		Target: p.Spec.TargetRef.Kind + "/" + p.Spec.TargetRef.Name,
+		Target: p.Scaled().Kind + "/" + p.Scaled().Name,
 		Min:    p.Spec.Replicas.Min, Max: p.Spec.Replicas.Max,
 		Metrics: []metric{}, Remarks: []remark{},
 		State: cmp.Or(p.Status.State, "Pending"),

@@ -166,6 +166,10 @@ func (r *reconciler) predecessor(ctx context.Context, p *v1alpha1.AutoscalingPol
 	if out.Workload, _, err = r.side(ctx, p, ref, true); err != nil {
 		return nil, err
 	}
+	if out.UID != p.Status.Rollout.PredecessorUID { // made anew, or what somebody pointed the HPA to
+		out.Found = false
+		return out, nil
+	}
 	if out.Successor, _, err = r.side(ctx, p, p.Scaled(), false); err != nil {
 		return nil, err
 	}

@@ -162,8 +162,8 @@ func TestPredecessor(t *testing.T) {
 	w.rollout = &rollout.View{UID: "u-2", Revision: "-", Size: 1, Updated: 1, Available: 1, Observed: true}
 	old := &handoff.Predecessor{Workload: side(rc("web-v1"), "1", 4), Successor: side(rc("web-v2"), "2", 1)}
 	w.turn()
-	if w.min() != 4 || w.policy.Status.Rollout.Predecessor == nil {
-		t.Fatalf("min %d, predecessor %v", w.min(), w.policy.Status.Rollout.Predecessor)
+	if s := w.policy.Status.Rollout; w.min() != 4 || s.Predecessor == nil || s.PredecessorUID != "u-1" {
+		t.Fatalf("min %d, rollout %+v", w.min(), s)
 	}
 	w.predecessor = old
 	w.pass(time.Minute)

@@ -69,10 +69,14 @@ func (e *evaluation) rolling(s *v1alpha1.RolloutState) *v1alpha1.RolloutState {
 			s.Settled = v.Revision
 		}
 	case s.TargetUID != v.UID:
-		s = &v1alpha1.RolloutState{TargetUID: v.UID, Predecessor: e.Replaced.DeepCopy()}
+		was := s.TargetUID
+		s = &v1alpha1.RolloutState{TargetUID: v.UID}
+		if e.Replaced != nil && was != "" {
+			s.Predecessor, s.PredecessorUID = e.Replaced.DeepCopy(), was
+		}
 	}
 	if e.Gone {
-		s.Predecessor = nil
+		s.Predecessor, s.PredecessorUID = nil, ""
 	}
 	for _, t := range []*metav1.Time{s.Since, s.Started} {
 		if t != nil {
@@ -110,7 +114,7 @@ func (e *evaluation) rolling(s *v1alpha1.RolloutState) *v1alpha1.RolloutState {
 		enter(v1alpha1.Settling)
 		e.wake(e.now.Add(e.settle()))
 	case over:
-		s.Predecessor = nil // it never had what it takes to do without
+		s.Predecessor, s.PredecessorUID = nil, "" // it never had what it takes to do without
 		enter(v1alpha1.GivenUp)
 	case v.Waits != "":
 		enter(v1alpha1.Stalled)

@@ -62,8 +62,8 @@ type Result struct {
 //	   │        Aborted ◄────────────── Reverting                                        │
 //	   └── somebody else changed the selector ───────────────────────────────────────────┘
 //
-// The way back is a switch in the other direction: as long as both have their size, its
-// first phases have nothing to wait for.
+// The way back is a switch in the other direction. As long as both have their size, its
+// first phases have nothing to wait for; it asks for no headroom.
 func Step(in Input) Result {
 	s := step{Input: in, spec: in.Policy.Spec.BlueGreen, now: metav1.NewTime(in.Now.UTC().Truncate(time.Second))}
 	if in.Policy.Status.BlueGreen != nil {
@@ -199,7 +199,11 @@ func (s *step) request() (begun bool) {
 		s.state.Handled = asked
 	case !s.managing() && asked == s.state.Handled:
 	default:
-		s.state.Switch = &v1alpha1.Switch{From: s.state.Serving, To: to, Managed: true, Phase: v1alpha1.Preflight, Since: s.now, Started: s.now}
+		next := &v1alpha1.Switch{From: s.state.Serving, To: to, Managed: true, Phase: v1alpha1.Preflight, Since: s.now, Started: s.now}
+		if s.underWay() && to == w.From {
+			next.Needed, next.Size, next.Back = w.Needed, min(w.Needed, s.Policy.Spec.Replicas.Max), ptr.To(w.Size)
+		}
+		s.state.Switch = next
 		s.soon = true
 		return true
 	}
@@ -252,7 +256,7 @@ func (s *step) hold() {
 	}
 	switch w.Phase {
 	case v1alpha1.Prescale, v1alpha1.Waiting, v1alpha1.Holding, v1alpha1.Flipping, v1alpha1.Retargeting:
-		s.floor = min(w.Needed, s.Policy.Spec.Replicas.Max)
+		s.floor = min(max(w.Needed, ptr.Deref(w.Back, 0)), s.Policy.Spec.Replicas.Max)
 		s.expires = w.Started.Add(s.timeout() + s.soakTime())
 	case v1alpha1.Soaking, v1alpha1.Retiring:
 		s.floor, s.expires = w.Size, w.Flipped.Add(s.soakTime())

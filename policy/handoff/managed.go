@@ -118,9 +118,17 @@ func (s *step) tooLate(why string) bool {
 // ratchet brings the size up to what the load needs by now; never down, and never by what
 // the other workload says.
 func (s *step) ratchet(from *Workload) {
-	w := s.state.Switch
-	w.Needed = max(w.Needed, s.need(from), 1)
-	w.Size = max(w.Size, min(s.headroom(w.Needed), s.Policy.Spec.Replicas.Max))
+	w, most := s.state.Switch, s.Policy.Spec.Replicas.Max
+	need := s.need(from)
+	if w.Back != nil {
+		if need > *w.Back {
+			w.Needed = max(w.Needed, need)
+		}
+		w.Size = max(w.Size, min(w.Needed, most))
+		return
+	}
+	w.Needed = max(w.Needed, need, 1)
+	w.Size = max(w.Size, min(s.headroom(w.Needed), most))
 }
 
 // ready says whether a workload could serve; or why not. Where nothing serves at all,

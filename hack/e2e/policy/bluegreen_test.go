@@ -20,7 +20,6 @@ import (
 	"github.com/loadline/loadline/hack/lab"
 	"github.com/loadline/loadline/policy/api/v1alpha1"
 	"github.com/loadline/loadline/policy/controller"
-	"github.com/loadline/loadline/policy/handoff"
 )
 
 // Two workloads that take turns behind a Service, and one in the place of another, with
@@ -123,14 +122,11 @@ func serving(t *testing.T, ns, name string, limit time.Duration) {
 	})
 }
 
-// ask asks for a switch, as kubectl loadline switch does.
-func ask(t *testing.T, ns, name, again string) {
+// ask asks for a switch, as whoever edits the policy.
+func ask(t *testing.T, ns, name string) {
 	t.Helper()
 	edit(t, &v1alpha1.AutoscalingPolicy{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "web"}}, func(p *v1alpha1.AutoscalingPolicy) {
 		p.Spec.BlueGreen.Active = name
-		if again != "" {
-			p.Annotations = map[string]string{handoff.RequestAnnotation: again}
-		}
 	})
 }
 
@@ -139,9 +135,9 @@ func ask(t *testing.T, ns, name, again string) {
 // end what serves no longer has none.
 func managedSwitch(t *testing.T, m *metricAPI) {
 	ns := namespace(t)
-	m.of(ns).value.Store(30) // for each of the three pods, 50 allowed
+	m.of(ns).value.Store(30) // what three pods take
 	colours(t, ns, 3, func(b *v1alpha1.BlueGreen) { b.Mode = v1alpha1.Managed })
-	ask(t, ns, "green", "")
+	ask(t, ns, "green")
 	conditioned(t, ns, "web", v1alpha1.Switching, "False "+string(v1alpha1.Aborted), soon)
 	if on, err := serves(t.Context(), ns); err != nil || on != "blue" {
 		t.Fatalf("without the right to, the Service is on %s: %v", on, err)
@@ -149,16 +145,22 @@ func managedSwitch(t *testing.T, m *metricAPI) {
 	maySwitch(t, ns)
 	fewest := watchServing(t, ns)
 	began := time.Now()
-	ask(t, ns, "green", "1")
-	serving(t, ns, "green", time.Minute)
-	t.Logf("green serves %s after it was asked for", time.Since(began).Round(100*time.Millisecond))
-	moved(t, ns, "green", 4, soon)
+	if out, said, code := loadline(t, ns, "switch", "web", "--dry-run"); code != 0 {
+		t.Errorf("switch --dry-run: %d: %s%s", code, out, said)
+	}
+	out, said, code := loadline(t, ns, "switch", "web")
+	if code != 0 {
+		t.Fatalf("switch: %d: %s%s", code, out, said)
+	}
+	t.Logf("green serves, and has the HPA, %s after it was asked for:\n%s", time.Since(began).Round(100*time.Millisecond), out)
+	has(t, out, "Prescale: ", "Soaking: ")
+	moved(t, ns, "green", 4, 0)
 	conditioned(t, ns, "web", v1alpha1.Switching, "True "+string(v1alpha1.Soaking), soon)
 
 	began = time.Now()
-	ask(t, ns, "blue", "")
+	ask(t, ns, "blue")
 	serving(t, ns, "blue", 90*time.Second)
-	t.Logf("and blue again %s after that was", time.Since(began).Round(100*time.Millisecond))
+	t.Logf("blue serves again %s after that was asked for", time.Since(began).Round(100*time.Millisecond))
 	moved(t, ns, "blue", 3, soon)
 	size(t, ns, "green", 0, 2*time.Minute)
 	conditioned(t, ns, "web", v1alpha1.Switching, "False "+string(v1alpha1.Complete), soon)
@@ -174,7 +176,7 @@ func managedSwitch(t *testing.T, m *metricAPI) {
 // served before stays as it is.
 func observedSwitch(t *testing.T, m *metricAPI) {
 	ns := namespace(t)
-	m.of(ns).value.Store(50)
+	m.of(ns).value.Store(30)
 	colours(t, ns, 3, func(*v1alpha1.BlueGreen) {})
 	began := time.Now()
 	edit(t, &corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "web"}}, func(s *corev1.Service) { s.Spec.Selector["app"] = "green" })
@@ -191,7 +193,7 @@ func observedSwitch(t *testing.T, m *metricAPI) {
 // is scaled to 0, step by step with nobody's help.
 func predecessor(t *testing.T, m *metricAPI) {
 	ns := namespace(t)
-	m.of(ns).value.Store(50)
+	m.of(ns).value.Store(30)
 	maySwitch(t, ns)
 	rc := func(name string, n int32) *corev1.ReplicationController {
 		template := running(name, name)

@@ -168,6 +168,11 @@ type Switch struct {
 	//
 	// +optional
 	Size int32 `json:"size,omitempty"`
+	// Back is, of a switch that takes back the one before, the size that that one held: up to
+	// there what serves is as large as it was made, and not as the load needs.
+	//
+	// +optional
+	Back *int32 `json:"back,omitempty"`
 	// Before is the size that it had before it was prescaled.
 	//
 	// +optional

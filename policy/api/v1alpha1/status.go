@@ -209,6 +209,10 @@ type RolloutState struct {
 	//
 	// +optional
 	Predecessor *TargetReference `json:"predecessor,omitempty"`
+	// PredecessorUID is its UID: whatever else has its name is left alone.
+	//
+	// +optional
+	PredecessorUID types.UID `json:"predecessorUID,omitempty"`
 }
 
 // Release is a minimum that goes down in the steps of the scaleDown behavior: a floor

@@ -662,6 +662,11 @@ func (in *Switch) DeepCopyInto(out *Switch) {
 		in, out := &in.Flipped, &out.Flipped
 		*out = (*in).DeepCopy()
 	}
+	if in.Back != nil {
+		in, out := &in.Back, &out.Back
+		*out = new(int32)
+		**out = **in
+	}
 	if in.Before != nil {
 		in, out := &in.Before, &out.Before
 		*out = new(int32)

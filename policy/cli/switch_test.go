@@ -1,0 +1,97 @@
+package cli
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/loadline/loadline/policy/api/v1alpha1"
+)
+
+func bluegreen(edit func(*v1alpha1.AutoscalingPolicy)) *v1alpha1.AutoscalingPolicy {
+	p := &v1alpha1.AutoscalingPolicy{}
+	p.Name = "web"
+	p.Spec.TargetRef = v1alpha1.TargetReference{APIVersion: "apps/v1", Kind: "Deployment", Name: "blue"}
+	p.Spec.BlueGreen = &v1alpha1.BlueGreen{Service: "web", OtherRef: v1alpha1.TargetReference{APIVersion: "apps/v1", Kind: "Deployment", Name: "green"}, Mode: v1alpha1.Managed}
+	edit(p)
+	return p
+}
+
+func TestSwitchTarget(t *testing.T) {
+	green := func(p *v1alpha1.AutoscalingPolicy) {
+		p.Status.BlueGreen = &v1alpha1.BlueGreenState{Serving: "green"}
+	}
+	for name, tt := range map[string]struct {
+		edit func(*v1alpha1.AutoscalingPolicy)
+		to   string
+		want string // or the error
+	}{
+		"the other one":  {func(*v1alpha1.AutoscalingPolicy) {}, "", "green"},
+		"and back":       {green, "", "blue"},
+		"by name":        {green, "green", "green"},
+		"neither":        {green, "red", "red is neither of the two workloads: give blue or green"},
+		"no blueGreen":   {func(p *v1alpha1.AutoscalingPolicy) { p.Spec.BlueGreen = nil }, "", "the policy web has no spec.blueGreen"},
+		"someone else's": {func(p *v1alpha1.AutoscalingPolicy) { p.Spec.BlueGreen.Mode = v1alpha1.Observed }, "", "the mode of the policy web is Observed: change the selector of the Service web to the labels of the pods of green, and the HPA goes along; or set spec.blueGreen.mode to Managed"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := switchTarget(bluegreen(tt.edit), tt.to)
+			if err != nil {
+				got = err.Error()
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+// What was asked for and given up is asked for anew; what is on its way is not begun again.
+func TestSwitchPatch(t *testing.T) {
+	now := time.Date(2026, 3, 4, 5, 6, 7, 8, time.UTC)
+	again := `{"metadata":{"annotations":{"loadline.dev/switch":"2026-03-04T05:06:07.000000008Z"}},"spec":{"blueGreen":{"active":"green"}}}`
+	for name, tt := range map[string]struct {
+		edit    func(*v1alpha1.AutoscalingPolicy)
+		want    string
+		request string
+	}{
+		"the first time": {func(*v1alpha1.AutoscalingPolicy) {}, `{"spec":{"blueGreen":{"active":"green"}}}`, "green"},
+		"once more":      {func(p *v1alpha1.AutoscalingPolicy) { p.Spec.BlueGreen.Active = "green" }, again, "green 2026-03-04T05:06:07.000000008Z"},
+		"it serves": {func(p *v1alpha1.AutoscalingPolicy) {
+			p.Spec.BlueGreen.Active = "green"
+			p.Status.BlueGreen = &v1alpha1.BlueGreenState{Serving: "green"}
+		}, `{"spec":{"blueGreen":{"active":"green"}}}`, "green"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := bluegreen(tt.edit)
+			patch, err := switchPatch(p, "green", now)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff([]string{tt.want, tt.request}, []string{string(patch), handoffRequest(p, "green", patch)}); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+func TestSwitchOver(t *testing.T) {
+	for name, tt := range map[string]struct {
+		state *v1alpha1.BlueGreenState
+		done  bool
+		err   error
+	}{
+		"not looked at yet":      {nil, false, nil},
+		"on its way":             {&v1alpha1.BlueGreenState{Serving: "blue", Switch: &v1alpha1.Switch{To: "green", Phase: v1alpha1.Waiting}}, false, nil},
+		"there":                  {&v1alpha1.BlueGreenState{Serving: "green", Switch: &v1alpha1.Switch{To: "green", Phase: v1alpha1.Soaking}}, true, nil},
+		"given up":               {&v1alpha1.BlueGreenState{Serving: "blue", Handled: "green", Switch: &v1alpha1.Switch{To: "green", Phase: v1alpha1.Aborted}}, true, errTold},
+		"given up the last time": {&v1alpha1.BlueGreenState{Serving: "blue", Handled: "green 1", Switch: &v1alpha1.Switch{To: "green", Phase: v1alpha1.Aborted}}, false, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			done, err := switchOver(bluegreen(func(p *v1alpha1.AutoscalingPolicy) { p.Status.BlueGreen = tt.state }), "green", "green")
+			if done != tt.done || err != tt.err {
+				t.Errorf("%v, %v", done, err)
+			}
+		})
+	}
+}
