@@ -136,7 +136,7 @@ func TestLive(t *testing.T) {
 		},
 		refused: map[string]error{"limitranges": fmt.Errorf("%w: limitranges is not yours", ErrForbidden), "rollouts": ErrUnknownKind},
 	}
-	objects, err := Gather(t.Context(), c, "shop", time.Date(2026, 11, 5, 12, 0, 0, 0, time.UTC))
+	objects, err := Gather(t.Context(), c, "shop", time.Date(2026, 11, 5, 12, 0, 0, 0, time.UTC), MaxObjects)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -165,7 +165,7 @@ func TestLive(t *testing.T) {
 		t.Error(asked)
 	}
 	c.refused["pods"] = fmt.Errorf("the server is on fire")
-	if _, err := Gather(t.Context(), c, "shop", time.Now()); err == nil {
+	if _, err := Gather(t.Context(), c, "shop", time.Now(), MaxObjects); err == nil {
 		t.Error("a failure passed for nothing to see")
 	}
 }
