@@ -145,4 +145,4 @@ func Mode(text string) string {
 	return "loadline-" + strings.ReplaceAll(mirror.ReplaceAllString(strings.TrimPrefix(id, "loadline-"), ""), " ", "-")
 }
 
-var mirror = regexp.MustCompile("-of-(deployment|statefulset)$")
+var mirror = regexp.MustCompile("-of-(deployment|statefulset|replicationcontroller)$")

@@ -131,7 +131,7 @@ func TestLive(t *testing.T) {
 			"horizontalpodautoscalers": {hpaObject("rocket", "example.com/v1", "Rocket"), hpaObject("gone", "example.com/v1", "Rocket"), hpaObject("nothing", "example.com/v1", "Unknown"), hpaObject("web", "apps/v1", "Deployment")},
 			"rockets":                  {{"apiVersion": "example.com/v1", "kind": "Rocket", "metadata": map[string]any{"namespace": "shop", "name": "rocket"}}},
 			"deployments": {{"apiVersion": "apps/v1", "kind": "Deployment", "spec": map[string]any{"replicas": int64(0)}, "metadata": map[string]any{
-				"namespace": "shop", "name": "web", "annotations": map[string]any{IgnoreAnnotation + "GUARD-16": "off for the summer"},
+				"namespace": "shop", "name": "web", "annotations": map[string]any{AllowAnnotation + "16-green-at-zero": "off for the summer"},
 			}}},
 		},
 		refused: map[string]error{"limitranges": fmt.Errorf("%w: limitranges is not yours", ErrForbidden), "rollouts": ErrUnknownKind},
