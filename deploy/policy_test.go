@@ -106,6 +106,12 @@ func TestPolicyRightsAreHeld(t *testing.T) {
 	if diff := cmp.Diff(bind, b.Spec); diff != "" {
 		t.Error(diff)
 	}
+	// Whoever has admission only warn does not have this warn with it.
+	for _, beside := range all[*admissionBinding](render(t, variants()["policy beside warnings"])) {
+		if refuses := slices.Contains(beside.Spec.ValidationActions, admissionv1.Deny); refuses != (beside.Name == b.Name) {
+			t.Errorf("%s refuses: %v", beside.Name, refuses)
+		}
+	}
 	var conditions []string
 	for _, c := range p.Spec.MatchConditions {
 		conditions = append(conditions, c.Name)
