@@ -52,10 +52,10 @@ func TestRightsOfThePolicyController(t *testing.T) {
 			"shop: get replicationcontrollers",
 			"shop: get statefulsets.apps",
 			"shop: get,patch services",
-			"shop: get,update,patch deployments/scale.apps",
-			"shop: get,update,patch replicasets/scale.apps",
-			"shop: get,update,patch replicationcontrollers/scale",
-			"shop: get,update,patch statefulsets/scale.apps",
+			"shop: get,update deployments/scale.apps",
+			"shop: get,update replicasets/scale.apps",
+			"shop: get,update replicationcontrollers/scale",
+			"shop: get,update statefulsets/scale.apps",
 			"shop: list endpointslices.discovery.k8s.io",
 		)
 		if diff := cmp.Diff(given, rights(t, render(t, variants()["policy that may switch"]), controller.Name)); diff != "" {

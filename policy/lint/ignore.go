@@ -23,6 +23,10 @@ const IgnoreFile = ".loadline-lint.yaml"
 // The policies of deploy/admission read the same one.
 const AllowAnnotation = "loadline.dev/allow-"
 
+// allowSwitch is the one that begins so and is about no finding: loadline-policy reads it
+// of what a managed switch moves.
+const allowSwitch = AllowAnnotation + "switch"
+
 // Ignore is one reason not to report a finding.
 type Ignore struct {
 	ID guard.ID `json:"id"`
@@ -145,7 +149,7 @@ func annotated(one item) ([]Ignore, []error) {
 	annotations := one.object.GetAnnotations()
 	for _, k := range slices.Sorted(maps.Keys(annotations)) {
 		text, ok := strings.CutPrefix(k, AllowAnnotation)
-		if !ok {
+		if !ok || k == allowSwitch {
 			continue
 		}
 		at := one.name()
