@@ -25,7 +25,7 @@ var refused = []string{
 var closed = []string{"loadline-02-target-unscalable", "loadline-03-wrong-group-kind"}
 
 // mirror is the end of the name of a policy for the HPA that comes second.
-var mirror = regexp.MustCompile("-of-(deployment|statefulset)$")
+var mirror = regexp.MustCompile("-of-(deployment|statefulset|replicationcontroller)$")
 
 type admissionPolicy = admissionv1.ValidatingAdmissionPolicy
 type admissionBinding = admissionv1.ValidatingAdmissionPolicyBinding
@@ -132,6 +132,8 @@ func TestAdmissionExempts(t *testing.T) {
 				t.Errorf("an annotation allows it: %v", !without)
 			} else if !without && conditions["not-allowed-by-annotation"] != allowed {
 				t.Errorf("the annotation: %s", conditions["not-allowed-by-annotation"])
+			} else if either := strings.Replace(strings.Replace(allowed, "object.", "params.", 1), "== ''", "!= ''", 1); !without && p.Spec.ParamKind != nil && !strings.HasSuffix(p.Spec.Validations[0].Expression, "|| "+either) {
+				t.Errorf("the annotation on the other object does not allow it: %s", p.Spec.Validations[0].Expression)
 			}
 		})
 	}

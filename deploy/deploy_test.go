@@ -35,6 +35,8 @@ func variants() map[string][]string {
 		"policy":                  {"resources: [policy]"},
 		"policy beside a CRD":     {"resources: [crd, policy]"},
 		"policy of one's own":     {"resources: [policy/controller]", "images: [{name: loadline-policy, newName: registry.example/loadline-policy, newTag: v1}]"},
+		"policy that may switch":  {"resources: [policy, examples/switch]"},
+		"policy beside warnings":  {"resources: [policy, admission]", "components: [components/admission-warn]"},
 		"adapter and policy":      {"resources: [overlays/everything]"},
 		"admission":               {"resources: [admission]"},
 		"admission that warns":    {"resources: [admission]", "components: [components/admission-warn]"},

@@ -8,11 +8,14 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/spf13/pflag"
+	admissionv1 "k8s.io/api/admissionregistration/v1"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 
+	"github.com/loadline/loadline/policy/api/v1alpha1"
 	"github.com/loadline/loadline/policy/controller"
 )
 
@@ -41,6 +44,88 @@ func TestRightsOfThePolicyController(t *testing.T) {
 				t.Error(diff)
 			}
 		})
+	}
+	t.Run("a switch", func(t *testing.T) {
+		given := append(slices.Clone(want),
+			"shop: get deployments.apps",
+			"shop: get replicasets.apps",
+			"shop: get replicationcontrollers",
+			"shop: get statefulsets.apps",
+			"shop: get,patch services",
+			"shop: get,update deployments/scale.apps",
+			"shop: get,update replicasets/scale.apps",
+			"shop: get,update replicationcontrollers/scale",
+			"shop: get,update statefulsets/scale.apps",
+			"shop: list endpointslices.discovery.k8s.io",
+		)
+		if diff := cmp.Diff(given, rights(t, render(t, variants()["policy that may switch"]), controller.Name)); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
+
+// Only a RoleBinding that somebody makes gives the rights of a switch: nothing here binds
+// them for the cluster, and no role that others have takes them in.
+func TestNobodyMaySwitchByDefault(t *testing.T) {
+	const role = "loadline-policy-switch"
+	there := false
+	forEachVariant(t, func(t *testing.T, objects []runtime.Object) {
+		for _, r := range all[*rbacv1.ClusterRole](objects) {
+			there = there || r.Name == role
+			for label := range r.Labels {
+				if r.Name == role && strings.Contains(label, "aggregate-to") {
+					t.Errorf("%s is taken in by label %s", role, label)
+				}
+			}
+		}
+		for _, b := range all[*rbacv1.ClusterRoleBinding](objects) {
+			if b.RoleRef.Name == role {
+				t.Errorf("%s is bound for the cluster by %s", role, b.Name)
+			}
+		}
+	})
+	if !there {
+		t.Errorf("no ClusterRole %s", role)
+	}
+}
+
+// Whoever asks for a switch must be allowed to make it: this is refused also where it
+// cannot be evaluated, of every namespace, user and version, and there is no way round.
+// Each right is one validation, for only its own message can say which is missing.
+func TestPolicyRightsAreHeld(t *testing.T) {
+	objects := render(t, variants()["policy"])
+	p, b := only[*admissionPolicy](t, objects), only[*admissionBinding](t, objects)
+	match := &admissionv1.MatchResources{ResourceRules: []admissionv1.NamedRuleWithOperations{{RuleWithOperations: admissionv1.RuleWithOperations{
+		Operations: []admissionv1.OperationType{admissionv1.Create, admissionv1.Update},
+		Rule:       admissionv1.Rule{APIGroups: []string{"loadline.dev"}, APIVersions: []string{v1alpha1.GroupVersion.Version}, Resources: []string{"autoscalingpolicies"}},
+	}}}}
+	if diff := cmp.Diff(match, p.Spec.MatchConstraints); diff != "" || *p.Spec.FailurePolicy != admissionv1.Fail {
+		t.Errorf("failurePolicy %s:\n%s", *p.Spec.FailurePolicy, diff)
+	}
+	bind := admissionv1.ValidatingAdmissionPolicyBindingSpec{PolicyName: p.Name, ValidationActions: []admissionv1.ValidationAction{admissionv1.Deny}}
+	if diff := cmp.Diff(bind, b.Spec); diff != "" {
+		t.Error(diff)
+	}
+	// Whoever has admission only warn does not have this warn with it.
+	for _, beside := range all[*admissionBinding](render(t, variants()["policy beside warnings"])) {
+		if refuses := slices.Contains(beside.Spec.ValidationActions, admissionv1.Deny); refuses != (beside.Name == b.Name) {
+			t.Errorf("%s refuses: %v", beside.Name, refuses)
+		}
+	}
+	var conditions []string
+	for _, c := range p.Spec.MatchConditions {
+		conditions = append(conditions, c.Name)
+		if strings.Contains(c.Expression, "userInfo") || strings.Contains(c.Expression, "allow-") {
+			t.Errorf("condition %s exempts: %s", c.Name, c.Expression)
+		}
+	}
+	if diff := cmp.Diff([]string{"acts", "asks"}, conditions); diff != "" {
+		t.Error(diff)
+	}
+	for _, v := range p.Spec.Validations {
+		if v.Reason == nil || *v.Reason != metav1.StatusReasonForbidden || v.Message == "" || !strings.HasPrefix(v.MessageExpression, "request.userInfo.username + ' may not ") {
+			t.Errorf("%s: reason %v, messages %q and %q", v.Expression, v.Reason, v.Message, v.MessageExpression)
+		}
 	}
 }
 

@@ -25,6 +25,7 @@ type Case struct {
 	Change  json.RawMessage             `json:"change"`  // … or is there and is changed by this merge patch
 	Through string                      `json:"through"` // the version that the client writes in, if not the object's
 	Offline string                      `json:"offline"` // why no API server can be asked
+	Rights  []string                    `json:"rights"`  // what whoever writes may do besides
 	Want    []string                    `json:"want"`    // the messages, of warnings and of a refusal
 }
 
@@ -72,6 +73,11 @@ func Fill(u *unstructured.Unstructured) {
 		add(u, []any{map[string]any{"type": "Resource", "resource": map[string]any{
 			"name": "memory", "target": map[string]any{"type": "AverageValue", "averageValue": "1Gi"},
 		}}}, "spec", "metrics")
+		return
+	case "AutoscalingPolicy":
+		add(u, map[string]any{"apiVersion": "apps/v1", "kind": "Deployment", "name": "blue"}, "spec", "targetRef")
+		add(u, map[string]any{"min": int64(2), "max": int64(10)}, "spec", "replicas")
+		add(u, []any{map[string]any{"cpu": map[string]any{"utilization": int64(70)}}}, "spec", "objectives")
 		return
 	case "Deployment", "ReplicaSet":
 	case "StatefulSet":
@@ -138,6 +144,18 @@ func Message(text string) (string, error) {
 	return parts[3], nil
 }
 
+// RightsPolicy is the policy that asks what whoever writes may do himself.
+const RightsPolicy = "loadline-policy-rights"
+
+// Refusal returns the message of RightsPolicy without what the API server puts before it.
+func Refusal(text string) (string, error) {
+	_, message, found := strings.Cut(text, "ValidatingAdmissionPolicy '"+RightsPolicy+"' with binding '"+RightsPolicy+"' denied request: ")
+	if !found {
+		return "", errors.New("not a refusal of " + RightsPolicy + ": " + text)
+	}
+	return message, nil
+}
+
 // Mode is the name of the policy of a mode, from what a message begins with or from the
 // name of one of its policies, of which some look at another kind of object.
 func Mode(text string) string {
@@ -145,4 +163,4 @@ func Mode(text string) string {
 	return "loadline-" + strings.ReplaceAll(mirror.ReplaceAllString(strings.TrimPrefix(id, "loadline-"), ""), " ", "-")
 }
 
-var mirror = regexp.MustCompile("-of-(deployment|statefulset)$")
+var mirror = regexp.MustCompile("-of-(deployment|statefulset|replicationcontroller)$")

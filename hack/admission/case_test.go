@@ -16,6 +16,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 
 	cases "github.com/loadline/loadline/hack/admission"
+	"github.com/loadline/loadline/policy/guard"
+	"github.com/loadline/loadline/policy/lint"
 )
 
 // request returns the write of a case.
@@ -79,9 +81,51 @@ func TestAdmissionCases(t *testing.T) {
 		})
 	}
 	for _, p := range all[*admissionv1.ValidatingAdmissionPolicy](manifests(t)) {
-		if mode := cases.Mode(p.Name); !spoke[mode] {
+		mode := cases.Mode(p.Name)
+		if !spoke[mode] {
 			t.Errorf("no case in which %s speaks", mode)
 		}
+		// The annotation is the one that lint reads, too.
+		if _, err := guard.ParseSlug(strings.TrimPrefix(mode, "loadline-")); err != nil {
+			t.Errorf("%s: %v", p.Name, err)
+		}
+	}
+}
+
+// A reason on the other object counts like one on the object that is written, where a
+// mode is about two.
+func TestAdmissionReasonOnTheOther(t *testing.T) {
+	alone := map[string]bool{} // modes about one object, and those that no reason allows
+	for _, p := range all[*admissionv1.ValidatingAdmissionPolicy](manifests(t)) {
+		if p.Spec.ParamKind == nil || !slices.ContainsFunc(p.Spec.MatchConditions, func(c admissionv1.MatchCondition) bool { return c.Name == "not-allowed-by-annotation" }) {
+			alone[cases.Mode(p.Name)] = true
+		}
+	}
+	writes := load(t)
+	for i := range writes {
+		for j := range writes[i].Given {
+			annotations := writes[i].Given[j].GetAnnotations()
+			if annotations == nil {
+				annotations = map[string]string{}
+			}
+			for _, m := range writes[i].Want {
+				annotations[lint.AllowAnnotation+strings.TrimPrefix(cases.Mode(m), "loadline-")] = "we know"
+			}
+			writes[i].Given[j].SetAnnotations(annotations)
+		}
+	}
+	s, other := world(t, writes), 0
+	for i, c := range writes {
+		t.Run(c.Name, func(t *testing.T) {
+			want := slices.DeleteFunc(slices.Sorted(slices.Values(c.Want)), func(m string) bool { return !alone[cases.Mode(m)] })
+			other += len(c.Want) - len(want)
+			if diff := cmp.Diff(want, s.judged(t, request(t, &c, place("case", i))), cmpopts.EquateEmpty()); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+	if other == 0 {
+		t.Error("no case is about two objects")
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 	"k8s.io/apiserver/pkg/admission"
 	"k8s.io/apiserver/pkg/admission/plugin/policy/validating"
 	"k8s.io/apiserver/pkg/authentication/user"
+	"k8s.io/apiserver/pkg/authorization/authorizer"
 	"k8s.io/apiserver/pkg/authorization/authorizerfactory"
 	"k8s.io/apiserver/pkg/warning"
 	dynamicfake "k8s.io/client-go/dynamic/fake"
@@ -28,6 +29,7 @@ import (
 	"sigs.k8s.io/kustomize/kyaml/filesys"
 
 	cases "github.com/loadline/loadline/hack/admission"
+	"github.com/loadline/loadline/policy/api/v1alpha1"
 )
 
 // load reads the writes that the policies are asked about.
@@ -43,7 +45,12 @@ func load(t *testing.T) []cases.Case {
 // manifests are the objects of deploy/admission.
 func manifests(t testing.TB) []runtime.Object {
 	t.Helper()
-	resources, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(filesys.MakeFsOnDisk(), "../../deploy/admission")
+	return rendered(t, "../../deploy/admission")
+}
+
+func rendered(t testing.TB, dir string) []runtime.Object {
+	t.Helper()
+	resources, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(filesys.MakeFsOnDisk(), dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,8 +87,14 @@ type server struct {
 	interfaces admission.ObjectInterfaces
 }
 
-// serve starts it with the policies of deploy/admission.
+// serve starts it with policies and with what they look at. No policy of deploy/admission
+// asks what anybody may do.
 func serve(t testing.TB, objects []runtime.Object) *server {
+	t.Helper()
+	return serveWith(t, objects, authorizerfactory.NewAlwaysDenyAuthorizer())
+}
+
+func serveWith(t testing.TB, objects []runtime.Object, rights authorizer.UnconditionalAuthorizer) *server {
 	t.Helper()
 	fillIn(objects)
 	client := fake.NewClientset(objects...)
@@ -94,7 +107,7 @@ func serve(t testing.TB, objects []runtime.Object) *server {
 	plugin.SetExternalKubeInformerFactory(factory)
 	plugin.SetDynamicClient(dynamicfake.NewSimpleDynamicClient(clientscheme.Scheme))
 	plugin.SetRESTMapper(restmapper.NewDiscoveryRESTMapper(groups()))
-	plugin.SetUnconditionalAuthorizer(authorizerfactory.NewAlwaysDenyAuthorizer())
+	plugin.SetUnconditionalAuthorizer(rights)
 	ctx, cancel := context.WithCancel(context.Background())
 	plugin.SetDrainedNotification(ctx.Done())
 	if err := plugin.ValidateInitialization(); err != nil {
@@ -117,6 +130,9 @@ func serve(t testing.TB, objects []runtime.Object) *server {
 // here.
 func fillIn(objects []runtime.Object) {
 	match := func(m *admissionv1.MatchResources) {
+		if m.NamespaceSelector == nil {
+			m.NamespaceSelector = &metav1.LabelSelector{}
+		}
 		m.MatchPolicy = new(admissionv1.Equivalent)
 		m.ObjectSelector = &metav1.LabelSelector{}
 		for i := range m.ResourceRules {
@@ -127,7 +143,9 @@ func fillIn(objects []runtime.Object) {
 		match(p.Spec.MatchConstraints)
 	}
 	for _, b := range all[*admissionv1.ValidatingAdmissionPolicyBinding](objects) {
-		match(b.Spec.MatchResources)
+		if b.Spec.MatchResources != nil {
+			match(b.Spec.MatchResources)
+		}
 	}
 }
 
@@ -142,6 +160,7 @@ var kinds = []struct {
 	{schema.GroupVersionKind{Group: "apps", Version: "v1", Kind: "StatefulSet"}, "statefulsets"},
 	{schema.GroupVersionKind{Group: "apps", Version: "v1", Kind: "ReplicaSet"}, "replicasets"},
 	{corev1.SchemeGroupVersion.WithKind("ReplicationController"), "replicationcontrollers"},
+	{v1alpha1.GroupVersion.WithKind(v1alpha1.Kind), v1alpha1.Plural},
 }
 
 func groups() []*restmapper.APIGroupResources {
@@ -196,6 +215,25 @@ type write struct {
 // be those of the messages.
 func (s *server) judged(t testing.TB, w write) []string {
 	t.Helper()
+	said, err := s.validate(t, w)
+	if err != nil {
+		if !strings.Contains(err.Error(), " denied request: ") {
+			t.Fatalf("not a policy's refusal: %v", err)
+		}
+		said = append(said, err.Error())
+	}
+	for i := range said {
+		if said[i], err = cases.Message(said[i]); err != nil {
+			t.Error(err)
+		}
+	}
+	slices.Sort(said)
+	return said
+}
+
+// validate returns the warnings about a request and its refusal.
+func (s *server) validate(t testing.TB, w write) ([]string, error) {
+	t.Helper()
 	gvk := w.object.GetObjectKind().GroupVersionKind()
 	if w.through != "" {
 		gvk.Version = w.through
@@ -218,27 +256,18 @@ func (s *server) judged(t testing.TB, w write) []string {
 		gvk.GroupVersion().WithResource(resource), w.subresource, operation, options, false, &user.DefaultInfo{Name: w.user})
 	heard := &recorder{}
 	err := s.plugin.Validate(warning.WithWarningRecorder(t.Context(), heard), attributes, s.interfaces)
-	said := heard.texts
-	if err != nil {
-		if !strings.Contains(err.Error(), " denied request: ") {
-			t.Fatalf("not a policy's refusal: %v", err)
-		}
-		said = append(said, err.Error())
-	}
-	for i := range said {
-		if said[i], err = cases.Message(said[i]); err != nil {
-			t.Error(err)
-		}
-	}
-	slices.Sort(said)
-	return said
+	return heard.texts, err
 }
 
-// typed decodes into the API's type, with an unknown field an error.
+// typed decodes into the API's type, with an unknown field an error. Custom resources have
+// none in the API server.
 func typed(t testing.TB, namespace string, u *unstructured.Unstructured) runtime.Object {
 	t.Helper()
 	u = u.DeepCopy()
 	u.SetNamespace(namespace)
+	if u.GetKind() == v1alpha1.Kind {
+		return u
+	}
 	object, err := clientscheme.Scheme.New(u.GroupVersionKind())
 	if err != nil {
 		t.Fatal(err)

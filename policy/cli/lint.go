@@ -41,8 +41,9 @@ func newLint(e *env) *cobra.Command {
 			"--diff reports what a change brings about, and what only a change shows. --live reads a namespace of the\n" +
 			"cluster (-n), or all (-A); it writes nothing, reads no Secrets, and says what it may not read.\n\n" +
 			"A finding is FILE:LINE:COLUMN: SEVERITY: ID NAME: OBJECT: FIELD: MESSAGE, upstream's reason, and the remedy.\n" +
-			"To ignore one, give the reason: on the object as the annotation " + lint.IgnoreAnnotation + "ID: REASON, or in the file\n" +
-			lint.IgnoreFile + " of the working directory:\n\n" +
+			"To ignore one, give the reason: on one of the objects that take part, as the annotation that deploy/admission reads,\n" +
+			"too, such as " + lint.AllowAnnotation + "12-replicas-in-manifest: REASON; or in the file " + lint.IgnoreFile + " of the working\n" +
+			"directory:\n\n" +
 			"    ignore:\n" +
 			"    - id: GUARD-12\n" +
 			"      object: {kind: Deployment, namespace: shop, name: web-*}\n" +

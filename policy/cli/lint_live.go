@@ -22,7 +22,7 @@ func (e *env) lintLive(ctx context.Context, o lintOptions, ignores []lint.Ignore
 	if o.allNamespaces {
 		namespace = ""
 	}
-	objects, err := lint.Gather(ctx, reader{cluster: c, env: e}, namespace, e.now())
+	objects, err := lint.Gather(ctx, reader{cluster: c, env: e}, namespace, e.now(), lint.MaxObjects)
 	if err != nil {
 		return nil, err
 	}

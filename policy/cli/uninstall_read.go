@@ -40,7 +40,7 @@ func leasesResource() schema.GroupVersionResource { return gvr("coordination.k8s
 
 // otherKinds are those besides the Deployment and its pods.
 func otherKinds() []kind {
-	const rbac = "rbac.authorization.k8s.io"
+	const rbac, admission = "rbac.authorization.k8s.io", "admissionregistration.k8s.io"
 	return []kind{
 		{gvr("policy", "v1", "poddisruptionbudgets"), "PodDisruptionBudget"},
 		{gvr("", "v1", "serviceaccounts"), "ServiceAccount"},
@@ -48,6 +48,8 @@ func otherKinds() []kind {
 		{gvr(rbac, "v1", "roles"), "Role"},
 		{gvr(rbac, "v1", "clusterrolebindings"), "ClusterRoleBinding"},
 		{gvr(rbac, "v1", "clusterroles"), "ClusterRole"},
+		{gvr(admission, "v1", "validatingadmissionpolicybindings"), "ValidatingAdmissionPolicyBinding"},
+		{gvr(admission, "v1", "validatingadmissionpolicies"), "ValidatingAdmissionPolicy"},
 	}
 }
 

@@ -191,3 +191,37 @@ func FuzzParseID(f *testing.F) {
 		}
 	})
 }
+
+func FuzzParseSlug(f *testing.F) {
+	for _, text := range []string{"12-replicas-in-manifest", "2-target-unscalable", "02-target-unscalable", "12", "12-", "-", "99-x", "replicas-in-manifest"} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		id, err := ParseSlug(text)
+		if err != nil {
+			return
+		}
+		if i := slices.IndexFunc(Catalogue(), func(m Mode) bool { return m.ID == id }); i < 0 || Catalogue()[i].Slug() != text {
+			t.Errorf("%q is %s", text, id)
+		}
+	})
+}
+
+// Each mode is found by what annotations call it, and another name is put right.
+func TestParseSlug(t *testing.T) {
+	for _, m := range Catalogue() {
+		if id, err := ParseSlug(m.Slug()); err != nil || id != m.ID {
+			t.Errorf("%s: %s, %v", m.Slug(), id, err)
+		}
+	}
+	for text, want := range map[string]string{
+		"2-target-unscalable": `"2-target-unscalable" is no name of a finding: GUARD-2 is 02-target-unscalable`,
+		"12":                  `"12" is no name of a finding: GUARD-12 is 12-replicas-in-manifest`,
+		"GUARD-12":            `"GUARD-12" is no name of a finding: give one such as 12-replicas-in-manifest`,
+		"99-nothing":          `"99-nothing" is no name of a finding: give one such as 12-replicas-in-manifest`,
+	} {
+		if _, err := ParseSlug(text); err == nil || err.Error() != want {
+			t.Errorf("%s: %v, want %s", text, err, want)
+		}
+	}
+}

@@ -37,6 +37,22 @@ func ParseID(text string) (ID, error) {
 	return 0, fmt.Errorf("%q is no id of a finding: give one such as GUARD-12", text)
 }
 
+// ParseSlug reads a mode as annotations have it: 12-replicas-in-manifest. The mode must be
+// in the catalogue.
+func ParseSlug(text string) (ID, error) {
+	number, _, _ := strings.Cut(text, "-")
+	n, err := strconv.Atoi(number)
+	for _, m := range Catalogue() {
+		switch {
+		case m.Slug() == text:
+			return m.ID, nil
+		case err == nil && m.ID == ID(n):
+			return 0, fmt.Errorf("%q is no name of a finding: %s is %s", text, m.ID, m.Slug())
+		}
+	}
+	return 0, fmt.Errorf("%q is no name of a finding: give one such as 12-replicas-in-manifest", text)
+}
+
 // Severity says how much a mode costs.
 type Severity string
 
@@ -70,6 +86,9 @@ func ParseSeverity(text string) (Severity, error) {
 	}
 	return "", fmt.Errorf("%q is no severity: give critical, high or medium", text)
 }
+
+// Slug is the mode's number and name, as annotations have them: 12-replicas-in-manifest.
+func (m Mode) Slug() string { return fmt.Sprintf("%02d-%s", int(m.ID), m.Name) }
 
 // Mode is one way in which an HPA and what it scales come apart.
 type Mode struct {

@@ -18,9 +18,14 @@ import (
 // IgnoreFile is the name of the file of ignores that is read if none is given.
 const IgnoreFile = ".loadline-lint.yaml"
 
-// IgnoreAnnotation begins the name of the annotation by which an object ignores a
-// finding about itself: loadline.dev/ignore-GUARD-12, with the reason as its value.
-const IgnoreAnnotation = "loadline.dev/ignore-"
+// AllowAnnotation begins the name of the annotation by which an object allows what it
+// takes part in: loadline.dev/allow-12-replicas-in-manifest, with the reason as its value.
+// The policies of deploy/admission read the same one.
+const AllowAnnotation = "loadline.dev/allow-"
+
+// allowSwitch is the one that begins so and is about no finding: loadline-policy reads it
+// of what a managed switch moves.
+const allowSwitch = AllowAnnotation + "switch"
 
 // Ignore is one reason not to report a finding.
 type Ignore struct {
@@ -31,7 +36,13 @@ type Ignore struct {
 	// At is where it is written.
 	At string `json:"at"`
 
-	used bool
+	// related: it is also for findings in which the object only takes part.
+	related bool
+	used    bool
+}
+
+func (i *Ignore) matches(f guard.Finding) bool {
+	return i.ID == f.ID && (i.Object.matches(f.Object) || i.related && slices.ContainsFunc(f.Related, i.Object.matches))
 }
 
 // IgnoreObject chooses objects. What is empty matches all, and in a name * matches any
@@ -129,21 +140,23 @@ func readEntry(node *yamlnode.Node) (Ignore, error) {
 	return Ignore{ID: id, Object: e.Object, Reason: e.Reason}, nil
 }
 
-// annotated are the ignores that an object bears, and what is wrong with them.
+// annotated are the ignores that an object bears, and what is wrong with them. An
+// annotation is for whatever its object takes part in: of a Deployment and its HPA either
+// may have it.
 func annotated(one item) ([]Ignore, []error) {
 	var all []Ignore
 	var wrong []error
 	annotations := one.object.GetAnnotations()
 	for _, k := range slices.Sorted(maps.Keys(annotations)) {
-		text, ok := strings.CutPrefix(k, IgnoreAnnotation)
-		if !ok {
+		text, ok := strings.CutPrefix(k, AllowAnnotation)
+		if !ok || k == allowSwitch {
 			continue
 		}
 		at := one.name()
 		if one.doc != nil {
 			at = fmt.Sprintf("%s:%d", one.doc.File, one.doc.Line("metadata.annotations["+k+"]"))
 		}
-		id, err := guard.ParseID(text)
+		id, err := guard.ParseSlug(text)
 		switch {
 		case err != nil:
 			wrong = append(wrong, fmt.Errorf("%s: the annotation %s: %w", at, k, err))
@@ -151,7 +164,7 @@ func annotated(one item) ([]Ignore, []error) {
 			wrong = append(wrong, fmt.Errorf("%s: the annotation %s has no reason: give one as its value", at, k))
 		default:
 			o := &IgnoreObject{Kind: one.object.GetKind(), Namespace: one.object.GetNamespace(), Name: one.object.GetName()}
-			all = append(all, Ignore{ID: id, Object: o, Reason: annotations[k], At: at})
+			all = append(all, Ignore{ID: id, Object: o, Reason: annotations[k], At: at, related: true})
 		}
 	}
 	return all, wrong

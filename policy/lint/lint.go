@@ -158,7 +158,7 @@ func place(f guard.Finding, places map[identity]item) Finding {
 func (l *linter) report(f Finding, ignores []Ignore) {
 	var by *Ignore
 	for i := range ignores {
-		if ignores[i].ID != f.ID || !ignores[i].Object.matches(f.Object) {
+		if !ignores[i].matches(f.Finding) {
 			continue
 		}
 		ignores[i].used = true

@@ -131,12 +131,12 @@ func TestLive(t *testing.T) {
 			"horizontalpodautoscalers": {hpaObject("rocket", "example.com/v1", "Rocket"), hpaObject("gone", "example.com/v1", "Rocket"), hpaObject("nothing", "example.com/v1", "Unknown"), hpaObject("web", "apps/v1", "Deployment")},
 			"rockets":                  {{"apiVersion": "example.com/v1", "kind": "Rocket", "metadata": map[string]any{"namespace": "shop", "name": "rocket"}}},
 			"deployments": {{"apiVersion": "apps/v1", "kind": "Deployment", "spec": map[string]any{"replicas": int64(0)}, "metadata": map[string]any{
-				"namespace": "shop", "name": "web", "annotations": map[string]any{IgnoreAnnotation + "GUARD-16": "off for the summer"},
+				"namespace": "shop", "name": "web", "annotations": map[string]any{AllowAnnotation + "16-green-at-zero": "off for the summer"},
 			}}},
 		},
 		refused: map[string]error{"limitranges": fmt.Errorf("%w: limitranges is not yours", ErrForbidden), "rollouts": ErrUnknownKind},
 	}
-	objects, err := Gather(t.Context(), c, "shop", time.Date(2026, 11, 5, 12, 0, 0, 0, time.UTC))
+	objects, err := Gather(t.Context(), c, "shop", time.Date(2026, 11, 5, 12, 0, 0, 0, time.UTC), MaxObjects)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -165,7 +165,7 @@ func TestLive(t *testing.T) {
 		t.Error(asked)
 	}
 	c.refused["pods"] = fmt.Errorf("the server is on fire")
-	if _, err := Gather(t.Context(), c, "shop", time.Now()); err == nil {
+	if _, err := Gather(t.Context(), c, "shop", time.Now(), MaxObjects); err == nil {
 		t.Error("a failure passed for nothing to see")
 	}
 }

@@ -33,7 +33,7 @@ var (
 	errTooMany = errors.New("too many objects")
 )
 
-// MaxObjects is how many objects of a kind are read at most.
+// MaxObjects is how many objects of a kind lint reads at most.
 const MaxObjects = 200_000
 
 // Live is an object that may bear annotations of ours.
@@ -64,10 +64,10 @@ func served() map[guard.Kind]schema.GroupVersionResource {
 }
 
 // Gather reads a namespace, or all if it is empty, kind by kind. Nothing is written, and
-// no Secret and no ConfigMap is read. What may not be read is left out and said of the
-// checks that need it.
-func Gather(ctx context.Context, c Cluster, namespace string, now time.Time) (*Objects, error) {
-	g := &gatherer{cluster: c, namespace: namespace, objects: &Objects{Snapshot: guard.Snapshot{
+// no Secret and no ConfigMap is read. What may not be read, and a kind of which there are
+// more than most objects, is left out and said of the checks that need it.
+func Gather(ctx context.Context, c Cluster, namespace string, now time.Time, most int) (*Objects, error) {
+	g := &gatherer{cluster: c, namespace: namespace, most: most, objects: &Objects{Snapshot: guard.Snapshot{
 		Source: guard.Live, Now: now, Gathered: map[guard.Kind]bool{}, Missing: map[guard.Kind]string{},
 	}}}
 	resources := served()
@@ -94,6 +94,7 @@ func Gather(ctx context.Context, c Cluster, namespace string, now time.Time) (*O
 type gatherer struct {
 	cluster   Cluster
 	namespace string
+	most      int
 	objects   *Objects
 }
 
@@ -104,7 +105,7 @@ func (g *gatherer) kind(ctx context.Context, k guard.Kind, resource schema.Group
 	}
 	s, n := &g.objects.Snapshot, 0
 	err := g.cluster.Each(ctx, resource, namespace, func(u *unstructured.Unstructured) error {
-		if n++; n > MaxObjects {
+		if n++; n > g.most {
 			return errTooMany
 		}
 		if err := s.Add(u); err != nil {
@@ -119,7 +120,7 @@ func (g *gatherer) kind(ctx context.Context, k guard.Kind, resource schema.Group
 	case errors.Is(err, ErrForbidden):
 		s.Missing[k] = err.Error()
 	case errors.Is(err, errTooMany):
-		s.Missing[k] = fmt.Sprintf("there are more than %d: look at one namespace at a time", MaxObjects)
+		s.Missing[k] = fmt.Sprintf("there are more than %d: look at one namespace at a time", g.most)
 	default:
 		return err
 	}

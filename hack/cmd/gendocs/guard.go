@@ -17,6 +17,7 @@ reported as skipped, and never as passed.
 - **Seen in**: manifests; a change (two sets of manifests, or an object and what is to become of it); live objects, by their status.
   What manifests show is found in live objects as well.
 - An AutoscalingPolicy counts as the HPA that it becomes, a KEDA ScaledObject as the one that KEDA makes of it.
+- What is meant so is allowed by an annotation with the reason, which admission reads, too ([admission.md](../admission.md#to-have-it-otherwise)).
 - Kubernetes is quoted from the sources of 1.37.2; horizontal.go and replica_calculator.go are in pkg/controller/podautoscaler.
 
 `

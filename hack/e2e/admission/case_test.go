@@ -111,7 +111,7 @@ func clear(t *testing.T, c *cased.Case) {
 // reads each kind in the order of the writes, so to see the last is to have seen all.
 func canary(t *testing.T, ns string) {
 	t.Helper()
-	for _, kind := range []string{"Deployment", "StatefulSet"} {
+	for _, kind := range []string{"Deployment", "StatefulSet", "ReplicationController"} {
 		c := &cased.Case{Object: *hpa("canary-"+strings.ToLower(kind), kind, "canary")}
 		c.Given = []unstructured.Unstructured{workload(kind, "canary", 0), c.Object}
 		given(t, c, ns)
@@ -128,22 +128,26 @@ func hpa(name, kind, target string) *unstructured.Unstructured {
 		"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": map[string]any{"name": name},
 		"spec": map[string]any{
 			"maxReplicas":    int64(4),
-			"scaleTargetRef": map[string]any{"apiVersion": "apps/v1", "kind": kind, "name": target},
+			"scaleTargetRef": map[string]any{"apiVersion": resources[kind].GroupVersion().String(), "kind": kind, "name": target},
 		},
 	}}
 }
 
 func workload(kind, name string, replicas int64) unstructured.Unstructured {
 	labels := map[string]any{"app": name}
+	var selector any = map[string]any{"matchLabels": labels}
+	if kind == "ReplicationController" {
+		selector = labels
+	}
 	spec := map[string]any{
 		"replicas": replicas,
-		"selector": map[string]any{"matchLabels": labels},
+		"selector": selector,
 		"template": map[string]any{
 			"metadata": map[string]any{"labels": labels},
 			"spec":     map[string]any{"containers": []any{map[string]any{"name": "app", "image": "example.com/app:v1"}}},
 		},
 	}
-	o := unstructured.Unstructured{Object: map[string]any{"apiVersion": "apps/v1", "kind": kind, "metadata": map[string]any{"name": name}, "spec": spec}}
+	o := unstructured.Unstructured{Object: map[string]any{"apiVersion": resources[kind].GroupVersion().String(), "kind": kind, "metadata": map[string]any{"name": name}, "spec": spec}}
 	nowhere(&o)
 	return o
 }

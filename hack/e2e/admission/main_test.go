@@ -1,7 +1,7 @@
 //go:build e2e
 
-// Package admission asks a real API server what the policies of deploy/admission say
-// about writes. It runs in a namespace of hack/netns (make e2e).
+// Package admission asks a real API server what the policies of deploy/admission, and the
+// one of deploy/policy, say about writes. It runs in a namespace of hack/netns (make e2e).
 package admission
 
 import (
@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -94,11 +95,18 @@ func manifests(path ...string) string {
 	return filepath.Join(append([]string{root}, path...)...)
 }
 
-// install applies deploy/admission as users do.
+// install applies deploy/admission as users do, and of deploy/policy what needs no
+// loadline-policy.
 func install(ctx context.Context) error {
-	out, err := system.Cluster.Kubectl(ctx, "apply", "-k", manifests("deploy", "admission")).CombinedOutput()
-	if err != nil {
-		return fmt.Errorf("kubectl apply -k deploy/admission: %w\n%s", err, out)
+	for _, args := range [][]string{
+		{"apply", "-k", manifests("deploy", "admission")},
+		{"apply", "--server-side", "-k", manifests("deploy", "crd")},
+		{"wait", "--for=condition=Established", "--timeout=1m", "crd/autoscalingpolicies.loadline.dev"},
+		{"apply", "-f", manifests("deploy", "policy", "controller", "admission-rights.yaml"), "-f", manifests("deploy", "policy", "controller", "rbac-switch.yaml")},
+	} {
+		if out, err := system.Cluster.Kubectl(ctx, args...).CombinedOutput(); err != nil {
+			return fmt.Errorf("kubectl %s: %w\n%s", strings.Join(args, " "), err, out)
+		}
 	}
 	return nil
 }
@@ -111,6 +119,9 @@ var resources = map[string]schema.GroupVersionResource{
 	"ReplicaSet":              {Group: "apps", Version: "v1", Resource: "replicasets"},
 	"ReplicationController":   {Version: "v1", Resource: "replicationcontrollers"},
 	"Namespace":               {Version: "v1", Resource: "namespaces"},
+	"AutoscalingPolicy":       {Group: "loadline.dev", Version: "v1alpha1", Resource: "autoscalingpolicies"},
+	"Role":                    {Group: "rbac.authorization.k8s.io", Version: "v1", Resource: "roles"},
+	"RoleBinding":             {Group: "rbac.authorization.k8s.io", Version: "v1", Resource: "rolebindings"},
 	"ValidatingAdmissionPolicy": {
 		Group: "admissionregistration.k8s.io", Version: "v1", Resource: "validatingadmissionpolicies",
 	},
