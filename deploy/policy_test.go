@@ -33,6 +33,7 @@ func TestRightsOfThePolicyController(t *testing.T) {
 		"cluster: get,list,watch,create,patch,update,delete horizontalpodautoscalers.autoscaling",
 		"cluster: list,watch deployments.apps",
 		"cluster: list,watch replicationcontrollers",
+		"cluster: list,watch services",
 		"cluster: list,watch statefulsets.apps",
 		"cluster: update autoscalingpolicies/status.loadline.dev",
 		"loadline-system: create leases.coordination.k8s.io",
