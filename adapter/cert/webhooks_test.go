@@ -139,7 +139,8 @@ func TestWebhooksAreKept(t *testing.T) {
 		c.before = func() {
 			if !raced {
 				raced = true
-				c.stored.Labels["kept"], c.stored.ResourceVersion = "still", next(c.stored.ResourceVersion)
+				c.stored.Webhooks = append(configuration("other").Webhooks[:1], c.stored.Webhooks...)
+				c.stored.ResourceVersion = next(c.stored.ResourceVersion)
 			}
 		}
 		var log journal
@@ -160,17 +161,18 @@ func TestWebhooksAreKept(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		bundle, err := parseCerts(c.stored.Webhooks[0].ClientConfig.CABundle)
+		bundle, err := parseCerts(c.stored.Webhooks[1].ClientConfig.CABundle)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if err := verifies(t, served.Leaf, bundle, time.Now()); err != nil {
 			t.Error(err)
 		}
-		if c.stored.Labels["kept"] != "still" || c.stored.Webhooks[1].ClientConfig.CABundle != nil {
-			t.Errorf("somebody else's was lost: %v", c.stored)
+		// Somebody has put another webhook in front just before the patch.
+		if len(c.stored.Webhooks) != 3 || c.stored.Webhooks[0].ClientConfig.CABundle != nil || c.stored.Webhooks[2].ClientConfig.CABundle != nil {
+			t.Errorf("somebody else's was changed: %v", c.stored)
 		}
-		c.stored.Webhooks[0].ClientConfig.CABundle = nil
+		c.stored.Webhooks[1].ClientConfig.CABundle = nil
 		c.refusal = apierrors.NewForbidden(configurationsGR, "hooks", errors.New("no rule"))
 		pass(time.Minute)
 		want := []string{`validatingwebhookconfiguration hooks: allow loadline-policy's ServiceAccount the verb "patch" on ` +
