@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -22,6 +23,7 @@ import (
 // configurations is an API server with one ValidatingWebhookConfiguration and optimistic
 // concurrency.
 type configurations struct {
+	mu      sync.Mutex
 	stored  *admissionv1.ValidatingWebhookConfiguration // nil: there is none
 	refusal error                                       // of a patch
 	before  func()                                      // each patch
@@ -31,6 +33,8 @@ type configurations struct {
 var configurationsGR = schema.GroupResource{Group: "admissionregistration.k8s.io", Resource: "validatingwebhookconfigurations"}
 
 func (c *configurations) Get(_ context.Context, name string, _ metav1.GetOptions) (*admissionv1.ValidatingWebhookConfiguration, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	if c.stored == nil {
 		return nil, apierrors.NewNotFound(configurationsGR, name)
 	}
@@ -38,6 +42,8 @@ func (c *configurations) Get(_ context.Context, name string, _ metav1.GetOptions
 }
 
 func (c *configurations) Patch(_ context.Context, name string, of types.PatchType, data []byte, _ metav1.PatchOptions, _ ...string) (*admissionv1.ValidatingWebhookConfiguration, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	if c.before != nil {
 		c.before()
 	}
@@ -172,8 +178,10 @@ func TestWebhooksAreKept(t *testing.T) {
 		if len(c.stored.Webhooks) != 3 || c.stored.Webhooks[0].ClientConfig.CABundle != nil || c.stored.Webhooks[2].ClientConfig.CABundle != nil {
 			t.Errorf("somebody else's was changed: %v", c.stored)
 		}
+		c.mu.Lock()
 		c.stored.Webhooks[1].ClientConfig.CABundle = nil
 		c.refusal = apierrors.NewForbidden(configurationsGR, "hooks", errors.New("no rule"))
+		c.mu.Unlock()
 		pass(time.Minute)
 		want := []string{`validatingwebhookconfiguration hooks: allow loadline-policy's ServiceAccount the verb "patch" on ` +
 			`validatingwebhookconfigurations.admissionregistration.k8s.io with resourceNames ["hooks"] (deploy/x has the rule): ` + c.refusal.Error()}
