@@ -78,10 +78,11 @@ func (o *CertOptions) controller(config *rest.Config, rules *rule.Set) (*cert.Co
 	policy := cert.DefaultPolicy()
 	policy.Jitter = rand.Float64()
 	return cert.New(cert.Options{
-		Namespace: namespace, Secret: name, Service: o.Service, ClusterDomain: o.ClusterDomain, APIServices: served(o.APIServices, rules),
+		Namespace: namespace, Secret: name, Service: o.Service, ClusterDomain: o.ClusterDomain,
+		Carriers: cert.APIServices(apis.ApiregistrationV1().APIServices(), namespace, o.Service, served(o.APIServices, rules)...),
+		Program:  "the adapter", Manifests: "deploy/base",
 		Policy: policy, Interval: certInterval, StartTimeout: 30 * time.Second,
-		Secrets: core.CoreV1().Secrets(namespace), APIServiceClient: apis.ApiregistrationV1().APIServices(),
-		Clock: clock.RealClock{}, Log: klog.Background().WithName("cert"),
+		Secrets: core.CoreV1().Secrets(namespace), Clock: clock.RealClock{}, Log: klog.Background().WithName("cert"),
 	})
 }
 

@@ -25,5 +25,5 @@ func DescribeMetrics(r prometheus.Registerer) {
 		objects: func() int { return 0 }, up: func() (bool, bool) { return true, true }, oldest: func() (time.Time, bool) { return time.Now(), true },
 		queries: func() (int, int) { return 0, 0 }, now: time.Now,
 	})
-	r.MustRegister(certState{func() cert.Status { return cert.Status{NotAfter: time.Unix(1, 0)} }})
+	r.MustRegister(cert.NewCollector(metricPrefix, func() cert.Status { return cert.Status{NotAfter: time.Unix(1, 0)} }))
 }

@@ -220,7 +220,7 @@ func TestCertMetrics(t *testing.T) {
 		},
 	} {
 		r := prometheus.NewRegistry()
-		r.MustRegister(certState{func() cert.Status { return tc.status }})
+		r.MustRegister(cert.NewCollector(metricPrefix, func() cert.Status { return tc.status }))
 		page := httptest.NewRecorder()
 		promhttp.HandlerFor(r, promhttp.HandlerOpts{}).ServeHTTP(page, httptest.NewRequest(http.MethodGet, "/metrics", nil))
 		var got strings.Builder

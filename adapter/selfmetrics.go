@@ -70,8 +70,11 @@ type state struct {
 	now     func() time.Time
 }
 
+// metricPrefix begins the names of our metrics.
+const metricPrefix = "loadline_"
+
 func describe(name, help string, labels ...string) *prometheus.Desc {
-	return prometheus.NewDesc("loadline_"+name, help, labels, nil)
+	return prometheus.NewDesc(metricPrefix+name, help, labels, nil)
 }
 
 var (

@@ -16,6 +16,7 @@ import (
 	openapiexternal "sigs.k8s.io/custom-metrics-apiserver/pkg/generated/openapi/externalmetrics"
 	cmprovider "sigs.k8s.io/custom-metrics-apiserver/pkg/provider"
 
+	"github.com/loadline/loadline/adapter/cert"
 	"github.com/loadline/loadline/provider"
 	"github.com/loadline/loadline/provider/rule"
 )
@@ -56,7 +57,7 @@ func newServer(ctx context.Context, o *Options, config *rest.Config, rules *rule
 	}
 	if controller != nil {
 		generic.SecureServing.Cert = stoppable{controller, ctx.Done()}
-		p.metrics.registry.MustRegister(certState{controller.Status})
+		p.metrics.registry.MustRegister(cert.NewCollector(metricPrefix, controller.Status))
 	}
 	generic.LivezChecks = append(generic.LivezChecks, alive(p.evaluator.Beat, o.EvaluationInterval, time.Now))
 	generic.AddReadyzChecks(warm(p.warm))

@@ -37,6 +37,7 @@ func variants() map[string][]string {
 		"policy of one's own":     {"resources: [policy/controller]", "images: [{name: loadline-policy, newName: registry.example/loadline-policy, newTag: v1}]"},
 		"policy that may switch":  {"resources: [policy, examples/switch]"},
 		"policy beside warnings":  {"resources: [policy, admission]", "components: [components/admission-warn]"},
+		"policy with its webhook": {"resources: [policy]", "components: [components/policy-webhook]"},
 		"adapter and policy":      {"resources: [overlays/everything]"},
 		"admission":               {"resources: [admission]"},
 		"admission that warns":    {"resources: [admission]", "components: [components/admission-warn]"},

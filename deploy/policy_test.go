@@ -39,7 +39,16 @@ func TestRightsOfThePolicyController(t *testing.T) {
 		"loadline-system: create leases.coordination.k8s.io",
 		"loadline-system: get,update leases.coordination.k8s.io loadline-policy",
 	}
-	for _, name := range []string{"policy", "policy beside a CRD", "policy of one's own", "adapter and policy"} {
+	webhook := append([]string{
+		"cluster: get,patch validatingwebhookconfigurations.admissionregistration.k8s.io loadline-policy",
+		"cluster: list pods",
+		"loadline-system: get,update,watch secrets loadline-policy-webhook-tls",
+	}, want...)
+	slices.Sort(webhook)
+	for name, want := range map[string][]string{
+		"policy": want, "policy beside a CRD": want, "policy of one's own": want, "adapter and policy": want,
+		"policy with its webhook": webhook,
+	} {
 		t.Run(name, func(t *testing.T) {
 			if diff := cmp.Diff(want, rights(t, render(t, variants()[name]), controller.Name)); diff != "" {
 				t.Error(diff)
@@ -172,6 +181,9 @@ func TestPolicyArguments(t *testing.T) {
 		}
 		c := d.Spec.Template.Spec.Containers[0]
 		want := []corev1.ContainerPort{{Name: "metrics", ContainerPort: 8080}, {Name: "health", ContainerPort: 8081}}
+		if o.Webhook.BindAddress != "" {
+			want = append(want, corev1.ContainerPort{Name: "webhook", ContainerPort: 9443})
+		}
 		if diff := cmp.Diff(want, c.Ports); diff != "" || o.MetricsBindAddress != ":8080" || o.HealthBindAddress != ":8081" {
 			t.Errorf("metrics on %s, health on %s, ports:\n%s", o.MetricsBindAddress, o.HealthBindAddress, diff)
 		}

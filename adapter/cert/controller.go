@@ -2,6 +2,7 @@ package cert
 
 import (
 	"context"
+	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -11,11 +12,9 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/apiserver/pkg/server/dynamiccertificates"
 	"k8s.io/klog/v2"
-	apiregistrationv1 "k8s.io/kube-aggregator/pkg/apis/apiregistration/v1"
 	"k8s.io/utils/clock"
 )
 
@@ -27,27 +26,22 @@ type SecretClient interface {
 	Watch(ctx context.Context, opts metav1.ListOptions) (watch.Interface, error)
 }
 
-// APIServiceClient is what is needed of the APIServices; the aggregator
-// clientset's ApiregistrationV1().APIServices() has it.
-type APIServiceClient interface {
-	Get(ctx context.Context, name string, opts metav1.GetOptions) (*apiregistrationv1.APIService, error)
-	Patch(ctx context.Context, name string, pt types.PatchType, data []byte, opts metav1.PatchOptions, subresources ...string) (*apiregistrationv1.APIService, error)
-}
-
-// Options configure a Controller. All fields but Log are required.
+// Options configure a Controller. All fields but ClusterDomain and Log are required.
 type Options struct {
 	// Namespace holds the Secret and the Service.
 	Namespace string
 	// Secret is the name of an existing Secret, which may be empty. It is
 	// never created: RBAC cannot restrict a create to one name.
 	Secret string
-	// Service is the name of the Service in front of the adapter; an
-	// APIService that points elsewhere is left alone.
+	// Service is the name of the Service in front of the program.
 	Service string
-	// ClusterDomain is the cluster's DNS suffix, for example cluster.local.
+	// ClusterDomain is the cluster's DNS suffix, for example cluster.local; empty
+	// where kube-apiserver alone connects.
 	ClusterDomain string
-	// APIServices are the names of the APIServices to publish the CA in.
-	APIServices []string
+	// Carriers are the objects to publish the CA in.
+	Carriers []Carrier
+	// Program is who serves, and Manifests where what it needs is found, for messages.
+	Program, Manifests string
 	// Policy says how long certificates live.
 	Policy Policy
 	// Interval is the time between two looks when nothing happens: for so
@@ -56,16 +50,15 @@ type Options struct {
 	// StartTimeout bounds RunOnce.
 	StartTimeout time.Duration
 
-	Secrets          SecretClient
-	APIServiceClient APIServiceClient
-	Clock            clock.Clock
-	Log              klog.Logger
+	Secrets SecretClient
+	Clock   clock.Clock
+	Log     klog.Logger
 }
 
 // Controller owns the serving certificate. It is a
 // dynamiccertificates.CertKeyContentProvider to be set as the Cert of a
 // generic API server's SecureServingInfo, which then calls RunOnce and Run
-// itself.
+// itself. Any other server calls Run, and has GetCertificate in its tls.Config.
 type Controller struct {
 	opts  Options
 	names []string
@@ -96,7 +89,8 @@ func New(opts Options) (*Controller, error) {
 		{"namespace", opts.Namespace},
 		{"secret", opts.Secret},
 		{"service", opts.Service},
-		{"cluster domain", opts.ClusterDomain},
+		{"program", opts.Program},
+		{"manifests", opts.Manifests},
 	} {
 		if field.value == "" {
 			errs = append(errs, fmt.Errorf("%s: must be given", field.name))
@@ -105,19 +99,22 @@ func New(opts Options) (*Controller, error) {
 	if opts.Interval <= 0 || opts.StartTimeout <= 0 {
 		errs = append(errs, errors.New("interval and start timeout: must be positive"))
 	}
-	if opts.Secrets == nil || opts.APIServiceClient == nil || opts.Clock == nil {
-		errs = append(errs, errors.New("clients and clock: must be given"))
+	if opts.Secrets == nil || opts.Clock == nil {
+		errs = append(errs, errors.New("client and clock: must be given"))
 	}
 	errs = append(errs, opts.Policy.Validate())
 	if err := errors.Join(errs...); err != nil {
 		return nil, fmt.Errorf("self-managed serving certificate: %w", err)
 	}
-	host := opts.Service + "." + opts.Namespace + ".svc"
+	// kube-apiserver verifies the first name; the second is for people and
+	// scrapers inside the cluster.
+	names := []string{opts.Service + "." + opts.Namespace + ".svc"}
+	if opts.ClusterDomain != "" {
+		names = append(names, names[0]+"."+opts.ClusterDomain)
+	}
 	return &Controller{
-		opts: opts,
-		// kube-apiserver's aggregator verifies the first name; the second is
-		// for people and scrapers inside the cluster.
-		names:     []string{host, host + "." + opts.ClusterDomain},
+		opts:      opts,
+		names:     names,
 		published: map[string][]byte{},
 		foreign:   map[string]string{},
 	}, nil
@@ -143,6 +140,17 @@ func (c *Controller) AddListener(listener dynamiccertificates.Listener) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.listeners = append(c.listeners, listener)
+}
+
+// GetCertificate returns the certificate to serve, for a tls.Config. It is an error,
+// which ends the handshake, before the first one was had.
+func (c *Controller) GetCertificate(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+	pair := c.serving.Load()
+	if pair == nil {
+		return nil, errors.New("there is no serving certificate yet")
+	}
+	served, err := tls.X509KeyPair(pair.CertPEM, pair.KeyPEM)
+	return &served, err
 }
 
 func (c *Controller) serve(pair *Pair) {

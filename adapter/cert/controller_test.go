@@ -161,7 +161,7 @@ func TestHeldBackUntilPublished(t *testing.T) {
 		}
 		want := []string{
 			`apiservice ` + custom + `: allow the adapter's ServiceAccount the verb "patch" on apiservices.apiregistration.k8s.io with resourceNames ["` + custom + `"] (deploy/base has the rule): apiservices "` + custom + `" is forbidden: no rule`,
-			"a certificate of a new CA is held back until the CA is published in the APIServices",
+			"a certificate of a new CA is held back until the CA is published",
 		}
 		if diff := cmp.Diff(want, c.Status().Problems); diff != "" {
 			t.Error(diff)
@@ -271,7 +271,7 @@ func TestAPIServices(t *testing.T) {
 		w.setAPIService(custom, func(s *apiregistrationv1.APIService) { s.Spec.CABundle = []byte("other") })
 		pass(time.Minute)
 		w.trusts(c, custom, time.Now())
-		if got := log.count("Repaired an APIService"); got != 1 {
+		if got := log.count("Repaired a caBundle"); got != 1 {
 			t.Errorf("%d repairs in the log, want 1", got)
 		}
 
@@ -284,7 +284,7 @@ func TestAPIServices(t *testing.T) {
 		if ca := w.apiService(external).Spec.CABundle; ca != nil {
 			t.Error("a local APIService was given a CA")
 		}
-		if got := log.count("An APIService is somebody else's"); got != 2 {
+		if got := log.count("is somebody else's"); got != 2 {
 			t.Errorf("said %d times whose it is, want once each time it changed: 2", got)
 		}
 	})
@@ -399,7 +399,7 @@ func TestNewChecksOptions(t *testing.T) {
 	if err == nil {
 		t.Fatal("accepted")
 	}
-	for _, want := range []string{"namespace: must be given", "secret: must be given", "service: must be given", "cluster domain: must be given", "interval and start timeout", "clients and clock", "leaf lifetime"} {
+	for _, want := range []string{"namespace: must be given", "secret: must be given", "service: must be given", "program: must be given", "interval and start timeout", "client and clock", "leaf lifetime"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%v\nlacks %q", err, want)
 		}

@@ -1,7 +1,8 @@
-// Package cert keeps the adapter's serving certificate by itself: one CA and
-// one leaf in one Secret that all replicas share, and the CA's certificate in
-// the caBundle of the adapter's APIServices, so that kube-apiserver always
-// verifies what it talks to.
+// Package cert keeps a serving certificate by itself, the adapter's or that of
+// loadline-policy's webhook: one CA and one leaf in one Secret that all replicas
+// share, and the CA's certificate in the caBundle of the objects by which
+// kube-apiserver finds them (APIServices, a configuration of webhooks), so that it
+// always verifies what it talks to.
 //
 // [Decide] looks at the Secret and says what has to happen, [Issue] makes the
 // Secret's next content; both are free of I/O. [Controller] acts.
@@ -22,7 +23,7 @@
 //	after B was made and the leaf is renewed
 //
 // A replica serves a leaf of a CA it has not served before only after the
-// bundle with that CA has reached the APIServices; until then the leaf it
+// bundle with that CA has reached the carriers; until then the leaf it
 // already serves goes on, as long as that one is valid.
 //
 // # Several replicas

@@ -77,7 +77,7 @@ func newCA(now time.Time, policy Policy) (*authority, error) {
 		return nil, err
 	}
 	// The name differs from CA to CA: verifiers look issuers up by name.
-	name := pkix.Name{CommonName: fmt.Sprintf("loadline-adapter-ca-%x", serial)}
+	name := pkix.Name{CommonName: fmt.Sprintf("loadline-ca-%x", serial)}
 	c, err := sign(&x509.Certificate{
 		SerialNumber:          serial,
 		Subject:               name,
@@ -109,7 +109,7 @@ func newLeaf(now time.Time, ca *authority, names []string, policy Policy) (*Pair
 	}
 	c, err := sign(&x509.Certificate{
 		SerialNumber:          serial,
-		Subject:               pkix.Name{CommonName: "loadline-adapter"},
+		Subject:               pkix.Name{CommonName: "loadline"},
 		NotBefore:             now.Add(-policy.Backdate),
 		NotAfter:              end,
 		KeyUsage:              x509.KeyUsageDigitalSignature,

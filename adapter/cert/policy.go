@@ -36,7 +36,7 @@ func DefaultPolicy() Policy {
 	}
 }
 
-// Validate reports every way in which the policy could leave the adapter
+// Validate reports every way in which the policy could leave a program
 // without a valid certificate.
 func (p Policy) Validate() error {
 	var errs []error

@@ -20,8 +20,8 @@ const (
 // RunOnce returns as soon as there is a certificate to serve. Until then it
 // retries, with growing pauses, an API server that cannot be reached and
 // rights that are missing (they may be on their way); it gives up with the
-// last error when ctx ends or StartTimeout has passed. APIServices that cannot
-// be kept right do not hold it up: see Status.
+// last error when ctx ends or StartTimeout has passed. Carriers that cannot be kept
+// right do not hold it up: see Status.
 func (c *Controller) RunOnce(ctx context.Context) error {
 	start := c.opts.Clock.Now()
 	ctx, cancel := context.WithTimeout(ctx, c.opts.StartTimeout)
@@ -42,7 +42,7 @@ func (c *Controller) RunOnce(ctx context.Context) error {
 	}
 }
 
-// Run keeps the certificate and the APIServices right until ctx ends. The
+// Run keeps the certificate and the carriers right until ctx ends. The
 // number of workers is always one.
 func (c *Controller) Run(ctx context.Context, _ int) {
 	wake := make(chan struct{}, 1)
@@ -78,7 +78,7 @@ func (c *Controller) watch(ctx context.Context, wake chan<- struct{}) {
 	for {
 		w, err := c.opts.Secrets.Watch(ctx, opts)
 		if err != nil {
-			c.opts.Log.V(2).Info("Cannot watch the Secret; looking at intervals instead", "err", explain(err, "watch", "secrets", c.opts.Secret))
+			c.opts.Log.V(2).Info("Cannot watch the Secret; looking at intervals instead", "err", c.explain(&callError{"watch", "secrets", c.opts.Secret, err}))
 			retry = longer(retry)
 		} else {
 			retry = firstRetry
@@ -123,7 +123,7 @@ func (c *Controller) pause(ctx context.Context, d time.Duration, wake <-chan str
 	return ctx.Err() == nil
 }
 
-// longer doubles a pause up to a limit: what is missing (an APIService not yet
+// longer doubles a pause up to a limit: what is missing (a carrier not yet
 // applied) is often on its way.
 func longer(retry time.Duration) time.Duration {
 	return min(2*retry, longestRetry)

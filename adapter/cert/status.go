@@ -31,7 +31,7 @@ func (s Status) String() string {
 	return strings.Join(append(lines, s.Notes...), "\n")
 }
 
-// Status reports the outcome of the last look at the Secret and the APIServices.
+// Status reports the outcome of the last look at the Secret and the carriers.
 func (c *Controller) Status() Status {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -95,9 +95,9 @@ func (c *Controller) trySecret(ctx context.Context) (d Decision, done bool, err 
 
 func (c *Controller) secretError(err error, verb string) error {
 	if apierrors.IsNotFound(err) {
-		return fmt.Errorf("secret %s/%s does not exist: create it empty (deploy/base has it); the adapter may not create Secrets: %w", c.opts.Namespace, c.opts.Secret, err)
+		return fmt.Errorf("secret %s/%s does not exist: create it empty (%s has it); %s may not create Secrets: %w", c.opts.Namespace, c.opts.Secret, c.opts.Manifests, c.opts.Program, err)
 	}
-	return fmt.Errorf("secret %s/%s: %w", c.opts.Namespace, c.opts.Secret, explain(err, verb, "secrets", c.opts.Secret))
+	return fmt.Errorf("secret %s/%s: %w", c.opts.Namespace, c.opts.Secret, c.explain(&callError{verb, "secrets", c.opts.Secret, err}))
 }
 
 // adopt serves pair, unless kube-apiserver may not know its CA yet and there
@@ -110,16 +110,8 @@ func (c *Controller) adopt(pair *Pair, blocked bool) error {
 	if blocked && current != nil &&
 		!bytes.Equal(current.Leaf.RawIssuer, pair.Leaf.RawIssuer) &&
 		c.opts.Clock.Now().Before(current.Leaf.NotAfter) {
-		return errors.New("a certificate of a new CA is held back until the CA is published in the APIServices")
+		return errors.New("a certificate of a new CA is held back until the CA is published")
 	}
 	c.serve(pair)
 	return nil
-}
-
-// explain adds, to a refusal, the rule that is missing.
-func explain(err error, verb, resource, name string) error {
-	if apierrors.IsForbidden(err) {
-		return fmt.Errorf("allow the adapter's ServiceAccount the verb %q on %s with resourceNames [%q] (deploy/base has the rule): %w", verb, resource, name, err)
-	}
-	return fmt.Errorf("%s: %w", verb, err)
 }

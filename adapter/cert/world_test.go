@@ -223,9 +223,10 @@ func (w *world) controller(log *journal, apiServices ...string) *Controller {
 	w.t.Helper()
 	c, err := New(Options{
 		Namespace: "ns", Secret: secretName, Service: "adapter", ClusterDomain: "cluster.local",
-		APIServices: apiServices, Policy: DefaultPolicy(), Interval: time.Minute, StartTimeout: 30 * time.Second,
-		Secrets: w.core.CoreV1().Secrets("ns"), APIServiceClient: w.aggr.ApiregistrationV1().APIServices(),
-		Clock: clock.RealClock{}, Log: log.logger(),
+		Carriers: APIServices(w.aggr.ApiregistrationV1().APIServices(), "ns", "adapter", apiServices...),
+		Program:  "the adapter", Manifests: "deploy/base",
+		Policy: DefaultPolicy(), Interval: time.Minute, StartTimeout: 30 * time.Second,
+		Secrets: w.core.CoreV1().Secrets("ns"), Clock: clock.RealClock{}, Log: log.logger(),
 	})
 	if err != nil {
 		w.t.Fatal(fmt.Errorf("options: %w", err))

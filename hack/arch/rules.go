@@ -37,7 +37,8 @@ func Loadline() Rules {
 			{"policy/guard", []string{"policy/api/v1alpha1", "policy/hpa"}},
 			{"policy/convert", []string{"policy/api/v1alpha1", "policy/hpa"}},
 			{"policy/schedule", nil},
-			{"policy/controller", []string{"policy/api/v1alpha1", "policy/decide", "policy/handoff", "policy/hpa", "policy/owner", "policy/query", "policy/rollout"}},
+			{"policy/controller", []string{"adapter/cert", "policy/api/v1alpha1", "policy/decide", "policy/handoff", "policy/hpa", "policy/owner", "policy/query", "policy/rollout", "policy/webhook"}},
+			{"policy/webhook", []string{"policy/api/v1alpha1", "policy/floor", "policy/hpa"}},
 			{"cmd/loadline-policy", []string{"policy/controller"}},
 			{"policy/query", nil},
 			{"deploy/crd", nil},
@@ -77,7 +78,7 @@ func bans() []Ban {
 			Why: "it follows one kind with client-go, and has no manager",
 		},
 		{
-			From: []string{"policy/api", "policy/hpa", "policy/guard", "policy/lint", "policy/convert", "policy/manifest", "policy/schedule", "policy/floor", "policy/rollout", "policy/handoff", "policy/owner", "policy/query", "policy/decide"},
+			From: []string{"policy/api", "policy/hpa", "policy/guard", "policy/lint", "policy/convert", "policy/manifest", "policy/schedule", "policy/floor", "policy/rollout", "policy/handoff", "policy/owner", "policy/query", "policy/decide", "policy/webhook"},
 			Not:  []string{"k8s.io/client-go", "k8s.io/apiserver", "sigs.k8s.io/controller-runtime"},
 			Why:  "it decides purely, from values: whoever needs a client hands the answer in, so that it is tested without a cluster",
 		},

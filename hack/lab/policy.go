@@ -53,7 +53,13 @@ func (l *Lab) StartPolicies(ctx context.Context, extra ...string) error {
 
 // PolicyManifests renders deploy/policy for the lab. extra flags are appended.
 func (l *Lab) PolicyManifests(ctx context.Context, extra ...string) ([]*unstructured.Unstructured, error) {
-	objects, err := l.Kustomize(ctx, filepath.Join(l.opts.Root, "deploy", "policy"))
+	return l.RenderPolicy(ctx, filepath.Join("deploy", "policy"), extra...)
+}
+
+// RenderPolicy renders a directory of the repository that holds the manifests of
+// loadline-policy for the lab. extra flags are appended.
+func (l *Lab) RenderPolicy(ctx context.Context, dir string, extra ...string) ([]*unstructured.Unstructured, error) {
+	objects, err := l.Kustomize(ctx, filepath.Join(l.opts.Root, dir))
 	if err != nil {
 		return nil, err
 	}

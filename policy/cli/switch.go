@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -12,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/loadline/loadline/policy/api/v1alpha1"
+	"github.com/loadline/loadline/policy/decide"
 	"github.com/loadline/loadline/policy/handoff"
 	"github.com/loadline/loadline/policy/owner"
 )
@@ -189,7 +191,9 @@ func switchOver(p *v1alpha1.AutoscalingPolicy, to, request string) (bool, error)
 	case b == nil:
 		return false, nil
 	case b.Serving == to && b.Doubt == "":
-		return true, nil
+		// The status says first what the HPA is about to scale, and the condition what it does.
+		c := meta.FindStatusCondition(p.Status.Conditions, v1alpha1.Switching)
+		return c != nil && slices.Contains([]string{decide.NoSwitch, string(v1alpha1.Soaking), string(v1alpha1.Retiring), string(v1alpha1.Complete)}, c.Reason), nil
 	case b.Switch != nil && b.Switch.To == to && b.Switch.Phase == v1alpha1.Aborted && b.Handled == request:
 		return true, errTold // the last line says why
 	}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/loadline/loadline/policy/api/v1alpha1"
 )
@@ -78,17 +79,22 @@ func TestSwitchPatch(t *testing.T) {
 func TestSwitchOver(t *testing.T) {
 	for name, tt := range map[string]struct {
 		state *v1alpha1.BlueGreenState
+		is    string // the reason of Switching
 		done  bool
 		err   error
 	}{
-		"not looked at yet":      {nil, false, nil},
-		"on its way":             {&v1alpha1.BlueGreenState{Serving: "blue", Switch: &v1alpha1.Switch{To: "green", Phase: v1alpha1.Waiting}}, false, nil},
-		"there":                  {&v1alpha1.BlueGreenState{Serving: "green", Switch: &v1alpha1.Switch{To: "green", Phase: v1alpha1.Soaking}}, true, nil},
-		"given up":               {&v1alpha1.BlueGreenState{Serving: "blue", Handled: "green", Switch: &v1alpha1.Switch{To: "green", Phase: v1alpha1.Aborted}}, true, errTold},
-		"given up the last time": {&v1alpha1.BlueGreenState{Serving: "blue", Handled: "green 1", Switch: &v1alpha1.Switch{To: "green", Phase: v1alpha1.Aborted}}, false, nil},
+		"not looked at yet":      {nil, "", false, nil},
+		"on its way":             {&v1alpha1.BlueGreenState{Serving: "blue", Switch: &v1alpha1.Switch{To: "green", Phase: v1alpha1.Waiting}}, "Waiting", false, nil},
+		"the HPA to follow":      {&v1alpha1.BlueGreenState{Serving: "green", Switch: &v1alpha1.Switch{To: "green", Phase: v1alpha1.Soaking}}, "Retargeting", false, nil},
+		"there":                  {&v1alpha1.BlueGreenState{Serving: "green", Switch: &v1alpha1.Switch{To: "green", Phase: v1alpha1.Soaking}}, "Soaking", true, nil},
+		"given up":               {&v1alpha1.BlueGreenState{Serving: "blue", Handled: "green", Switch: &v1alpha1.Switch{To: "green", Phase: v1alpha1.Aborted}}, "Aborted", true, errTold},
+		"given up the last time": {&v1alpha1.BlueGreenState{Serving: "blue", Handled: "green 1", Switch: &v1alpha1.Switch{To: "green", Phase: v1alpha1.Aborted}}, "Aborted", false, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			done, err := switchOver(bluegreen(func(p *v1alpha1.AutoscalingPolicy) { p.Status.BlueGreen = tt.state }), "green", "green")
+			done, err := switchOver(bluegreen(func(p *v1alpha1.AutoscalingPolicy) {
+				p.Status.BlueGreen = tt.state
+				p.Status.Conditions = []metav1.Condition{{Type: v1alpha1.Switching, Reason: tt.is}}
+			}), "green", "green")
 			if done != tt.done || err != tt.err {
 				t.Errorf("%v, %v", done, err)
 			}

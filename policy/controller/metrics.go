@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	ctrlmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
 
+	"github.com/loadline/loadline/adapter/cert"
 	"github.com/loadline/loadline/policy/decide"
 )
 
@@ -22,6 +23,7 @@ type metrics struct {
 	writes   *prometheus.CounterVec
 	seconds  prometheus.Histogram
 	applied  prometheus.Histogram
+	asked    *prometheus.HistogramVec
 	observed *observed
 }
 
@@ -45,6 +47,11 @@ func newMetrics(most int, elected <-chan struct{}) *metrics {
 			Name: "loadline_policy_applied_seconds", Help: "Time from the creation of a policy, which is stored in whole seconds, to that of its HPA.",
 			Buckets: []float64{0.5, 1, 2, 5, 10, 30, 60, 300},
 		}),
+		asked: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name:    "loadline_policy_webhook_seconds",
+			Help:    "Time of one answer to the API server, by path and outcome: allowed, warned, refused, failed (it could not be judged, and passed), bad (it was no question).",
+			Buckets: []float64{0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 1.5, 2},
+		}, []string{"path", "outcome"}),
 		observed: &observed{most: most, elected: elected},
 	}
 	m.registry.MustRegister(m.collectors()...)
@@ -53,7 +60,7 @@ func newMetrics(most int, elected <-chan struct{}) *metrics {
 
 // collectors are all of them.
 func (m *metrics) collectors() []prometheus.Collector {
-	return []prometheus.Collector{m.errors, m.writes, m.seconds, m.applied, m.observed}
+	return []prometheus.Collector{m.errors, m.writes, m.seconds, m.applied, m.asked, m.observed}
 }
 
 // handler serves them with those of the Go runtime, the process and controller-runtime.
@@ -166,4 +173,5 @@ func DescribeMetrics(r prometheus.Registerer) {
 		Floors: map[string]int{"": 1}, Values: []decide.Value{{}},
 	})
 	r.MustRegister(m.collectors()...)
+	r.MustRegister(cert.NewCollector(webhookPrefix, func() cert.Status { return cert.Status{NotAfter: time.Unix(1, 0)} }))
 }

@@ -41,6 +41,8 @@ type Options struct {
 	HealthBindAddress  string
 	MetricsMaxPolicies int
 
+	Webhook WebhookOptions
+
 	// Now is the clock by which schedules, floors and pauses are judged.
 	Now func() time.Time
 }
@@ -74,6 +76,8 @@ func NewOptions() *Options {
 		HealthBindAddress:  ":8081",
 		MetricsMaxPolicies: 1000,
 
+		Webhook: newWebhookOptions(),
+
 		Now: time.Now,
 	}
 }
@@ -105,11 +109,13 @@ func (o *Options) AddFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.MetricsBindAddress, "metrics-bind-address", o.MetricsBindAddress, "Address of the plain HTTP port that serves /metrics. Off if empty.")
 	fs.StringVar(&o.HealthBindAddress, "health-probe-bind-address", o.HealthBindAddress, "Address of the plain HTTP port that serves /healthz and /readyz. Off if empty.")
 	fs.IntVar(&o.MetricsMaxPolicies, "metrics-max-policies", o.MetricsMaxPolicies, "Policies that have target and current value in /metrics, at most, the oldest first. 0 is none.")
+
+	o.Webhook.addFlags(fs)
 }
 
 // Validate returns everything that is wrong at once.
 func (o *Options) Validate() error {
-	errs := []error{o.Queries.Validate()}
+	errs := []error{o.Queries.Validate(), o.Webhook.validate()}
 	for _, d := range []struct {
 		flag     string
 		value    time.Duration
@@ -145,7 +151,7 @@ func (o *Options) Validate() error {
 		errs = append(errs, errors.New("--namespace: must name the namespace of the Lease"))
 	}
 	for _, a := range []struct{ flag, value string }{
-		{"metrics-bind-address", o.MetricsBindAddress}, {"health-probe-bind-address", o.HealthBindAddress},
+		{"metrics-bind-address", o.MetricsBindAddress}, {"health-probe-bind-address", o.HealthBindAddress}, {"webhook-bind-address", o.Webhook.BindAddress},
 	} {
 		if a.value == "" {
 			continue

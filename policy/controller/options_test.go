@@ -31,7 +31,11 @@ func TestOptions(t *testing.T) {
 		"--metric-window=0":                 "--metric-window=0s: must be from 1s to 1h0m0s",
 		"--discovery-interval=25h":          "--discovery-interval=25h0m0s: must be from 1s to 24h0m0s",
 		"--leader-elect-retry-period=1ms":   "--leader-elect-retry-period=1ms: must be from 100ms to 1m0s",
-		"--metrics-bind-address= --health-probe-bind-address=": "",
+		"--metrics-bind-address= --health-probe-bind-address=":              "",
+		"--webhook-bind-address=:9443":                                      "",
+		"--webhook-bind-address=9443":                                       "--webhook-bind-address=9443: must be HOST:PORT or :PORT",
+		"--webhook-bind-address=:9443 --webhook-secret= --webhook-service=": "--webhook-service: must be given with --webhook-bind-address\n--webhook-secret: must be given",
+		"--webhook-configuration=":                                          "",
 	}
 	for flags, want := range tests {
 		t.Run(flags, func(t *testing.T) {

@@ -99,6 +99,9 @@ func assemble(ctx context.Context, mgr manager.Manager, config *rest.Config, o *
 	if err := serveMetrics(mgr, metrics, o); err != nil {
 		return err
 	}
+	if err := serveWebhook(mgr, config, metrics, o); err != nil {
+		return err
+	}
 	if err := mgr.AddHealthzCheck("ping", healthz.Ping); err != nil {
 		return err
 	}

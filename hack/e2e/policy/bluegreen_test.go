@@ -154,7 +154,7 @@ func managedSwitch(t *testing.T, m *metricAPI) {
 	}
 	t.Logf("green serves, and has the HPA, %s after it was asked for:\n%s", time.Since(began).Round(100*time.Millisecond), out)
 	has(t, out, "Prescale: ", "Soaking: ")
-	moved(t, ns, "green", 4, 0)
+	moved(t, ns, "green", 4, time.Second)
 	conditioned(t, ns, "web", v1alpha1.Switching, "True "+string(v1alpha1.Soaking), soon)
 
 	began = time.Now()
