@@ -24,11 +24,12 @@ import (
 func TestRightsOfThePolicyController(t *testing.T) {
 	want := []string{
 		"cluster: create,patch events.events.k8s.io",
+		"cluster: get *.custom.metrics.k8s.io",
 		"cluster: get deployments/scale.apps",
-		"cluster: get replicasets.apps",
 		"cluster: get replicasets/scale.apps",
 		"cluster: get replicationcontrollers/scale",
 		"cluster: get statefulsets/scale.apps",
+		"cluster: get,list replicasets.apps",
 		"cluster: get,list,watch autoscalingpolicies.loadline.dev",
 		"cluster: get,list,watch,create,patch,update,delete horizontalpodautoscalers.autoscaling",
 		"cluster: list,watch deployments.apps",

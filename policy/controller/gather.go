@@ -59,6 +59,7 @@ func (r *reconciler) gather(ctx context.Context, key types.NamespacedName, targe
 		if s.Rollout, err = r.workload(ctx, policyTarget(policy)); err != nil {
 			return s, err
 		}
+		s.Unmetered = r.unmetered(ctx, policy, s.Rollout)
 		s.Capabilities = r.features.get(ctx)
 		if target == nil {
 			s.Target = r.target(ctx, s)

@@ -71,6 +71,9 @@ func (r *reconciler) check(ctx context.Context, p *v1alpha1.AutoscalingPolicy, w
 			c.ReplicasOwner = continuing(o, "spec", "replicas")
 		}
 	}
+	if side := w.Workload(to); side.Found && side.Available > 0 {
+		c.Unmetered = r.without(ctx, p, side.Selector)
+	}
 	if s := p.Status.BlueGreen; s != nil && s.Switch != nil && s.Switch.Phase == v1alpha1.Retargeting {
 		c.Endpoints, err = r.endpoints(ctx, p)
 		failed(err)

@@ -57,6 +57,7 @@ type reconciler struct {
 
 	kinds     *kinds
 	features  *features
+	looks     lastLooks
 	claims    *claims
 	conflicts *flowcontrol.Backoff
 	values    flowcontrol.RateLimiter // of status writes that only bring values up to date

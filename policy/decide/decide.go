@@ -104,7 +104,8 @@ func (d *decision) evaluate(bounds v1alpha1.Replicas, down *autoscalingv2.HPASca
 		Now: d.Now, Min: bounds.Min, Max: bounds.Max, Schedules: d.schedules, Fallback: d.Policy.Spec.Fallback,
 		Status: d.stored, Live: d.Live, Foreign: d.adopt, Down: down, UnknownHold: d.Settings.UnknownHold, Sync: d.Settings.Sync,
 		Switch: d.switchFloor(), Replaced: d.replaced(), Gone: d.Predecessor.Gone(),
-		Rollout: d.Policy.Spec.Rollout, Target: d.Rollout, Outages: d.Settings.HoldOutages, MetricWindow: d.Settings.MetricWindow,
+		Unmetered: d.Unmetered,
+		Rollout:   d.Policy.Spec.Rollout, Target: d.Rollout, Outages: d.Settings.HoldOutages, MetricWindow: d.Settings.MetricWindow,
 	})
 	d.floors = &r
 	d.wake(r.Next)

@@ -27,6 +27,7 @@ const (
 	EventRolloutStalled  = "RolloutStalled"
 	EventRolloutComplete = "RolloutComplete"
 	EventRolloutGivenUp  = "RolloutHoldEnded"
+	EventUnmetered       = "NewRevisionUnmetered"
 
 	EventSwitchBegun        = "SwitchBegun"
 	EventSwitchPrescales    = "SwitchPrescales"

@@ -2,6 +2,7 @@ package decide
 
 import (
 	"fmt"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -15,6 +16,7 @@ const (
 	AtRest        = "Complete"
 	NotWatched    = "NotWatched"
 	TargetUnseen  = "TargetNotSeen"
+	Unmetered     = "NewRevisionUnmetered"
 	notWatchedFor = "the pods of a %s are not watched: only those of the kinds of Kubernetes itself are"
 )
 
@@ -35,6 +37,9 @@ func (d *decision) rollingOut(s *v1alpha1.AutoscalingPolicyStatus) metav1.Condit
 		return condition(c.Type, metav1.ConditionUnknown, TargetUnseen, "the target is not there, or not seen yet")
 	case r.Phase != "":
 		c.Status, c.Reason, c.Message = metav1.ConditionTrue, string(r.Phase), d.rolloutText(s)
+		if d.noticed(r) && r.Phase != v1alpha1.GivenUp {
+			c.Reason = Unmetered
+		}
 	}
 	return c
 }
@@ -42,6 +47,9 @@ func (d *decision) rollingOut(s *v1alpha1.AutoscalingPolicyStatus) metav1.Condit
 // rolloutText says how far a rollout is and what it holds.
 func (d *decision) rolloutText(s *v1alpha1.AutoscalingPolicyStatus) string {
 	text := d.Rollout.Progress()
+	if d.noticed(s.Rollout) {
+		text += fmt.Sprintf("; no pod of the new revision has %s: see whether it exports that under another name, or undo it", strings.Join(s.Rollout.Unmetered, ", "))
+	}
 	if s.Rollout.Phase == v1alpha1.GivenUp {
 		return text + "; it takes longer than rollout.maxHold, and holds nothing any more"
 	}
@@ -58,6 +66,20 @@ func (d *decision) rolloutText(s *v1alpha1.AutoscalingPolicyStatus) string {
 	return text
 }
 
+// noticed says whether the new revision's pods have been without a metric for longer than
+// it takes to read one from them.
+func (d *decision) noticed(r *v1alpha1.RolloutState) bool {
+	if r.UnmeteredSince == nil {
+		return false
+	}
+	at := r.UnmeteredSince.Add(max(d.Settings.MetricWindow, 2*d.Settings.Sync))
+	if d.now.Before(at) {
+		d.wake(at)
+		return false
+	}
+	return true
+}
+
 // rolloutEvents are what a person should hear of a rollout between two statuses.
 func (d *decision) rolloutEvents(now *v1alpha1.AutoscalingPolicyStatus) []Event {
 	var was, is v1alpha1.RolloutState
@@ -67,7 +89,13 @@ func (d *decision) rolloutEvents(now *v1alpha1.AutoscalingPolicyStatus) []Event 
 	if now.Rollout != nil {
 		is = *now.Rollout
 	}
-	if d.Rollout == nil || was.Phase == is.Phase && was.Revision == is.Revision {
+	if d.Rollout == nil {
+		return nil
+	}
+	if said := reasonOf(d.stored, v1alpha1.RollingOut); said != Unmetered && reasonOf(now, v1alpha1.RollingOut) == Unmetered {
+		return []Event{{Warning: true, Reason: EventUnmetered, Message: fmt.Sprintf("%s %s: %s", d.Policy.Scaled().Kind, d.Policy.Scaled().Name, d.rolloutText(now))}}
+	}
+	if was.Phase == is.Phase && was.Revision == is.Revision {
 		return nil
 	}
 	e := Event{Message: fmt.Sprintf("%s %s: %s", d.Policy.Scaled().Kind, d.Policy.Scaled().Name, d.rolloutText(now))}

@@ -26,6 +26,9 @@ type Snapshot struct {
 	Target Target
 	// Rollout is how far the target's pods are replaced; nil where that is not known.
 	Rollout *rollout.View
+	// Unmetered are metrics of the pods that none of the newest revision's has, though some
+	// serve; nil where that was not looked at.
+	Unmetered []string
 	// Handoff is what spec.blueGreen is about; nil where the policy has none, or where
 	// Services are not watched.
 	Handoff *handoff.World

@@ -52,6 +52,9 @@ type Input struct {
 	Replaced *v1alpha1.TargetReference
 	// Gone: the predecessor of the status has no pods any more, or is not there.
 	Gone bool
+	// Unmetered are metrics that none of the pods of the newest revision has, though some of
+	// these serve; nil where that was not looked at, and then what is known stays.
+	Unmetered []string
 	// Outages: an outage of metrics holds the size.
 	Outages bool
 	// MetricWindow is how far back the metrics look, such as the range of a rate.

@@ -88,8 +88,10 @@ func (e *evaluation) rolling(s *v1alpha1.RolloutState) *v1alpha1.RolloutState {
 			s.Phase, s.Since = p, &now
 		}
 	}
+	e.unmetered(s)
 	if begun := v.Revision != s.Settled || v.Old > 0; s.Phase == "" && begun || s.Phase != "" && s.Revision != v.Revision {
 		s.Revision, s.Started = v.Revision, &now
+		s.Unmetered, s.UnmeteredSince = nil, nil // that was another revision's
 		enter(v1alpha1.Progressing)
 	}
 	switch {
@@ -103,6 +105,8 @@ func (e *evaluation) rolling(s *v1alpha1.RolloutState) *v1alpha1.RolloutState {
 		if e.reached(s.Since.Add(e.settle())) {
 			return &v1alpha1.RolloutState{TargetUID: v.UID, Settled: v.Revision}
 		}
+	case e.complete(s) && len(s.Unmetered) > 0 && !over:
+		enter(v1alpha1.Progressing) // its size is not known before its metrics are
 	case e.complete(s) && s.Predecessor != nil && !over:
 		// Its pods take a part of the load: the metrics say what the target needs only when
 		// they are gone.
@@ -122,6 +126,21 @@ func (e *evaluation) rolling(s *v1alpha1.RolloutState) *v1alpha1.RolloutState {
 		enter(v1alpha1.Progressing)
 	}
 	return s
+}
+
+// unmetered keeps which metrics the new revision's pods do not have, and since when.
+func (e *evaluation) unmetered(s *v1alpha1.RolloutState) {
+	switch {
+	case e.Unmetered == nil:
+	case len(e.Unmetered) == 0:
+		s.Unmetered, s.UnmeteredSince = nil, nil
+	default:
+		s.Unmetered = e.Unmetered
+		if s.UnmeteredSince == nil {
+			s.UnmeteredSince = ptr.To(metav1.NewTime(e.now))
+		}
+		*s.UnmeteredSince = e.past(*s.UnmeteredSince)
+	}
 }
 
 // begins is the size from which a rollout begins: the target's, or that of the one in

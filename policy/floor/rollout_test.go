@@ -188,3 +188,32 @@ func TestNoOutageHold(t *testing.T) {
 		})
 	}
 }
+
+// A revision whose pods have no metric is not over when all of them serve, but for
+// maxHold; an answer that is not there changes nothing.
+func TestUnmeteredRollout(t *testing.T) {
+	b := newBench(t)
+	b.in.MetricWindow = time.Minute
+	for i, x := range []struct {
+		after     time.Duration
+		target    *rollout.View
+		unmetered []string
+		phase     v1alpha1.RolloutPhase
+		known     int
+	}{
+		{0, view("a", 6), nil, "", 0},
+		{time.Second, view("b", 6, old(4)), []string{"m"}, v1alpha1.Progressing, 1},
+		{time.Second, view("b", 6), []string{"m"}, v1alpha1.Progressing, 1},
+		{time.Minute, view("b", 6), nil, v1alpha1.Progressing, 1},
+		{time.Minute, view("b", 6), []string{}, v1alpha1.Settling, 0},
+		{time.Second, view("c", 6, old(4)), []string{"m"}, v1alpha1.Progressing, 0}, // of the one before
+		{time.Second, view("c", 6, old(2)), []string{"m"}, v1alpha1.Progressing, 1},
+		{time.Hour, view("c", 6), []string{"m"}, v1alpha1.Settling, 1},
+	} {
+		b.in.Target, b.in.Unmetered, b.in.Live.Status.CurrentReplicas = x.target, x.unmetered, 4
+		r := b.after(x.after)
+		if r.Rollout.Phase != x.phase || len(r.Rollout.Unmetered) != x.known {
+			t.Fatalf("step %d: %q without %v, want %q", i, r.Rollout.Phase, r.Rollout.Unmetered, x.phase)
+		}
+	}
+}

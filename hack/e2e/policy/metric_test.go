@@ -21,13 +21,18 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/client-go/util/cert"
+	customv1beta2 "k8s.io/metrics/pkg/apis/custom_metrics/v1beta2"
 	"k8s.io/metrics/pkg/apis/external_metrics/v1beta1"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/loadline/loadline/hack/lab"
 )
+
+// unmetered is the label of pods that have no metric.
+const unmetered = "unmetered"
 
 // metricAPI stands in for an adapter, where a test is about what becomes of a policy
 // and not of its metric: external.metrics.k8s.io with one value for all metrics of a
@@ -110,7 +115,8 @@ func startMetricAPI(t *testing.T) *metricAPI {
 		Endpoints:   []discoveryv1.Endpoint{{Addresses: []string{metricAddress}, Conditions: discoveryv1.EndpointConditions{Ready: ptr.To(true)}}},
 		Ports:       []discoveryv1.EndpointPort{{Name: ptr.To("https"), Port: ptr.To(port), Protocol: ptr.To(corev1.ProtocolTCP)}},
 	}
-	replaced(t, apiService(metricService))
+	replaced(t, apiService(metricService, "external.metrics.k8s.io", "v1beta1"))
+	replaced(t, apiService(metricService, "custom.metrics.k8s.io", "v1beta2"))
 	for _, o := range []client.Object{service, slice} {
 		must(t, kube.Create(t.Context(), o))
 		t.Cleanup(func() { must(t, kube.Delete(context.Background(), o)) })
@@ -124,12 +130,12 @@ func startMetricAPI(t *testing.T) *metricAPI {
 	return m
 }
 
-// apiService has a Service of the adapter's namespace serve external metrics.
-func apiService(service string) *unstructured.Unstructured {
+// apiService has a Service of the adapter's namespace serve an API.
+func apiService(service, group, version string) *unstructured.Unstructured {
 	return &unstructured.Unstructured{Object: map[string]any{
-		"apiVersion": "apiregistration.k8s.io/v1", "kind": "APIService", "metadata": map[string]any{"name": "v1beta1.external.metrics.k8s.io"},
+		"apiVersion": "apiregistration.k8s.io/v1", "kind": "APIService", "metadata": map[string]any{"name": version + "." + group},
 		"spec": map[string]any{
-			"group": "external.metrics.k8s.io", "version": "v1beta1", "groupPriorityMinimum": int64(100), "versionPriority": int64(100),
+			"group": group, "version": version, "groupPriorityMinimum": int64(100), "versionPriority": int64(100),
 			"insecureSkipTLSVerify": true, "service": map[string]any{"namespace": lab.AdapterNamespace, "name": service, "port": int64(443)},
 		},
 	}}
@@ -159,9 +165,13 @@ func replaced(t *testing.T, o *unstructured.Unstructured) {
 	})
 }
 
-// ServeHTTP answers as external.metrics.k8s.io does.
+// ServeHTTP answers as external.metrics.k8s.io does, and custom.metrics.k8s.io.
 func (m *metricAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
+	if rest, ours := strings.CutPrefix(r.URL.Path, "/apis/custom.metrics.k8s.io/v1beta2"); ours {
+		_ = json.NewEncoder(w).Encode(m.custom(r.Context(), strings.Split(rest, "/"), r.URL.Query().Get("labelSelector")))
+		return
+	}
 	const root = "/apis/external.metrics.k8s.io/v1beta1"
 	rest, ours := strings.CutPrefix(r.URL.Path, root)
 	var namespace, metric string
@@ -190,4 +200,29 @@ func (m *metricAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	// An API server that has gone is not the test's business.
 	_ = json.NewEncoder(w).Encode(answer)
+}
+
+// custom is the answer about the metric of a namespace's pods: the same value for each that
+// is ready and not labelled unmetered.
+func (m *metricAPI) custom(ctx context.Context, path []string, selector string) any {
+	if len(path) != 6 || path[1] != "namespaces" || path[3] != "pods" || path[4] != "*" {
+		return metav1.APIResourceList{TypeMeta: metav1.TypeMeta{Kind: "APIResourceList", APIVersion: "v1"}, GroupVersion: customv1beta2.SchemeGroupVersion.String()}
+	}
+	list := customv1beta2.MetricValueList{TypeMeta: metav1.TypeMeta{Kind: "MetricValueList", APIVersion: customv1beta2.SchemeGroupVersion.String()}, Items: []customv1beta2.MetricValue{}}
+	var pods corev1.PodList
+	chosen, err := labels.Parse(selector)
+	if err != nil || kube.List(ctx, &pods, client.InNamespace(path[2]), client.MatchingLabelsSelector{Selector: chosen}) != nil {
+		return list
+	}
+	for _, p := range pods.Items {
+		if p.Labels[unmetered] != "" || p.DeletionTimestamp != nil {
+			continue
+		}
+		list.Items = append(list.Items, customv1beta2.MetricValue{
+			DescribedObject: corev1.ObjectReference{Kind: "Pod", APIVersion: "v1", Namespace: p.Namespace, Name: p.Name},
+			Metric:          customv1beta2.MetricIdentifier{Name: path[5]}, Timestamp: metav1.Now(),
+			Value: *resource.NewQuantity(m.of(path[2]).value.Load(), resource.DecimalSI),
+		})
+	}
+	return list
 }

@@ -11,6 +11,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/utils/ptr"
@@ -88,7 +89,7 @@ func TestP11Rollouts(t *testing.T) {
 	local(t, nil, func(o *controller.Options) { o.MetricWindow = 5 * time.Second })
 	// Together, so that what is local goes on until all are done.
 	t.Run("side by side", func(t *testing.T) {
-		for name, test := range map[string]func(*testing.T, *metricAPI){"Held": heldRollout, "Paused": pausedRollout, "Partition": partition} {
+		for name, test := range map[string]func(*testing.T, *metricAPI){"Held": heldRollout, "Paused": pausedRollout, "Partition": partition, "Unmetered": unmeteredRollout} {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
 				test(t, m)
@@ -207,4 +208,50 @@ func partition(t *testing.T, m *metricAPI) {
 	})
 	conditioned(t, ns, "api", v1alpha1.RollingOut, "True "+string(v1alpha1.GivenUp), 90*time.Second)
 	minimum(t, ns, "api", 2, 30*time.Second)
+}
+
+// A new revision whose pods have no metric is noticed while it is rolled out, and holds the
+// size beyond it; undone, all ends.
+func unmeteredRollout(t *testing.T, m *metricAPI) {
+	ns := namespace(t)
+	m.of(ns).value.Store(50) // for each pod, as many as it may have
+	d := rolling(t, ns, "web", 3)
+	create(t, newPolicy(ns, "web", func(p *v1alpha1.AutoscalingPolicy) {
+		p.Spec.Objectives = []v1alpha1.Objective{{RequestRate: &v1alpha1.RequestRate{PerPod: resource.MustParse("50")}}}
+	}))
+	goodMetrics(t, ns, "web")
+	conditioned(t, ns, "web", v1alpha1.RollingOut, "False "+decide.AtRest, soon)
+
+	edit(t, d, func(d *appsv1.Deployment) { d.Spec.Template.Labels[unmetered] = "yes" })
+	conditioned(t, ns, "web", v1alpha1.RollingOut, "True "+decide.Unmetered+": ", time.Minute)
+	system.Until(t, "an Event", soon, func(ctx context.Context) (bool, string) {
+		n, err := eventsOf(ctx, ns, decide.EventUnmetered)
+		return err == nil && n > 0, fmt.Sprintf("%d, %v", n, err)
+	})
+	served(t, ns, "web", 3)
+	minimum(t, ns, "web", 3, soon)
+	system.Never(t, 3*hpaSync, func(ctx context.Context) (bool, string) {
+		p, err := getPolicy(ctx, ns, "web")
+		if err != nil {
+			return true, err.Error()
+		}
+		c := condition(p, v1alpha1.RollingOut)
+		return !strings.HasPrefix(c, v1alpha1.RollingOut+"=True"), c
+	})
+	edit(t, d, func(d *appsv1.Deployment) { delete(d.Spec.Template.Labels, unmetered) })
+	conditioned(t, ns, "web", v1alpha1.RollingOut, "False "+decide.AtRest, time.Minute)
+}
+
+// eventsOf counts the Events of a reason in a namespace.
+func eventsOf(ctx context.Context, ns, reason string) (n int, err error) {
+	var all corev1.EventList
+	if err := kube.List(ctx, &all, client.InNamespace(ns)); err != nil {
+		return 0, err
+	}
+	for _, e := range all.Items {
+		if e.Reason == reason {
+			n++
+		}
+	}
+	return n, nil
 }

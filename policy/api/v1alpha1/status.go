@@ -204,6 +204,17 @@ type RolloutState struct {
 	//
 	// +optional
 	Started *metav1.Time `json:"started,omitempty"`
+	// Unmetered are the metrics of the pods that none of the new revision's pods has, since
+	// UnmeteredSince.
+	//
+	// +optional
+	// +kubebuilder:validation:MaxItems=10
+	// +listType=atomic
+	Unmetered []string `json:"unmetered,omitempty"`
+	// UnmeteredSince is since when.
+	//
+	// +optional
+	UnmeteredSince *metav1.Time `json:"unmeteredSince,omitempty"`
 	// Predecessor is what the target has taken the place of, while that is still to be
 	// scaled to 0.
 	//

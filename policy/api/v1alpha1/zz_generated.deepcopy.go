@@ -620,6 +620,15 @@ func (in *RolloutState) DeepCopyInto(out *RolloutState) {
 		in, out := &in.Started, &out.Started
 		*out = (*in).DeepCopy()
 	}
+	if in.Unmetered != nil {
+		in, out := &in.Unmetered, &out.Unmetered
+		*out = make([]string, len(*in))
+		copy(*out, *in)
+	}
+	if in.UnmeteredSince != nil {
+		in, out := &in.UnmeteredSince, &out.UnmeteredSince
+		*out = (*in).DeepCopy()
+	}
 	if in.Predecessor != nil {
 		in, out := &in.Predecessor, &out.Predecessor
 		*out = new(TargetReference)
