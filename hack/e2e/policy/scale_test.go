@@ -150,7 +150,7 @@ func atRest(t *testing.T, limit time.Duration, busy crowd, crowds ...crowd) poin
 	}
 	var last uint64
 	from, looked, state := point{}, time.Time{}, ""
-	system.Until(t, "no write for "+calm.String(), 2*time.Minute+limit, func(ctx context.Context) (bool, string) {
+	system.Until(t, "no write for "+calm.String(), 5*time.Minute+2*limit, func(ctx context.Context) (bool, string) {
 		if time.Since(looked) < 3*time.Second { // to ask costs what is measured, too
 			return false, state
 		}
