@@ -192,6 +192,9 @@ func (d *decision) held(s *v1alpha1.AutoscalingPolicyStatus) metav1.Condition {
 	}
 	c.Status = metav1.ConditionTrue
 	c.Message = fmt.Sprintf("min %d %s", d.floors.Min, d.whyMin())
+	if s.BelowFloorSince != nil {
+		c.Message += fmt.Sprintf(". But the target was set to %d: the HPA brings it back at its next sync", d.Rollout.Size)
+	}
 	switch {
 	case f.Owner == floor.ReleaseOwner:
 		c.Reason = Releasing

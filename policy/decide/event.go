@@ -28,6 +28,7 @@ const (
 	EventRolloutComplete = "RolloutComplete"
 	EventRolloutGivenUp  = "RolloutHoldEnded"
 	EventUnmetered       = "NewRevisionUnmetered"
+	EventRestored        = "SizeRestored"
 
 	EventSwitchBegun        = "SwitchBegun"
 	EventSwitchPrescales    = "SwitchPrescales"
@@ -69,6 +70,9 @@ func (d *decision) events(now *v1alpha1.AutoscalingPolicyStatus) []Event {
 		case old != "":
 			say(false, EventResolved, "nobody else scales the target or writes the HPA any more")
 		}
+	}
+	if since := d.stored.BelowFloorSince; since != nil && now.BelowFloorSince == nil && d.now.Sub(since.Time) >= belowFor {
+		say(true, EventRestored, fmt.Sprintf("the %s was smaller than the minimum in force for %s, set so by somebody or by what the HPA had decided before: the HPA has brought it back", target, d.now.Sub(since.Time)))
 	}
 	out = append(out, d.rolloutEvents(now)...)
 	out = append(out, d.switchEvents()...)

@@ -47,6 +47,9 @@ func (d *decision) rollingOut(s *v1alpha1.AutoscalingPolicyStatus) metav1.Condit
 // rolloutText says how far a rollout is and what it holds.
 func (d *decision) rolloutText(s *v1alpha1.AutoscalingPolicyStatus) string {
 	text := d.Rollout.Progress()
+	if r := s.Rollout; r.Phase == v1alpha1.Stalled && d.Rollout.Waits == "" && r.ProgressedAt != nil {
+		text += fmt.Sprintf("; no pod has followed since %s: see kubectl describe pod of the last one. To mend the template is not enough, that pod has to be deleted, too", floor.Local(r.ProgressedAt.UTC()))
+	}
 	if d.noticed(s.Rollout) {
 		text += fmt.Sprintf("; no pod of the new revision has %s: see whether it exports that under another name, or undo it", strings.Join(s.Rollout.Unmetered, ", "))
 	}

@@ -173,3 +173,30 @@ func TestRolloutHoldNearZero(t *testing.T) {
 		t.Errorf("min %d at 4 pods", w.min())
 	}
 }
+
+// A size below a minimum that the HPA has seen is noticed, and that it is over is said.
+func TestBelowTheFloor(t *testing.T) {
+	w := newWorld(t)
+	size := func(n int32) {
+		w.size = n
+		w.rollout = &rollout.View{UID: "u", Revision: "a", Size: n, Updated: n, Available: n, Observed: true}
+	}
+	size(5)
+	w.rest()
+	w.rollout.Revision = "b" // a rollout begins, and holds 5
+	w.rest()
+	if w.min() != 5 || w.policy.Status.BelowFloorSince != nil {
+		t.Fatalf("min %d, below since %v", w.min(), w.policy.Status.BelowFloorSince)
+	}
+	w.rollout = &rollout.View{UID: "u", Revision: "b", Size: 3, Updated: 3, Available: 3, Observed: true}
+	w.turn()
+	if w.policy.Status.BelowFloorSince == nil || !strings.Contains(w.message(v1alpha1.Held), "But the target was set to 3") {
+		t.Errorf("below since %v: %s", w.policy.Status.BelowFloorSince, w.message(v1alpha1.Held))
+	}
+	w.now = w.now.Add(4 * time.Second)
+	w.rollout = &rollout.View{UID: "u", Revision: "b", Size: 5, Updated: 5, Available: 5, Observed: true}
+	w.rest()
+	if w.policy.Status.BelowFloorSince != nil || !w.happened(EventRestored) {
+		t.Errorf("below since %v, events %v", w.policy.Status.BelowFloorSince, w.events)
+	}
+}

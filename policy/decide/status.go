@@ -96,6 +96,7 @@ func (d *decision) status() *v1alpha1.AutoscalingPolicyStatus {
 		d.next = next
 		d.hold(s)
 	}
+	s.BelowFloorSince = d.belowFloor()
 	s.Replicas, s.Metric = nil, ""
 	if ours(d.Snapshot) {
 		s.Replicas = floor.Size(d.Live)
@@ -104,6 +105,26 @@ func (d *decision) status() *v1alpha1.AutoscalingPolicyStatus {
 	d.conditions(s)
 	return s
 }
+
+// belowFloor is since when the target has been smaller than a minimum that the controller of
+// HPAs has seen. It acts on that before it says so, so that what is smaller afterwards was
+// made so by somebody else, or by what it had decided before (a write that meets another's
+// is repeated with the old value).
+func (d *decision) belowFloor() *metav1.Time {
+	if d.floors == nil || d.Rollout == nil || !ours(d.Snapshot) || !d.seen() || d.action != nil || d.Policy.Spec.Mode != v1alpha1.Enforce ||
+		d.Rollout.Size == 0 || d.Rollout.Size >= ptr.Deref(d.Live.Spec.MinReplicas, 1) {
+		return nil
+	}
+	since := metav1.NewTime(d.now)
+	if was := d.stored.BelowFloorSince; was != nil && !was.After(d.now) {
+		since = *was
+	}
+	return &since
+}
+
+// belowFor is for how long a target has to be smaller than its minimum for that to be said:
+// what comes from two caches may be a moment apart.
+const belowFor = 2 * time.Second
 
 // written is the HPA as it is after the action, and the minimum that it has.
 func (d *decision) written() (*v1alpha1.AppliedHPA, *int32) {

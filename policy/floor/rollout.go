@@ -12,6 +12,10 @@ import (
 	"github.com/loadline/loadline/policy/api/v1alpha1"
 )
 
+// deadline is for how long a rollout may stand still where the target's controller has no
+// such bound: that of a Deployment that names none.
+const deadline = 10 * time.Minute
+
 // defaultMaxHold is that of spec.rollout.maxHold in the schema.
 const defaultMaxHold = time.Hour
 
@@ -91,6 +95,7 @@ func (e *evaluation) rolling(s *v1alpha1.RolloutState) *v1alpha1.RolloutState {
 	e.unmetered(s)
 	if begun := v.Revision != s.Settled || v.Old > 0; s.Phase == "" && begun || s.Phase != "" && s.Revision != v.Revision {
 		s.Revision, s.Started = v.Revision, &now
+		s.Updated, s.ProgressedAt = 0, nil
 		s.Unmetered, s.UnmeteredSince = nil, nil // that was another revision's
 		enter(v1alpha1.Progressing)
 	}
@@ -120,12 +125,28 @@ func (e *evaluation) rolling(s *v1alpha1.RolloutState) *v1alpha1.RolloutState {
 	case over:
 		s.Predecessor, s.PredecessorUID = nil, "" // it never had what it takes to do without
 		enter(v1alpha1.GivenUp)
-	case v.Waits != "":
+	case v.Waits != "" || e.standsStill(s):
 		enter(v1alpha1.Stalled)
 	default:
 		enter(v1alpha1.Progressing)
 	}
 	return s
+}
+
+// standsStill says whether no pod of the new revision has come for too long, where nobody
+// else says so: the pods of a StatefulSet are made one after the other, and wait for one
+// that does not get ready for ever.
+func (e *evaluation) standsStill(s *v1alpha1.RolloutState) bool {
+	if !e.Target.NoDeadline {
+		return false
+	}
+	switch {
+	case s.ProgressedAt == nil || e.Target.Updated > s.Updated:
+		s.Updated, s.ProgressedAt = e.Target.Updated, ptr.To(metav1.NewTime(e.now))
+	default:
+		*s.ProgressedAt = e.past(*s.ProgressedAt)
+	}
+	return e.reached(s.ProgressedAt.Add(deadline))
 }
 
 // unmetered keeps which metrics the new revision's pods do not have, and since when.

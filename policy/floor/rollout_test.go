@@ -202,7 +202,7 @@ func TestUnmeteredRollout(t *testing.T) {
 		known     int
 	}{
 		{0, view("a", 6), nil, "", 0},
-		{time.Second, view("b", 6, old(4)), []string{"m"}, v1alpha1.Progressing, 1},
+		{time.Second, view("b", 6, old(4)), []string{"m"}, v1alpha1.Progressing, 0}, // of the one before
 		{time.Second, view("b", 6), []string{"m"}, v1alpha1.Progressing, 1},
 		{time.Minute, view("b", 6), nil, v1alpha1.Progressing, 1},
 		{time.Minute, view("b", 6), []string{}, v1alpha1.Settling, 0},
@@ -214,6 +214,31 @@ func TestUnmeteredRollout(t *testing.T) {
 		r := b.after(x.after)
 		if r.Rollout.Phase != x.phase || len(r.Rollout.Unmetered) != x.known {
 			t.Fatalf("step %d: %q without %v, want %q", i, r.Rollout.Phase, r.Rollout.Unmetered, x.phase)
+		}
+	}
+}
+
+// Where nobody has a deadline, a rollout that stands still for ten minutes is stalled, and
+// goes on when a pod follows.
+func TestStandsStill(t *testing.T) {
+	endless := func(v *rollout.View) { v.NoDeadline = true }
+	b := newBench(t)
+	for i, x := range []struct {
+		after  time.Duration
+		target *rollout.View
+		phase  v1alpha1.RolloutPhase
+	}{
+		{0, view("a", 6, endless), ""},
+		{time.Second, view("b", 6, old(6), endless), v1alpha1.Progressing},
+		{9 * time.Minute, view("b", 6, old(5), endless), v1alpha1.Progressing},
+		{9 * time.Minute, view("b", 6, old(5), endless), v1alpha1.Progressing},
+		{time.Minute, view("b", 6, old(5), endless), v1alpha1.Stalled},
+		{time.Minute, view("b", 6, old(4), endless), v1alpha1.Progressing},
+		{time.Minute, view("b", 6, endless), v1alpha1.Settling},
+	} {
+		b.in.Target, b.in.Live.Status.CurrentReplicas = x.target, 4
+		if r := b.after(x.after); r.Rollout.Phase != x.phase {
+			t.Fatalf("step %d: %q, want %q", i, r.Rollout.Phase, x.phase)
 		}
 	}
 }

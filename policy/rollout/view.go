@@ -34,6 +34,8 @@ type View struct {
 	Waits string
 	// Failed: it is past its progress deadline.
 	Failed bool
+	// NoDeadline: nobody says when it takes too long.
+	NoDeadline bool
 }
 
 // Complete says whether all pods that are wanted are there, of the newest revision, and
@@ -88,7 +90,7 @@ func OfStatefulSet(s *appsv1.StatefulSet) View {
 	v := View{
 		UID: s.UID, Revision: revision(s.Annotations, &s.Spec.Template), Size: ptr.Deref(s.Spec.Replicas, 1),
 		Observed: s.Status.ObservedGeneration >= s.Generation,
-		Updated:  s.Status.UpdatedReplicas, Available: s.Status.AvailableReplicas,
+		Updated:  s.Status.UpdatedReplicas, Available: s.Status.AvailableReplicas, NoDeadline: true,
 	}
 	if s.Status.UpdateRevision != s.Status.CurrentRevision {
 		v.Old = s.Status.Replicas - s.Status.UpdatedReplicas

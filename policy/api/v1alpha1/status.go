@@ -72,6 +72,12 @@ type AutoscalingPolicyStatus struct {
 	//
 	// +optional
 	Release *Release `json:"release,omitempty"`
+	// BelowFloorSince is since when the target has fewer pods than the minimum in force, though
+	// the HPA has seen that: somebody, or the HPA itself by what it had decided before, has set
+	// it. The HPA brings it back at its next sync.
+	//
+	// +optional
+	BelowFloorSince *metav1.Time `json:"belowFloorSince,omitempty"`
 	// Replicas is the target's size, as the HPA saw it.
 	//
 	// +optional
@@ -204,6 +210,15 @@ type RolloutState struct {
 	//
 	// +optional
 	Started *metav1.Time `json:"started,omitempty"`
+	// Updated is how many pods of it there were at the last progress, at ProgressedAt, where
+	// the target's own controller has no deadline for that.
+	//
+	// +optional
+	Updated int32 `json:"updated,omitempty"`
+	// ProgressedAt is when there came to be more of them last.
+	//
+	// +optional
+	ProgressedAt *metav1.Time `json:"progressedAt,omitempty"`
 	// Unmetered are the metrics of the pods that none of the new revision's pods has, since
 	// UnmeteredSince.
 	//

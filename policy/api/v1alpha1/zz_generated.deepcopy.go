@@ -197,6 +197,10 @@ func (in *AutoscalingPolicyStatus) DeepCopyInto(out *AutoscalingPolicyStatus) {
 		*out = new(Release)
 		(*in).DeepCopyInto(*out)
 	}
+	if in.BelowFloorSince != nil {
+		in, out := &in.BelowFloorSince, &out.BelowFloorSince
+		*out = (*in).DeepCopy()
+	}
 	if in.Replicas != nil {
 		in, out := &in.Replicas, &out.Replicas
 		*out = new(int32)
@@ -618,6 +622,10 @@ func (in *RolloutState) DeepCopyInto(out *RolloutState) {
 	}
 	if in.Started != nil {
 		in, out := &in.Started, &out.Started
+		*out = (*in).DeepCopy()
+	}
+	if in.ProgressedAt != nil {
+		in, out := &in.ProgressedAt, &out.ProgressedAt
 		*out = (*in).DeepCopy()
 	}
 	if in.Unmetered != nil {
