@@ -213,13 +213,15 @@ type Schedule struct {
 	Name string `json:"name"`
 	// Start is when it begins, in the five fields of cron: minute, hour, day of month,
 	// month, day of week. If both days are restricted, either is enough. A start that a
-	// change to summer time skips is made up for at once; one that comes twice counts
-	// once.
+	// change to summer time skips is made up for at once. One that comes twice when clocks
+	// are put back counts once, or each time if the hour is * or */N.
 	//
 	// +kubebuilder:validation:MinLength=9
 	// +kubebuilder:validation:MaxLength=100
 	Start string `json:"start"`
-	// Duration is how long it lasts, in elapsed time: from 1m to 168h.
+	// Duration is how long it lasts, in elapsed time: from 1m to 168h. The day on which
+	// clocks are put back has 25 hours: for whole days give 25h. If the schedule starts
+	// again before it ends, it goes on.
 	//
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=20
