@@ -6,13 +6,13 @@ import "time"
 // until 2096.
 const horizon = 5 * 366 * day
 
-// Active says whether the schedule is in force at now, and until when.
+// Active says whether the schedule is in force at now, and until when if it did not start again.
 //
 // It is from each start on for its duration, which is elapsed time: 3h from 7:00 are
 // three hours on the day on which clocks are changed, too. A start that clocks skip
 // when they are put forward is at the first instant after the gap; one that they show
 // twice counts the first time only, unless the hour is *. If it starts again before the
-// end, until is that of the latest start.
+// end, until is that of the latest start; see Lasts.
 func (s Spec) Active(now time.Time) (until time.Time, active bool) {
 	if s.zone == nil {
 		return time.Time{}, false

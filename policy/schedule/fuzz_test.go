@@ -53,6 +53,18 @@ func FuzzCompile(f *testing.F) {
 		} else if active {
 			t.Errorf("at %s active until %s, the latest start is %s", now.In(s.zone), until, latest)
 		}
+		if lasts, endless := s.Lasts(now); active {
+			end := until
+			for _, start := range starts {
+				if start.After(now) && !start.After(end) {
+					end = start.Add(s.duration)
+				}
+			}
+			// What was walked over ends after two days.
+			if walked := now.Add(48 * time.Hour); end.Before(walked) && (endless || !lasts.Equal(end)) || !end.Before(walked) && lasts.Before(walked) {
+				t.Errorf("at %s it lasts until %s, endless %v, want %s", now.In(s.zone), lasts, endless, end)
+			}
+		}
 		switch got := s.Next(now); {
 		case !next.IsZero() && !got.Equal(next):
 			t.Errorf("after %s next %s, want %s", now.In(s.zone), got, next)

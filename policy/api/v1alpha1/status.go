@@ -129,7 +129,8 @@ type Floor struct {
 	Value int32 `json:"value"`
 	// Since is when it began.
 	Since metav1.Time `json:"since"`
-	// Expires is when it ends unless it is renewed.
+	// Expires is when it ends unless it is renewed. That of a schedule which starts again
+	// before it ends is renewed once a month.
 	Expires metav1.Time `json:"expires"`
 }
 
