@@ -35,6 +35,7 @@ func variants() map[string][]string {
 		"policy":                  {"resources: [policy]"},
 		"policy beside a CRD":     {"resources: [crd, policy]"},
 		"policy of one's own":     {"resources: [policy/controller]", "images: [{name: loadline-policy, newName: registry.example/loadline-policy, newTag: v1}]"},
+		"policy, fenced":          {"resources: [policy]", "components: [components/policy-metrics-fence]"},
 		"adapter and policy":      {"resources: [overlays/everything]"},
 		"admission":               {"resources: [admission]"},
 		"admission that warns":    {"resources: [admission]", "components: [components/admission-warn]"},
