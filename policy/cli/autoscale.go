@@ -90,7 +90,11 @@ func (e *env) autoscale(ctx context.Context, o *autoscaleOptions, args, given []
 	}
 	var found []finding
 	var policies []*v1alpha1.AutoscalingPolicy
+	among, namespaces := neighbours{}, checker{namespace: *e.flags.Namespace}
 	for _, m := range all {
+		if m.policy != nil {
+			m.problems = append(m.problems, among.add(m.document, namespaces.orDefault(m.policy.Namespace), m.policy, m.rename())...)
+		}
 		found = append(found, m.findings()...)
 		policies = append(policies, m.policy)
 	}

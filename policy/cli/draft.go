@@ -35,6 +35,14 @@ func (m draft) findings() []finding {
 	return found
 }
 
+// rename says how its policy gets another name.
+func (m draft) rename() string {
+	if m.hpa != "" {
+		return "keep one of them, since a policy has the name of its HPA"
+	}
+	return "make one of them by itself, with --name"
+}
+
 // note says what has to be done so that the HPA becomes the policy's.
 func (m draft) note() string {
 	in := ""
