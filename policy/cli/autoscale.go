@@ -39,6 +39,9 @@ func newAutoscale(e *env) *cobra.Command {
 			"  kubectl get hpa -o yaml | kubectl loadline autoscale -f -",
 		ValidArgsFunction: e.completeTargets,
 		RunE: runE(func(cmd *cobra.Command, args []string) error {
+			if err := emptyFlag(cmd); err != nil {
+				return err
+			}
 			if cmd.Flags().Changed("min") {
 				o.Min = &o.min
 			}
@@ -72,6 +75,17 @@ func flagsOfTargets(cmd *cobra.Command) []string {
 		}
 	}
 	return given
+}
+
+// emptyFlag refuses a flag that is given without a value, as $QUEUE is that was never set:
+// to go on as if it were not given would scale by something else.
+func emptyFlag(cmd *cobra.Command) error {
+	for _, name := range []string{"requests-per-pod", "queue", "queue-per-pod", "cpu", "memory", "profile", "name", "from-hpa"} {
+		if f := cmd.Flags().Lookup(name); f.Changed && strings.TrimSpace(f.Value.String()) == "" {
+			return usagef("--%s: it is empty: give a value, or leave it out", name)
+		}
+	}
+	return nil
 }
 
 func (e *env) autoscale(ctx context.Context, o *autoscaleOptions, args, given []string) error {
