@@ -49,6 +49,9 @@ func TestCheckIsAsTheServer(t *testing.T) {
 		}
 		return "schedules: [{" + strings.Join(out, ", ") + "}]"
 	}
+	turns := func(more string) string {
+		return "blueGreen: {service: web, otherRef: {apiVersion: apps/v1, kind: Deployment, name: green}, " + more + "}"
+	}
 	cases := map[string]who{
 		"": nobody,
 		// The target
@@ -200,6 +203,50 @@ func TestCheckIsAsTheServer(t *testing.T) {
 		"fallback: {after: 2, min: 3}":   onReading,
 		"fallback: {min: 0}":             both,
 		"fallback: {after: 2m}":          onReading,
+		// Rollouts
+		"rollout: {}":                                         nobody,
+		"rollout: {scaleIn: Never}":                           both,
+		"rollout: {maxHold: 59s}":                             both,
+		"rollout: {maxHold: 24h0m1s}":                         both,
+		"rollout: {maxHold: -5m}":                             both,
+		"rollout: {maxHold: soon}":                            onReading,
+		"rollout: {maxHold: 5}":                               onReading,
+		"rollout: {maxHold: 24h}":                             nobody,
+		"rollout: {predecessor: Delete}":                      both,
+		"rollout: {predecessor: ScaleToZero}":                 nobody,
+		"rollout: {predecessor: ScaleToZero, scaleIn: Allow}": both,
+		// Blue and green
+		turns(""):                                    nobody,
+		turns("mode: Managed, active: web"):          nobody,
+		turns("mode: Managed, active: green"):        nobody,
+		turns("mode: Managed, active: blue"):         both,
+		turns("mode: Managed, active: " + long(254)): both,
+		turns("mode: Managed, active: \"\""):         theSpelling,
+		turns("mode: Observed, active: web"):         both,
+		turns("active: web"):                         both,
+		turns("mode: Canary"):                        both,
+		turns("headroomPercent: -1"):                 both,
+		turns("headroomPercent: 101"):                both,
+		turns("headroomPercent: 0"):                  nobody,
+		turns("timeout: 59s"):                        both,
+		turns("timeout: 25h"):                        both,
+		turns("timeout: later"):                      onReading,
+		turns("soak: 1s"):                            both,
+		turns("soak: 24h1s"):                         both,
+		turns("soak: 1d"):                            onReading,
+		turns("retire: Delete"):                      both,
+		"blueGreen: {otherRef: {apiVersion: apps/v1, kind: Deployment, name: green}}": onReading,
+		"blueGreen: {service: web}": onReading,
+		`blueGreen: {service: "", otherRef: {apiVersion: apps/v1, kind: Deployment, name: green}}`:                                                                    both,
+		"blueGreen: {service: Web, otherRef: {apiVersion: apps/v1, kind: Deployment, name: green}}":                                                                   both,
+		"blueGreen: {service: " + long(64) + ", otherRef: {apiVersion: apps/v1, kind: Deployment, name: g}}":                                                          both,
+		"blueGreen: {service: web, otherRef: {apiVersion: apps/v1, kind: Deployment, name: web}}":                                                                     both,
+		"blueGreen: {service: web, otherRef: {apiVersion: apps/v1, kind: StatefulSet, name: green}}":                                                                  nobody,
+		"blueGreen: {service: web, otherRef: {apiVersion: v1, kind: Deployment, name: green}}":                                                                        both,
+		"blueGreen: {service: web, otherRef: {apiVersion: example.org/v1, kind: Game, name: green}}":                                                                  both,
+		"blueGreen: {service: web, otherRef: {apiVersion: apps/v1, kind: DaemonSet, name: green}}":                                                                    both,
+		"blueGreen: {service: web, otherRef: {apiVersion: apps/v1, kind: Deployment, name: a/b}}":                                                                     both,
+		"targetRef: {apiVersion: example.org/v1, kind: Game, name: chess}, blueGreen: {service: web, otherRef: {apiVersion: apps/v1, kind: Deployment, name: green}}": both,
 		// The choices
 		"mode: Sleep":            both,
 		"mode: null":             nobody,

@@ -45,6 +45,8 @@ func Check(p *v1alpha1.AutoscalingPolicy) []Problem {
 	found.pace(spec, &p.Spec)
 	found.schedules(spec.Child("schedules"), &p.Spec)
 	found.fallback(spec.Child("fallback"), &p.Spec)
+	found.rollout(spec.Child("rollout"), p.Spec.Rollout)
+	found.blueGreen(spec, &p.Spec)
 	oneOf(&found, spec.Child("mode"), p.Spec.Mode, v1alpha1.Enforce, v1alpha1.DryRun, v1alpha1.Paused)
 	oneOf(&found, spec.Child("deletionPolicy"), p.Spec.DeletionPolicy, v1alpha1.Delete, v1alpha1.Orphan)
 	return found

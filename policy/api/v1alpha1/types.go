@@ -284,7 +284,7 @@ type Rollout struct {
 	// +kubebuilder:default="1h"
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=20
-	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1m') && duration(self) <= duration('24h')",messageExpression="self + ' is no time for which a rollout holds: give 1m to 24h'"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+([.][0-9]+)?(h|m|s|ms|us|ns))+$') && duration(self) >= duration('1m') && duration(self) <= duration('24h')",messageExpression="self + ' is no time for which a rollout holds: give 1m to 24h'"
 	MaxHold *metav1.Duration `json:"maxHold,omitempty"`
 	// Predecessor is what becomes of a ReplicationController or ReplicaSet when targetRef
 	// names another one in its place: Keep, or ScaleToZero once that one has the size and
