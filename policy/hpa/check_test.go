@@ -75,7 +75,7 @@ func TestCheckReplicas(t *testing.T) {
 		"min above max": {`replicas: {min: 7, max: 6}`, []string{"Error spec.replicas.min: min 7 is above max 6: lower min or raise max"}},
 		"max 0": {`replicas: {min: 2, max: 0}`, []string{
 			"Error spec.replicas.max: 0 is out of range: give 1 to 100000",
-			"Error spec.replicas.min: min 2 is above max 0: lower min or raise max",
+			"Error spec.replicas.min: min 2 is above max 0; min is 2 where it is left out: give a lower min or raise max",
 		}},
 		"out of range": {`replicas: {min: -1, max: 100001}`, []string{
 			"Error spec.replicas.min: -1 is out of range: give 0 to 100000",

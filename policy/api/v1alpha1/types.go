@@ -157,9 +157,9 @@ type TargetReference struct {
 
 // Replicas are bounds of a size, both inclusive.
 //
-// +kubebuilder:validation:XValidation:rule="self.min <= self.max",fieldPath=".min",messageExpression="'min %d is above max %d'.format([self.min, self.max])"
+// +kubebuilder:validation:XValidation:rule="self.min <= self.max",fieldPath=".min",messageExpression="(self.min == 2 ? 'min %d is above max %d; min is 2 where it is left out' : 'min %d is above max %d').format([self.min, self.max])"
 type Replicas struct {
-	// Min is the least number of pods. 0 needs a cluster whose HPAs can scale to zero,
+	// Min is the least number of pods; 2 if it is left out. 0 needs a cluster whose HPAs can scale to zero,
 	// and an objective that can be read while no pod runs.
 	//
 	// +optional
