@@ -17,7 +17,8 @@ type autoscaleOptions struct {
 	convert.Options
 	min int32
 	inputFlags
-	fromHPA string
+	kustomize string
+	fromHPA   string
 	applyOptions
 }
 
@@ -26,7 +27,7 @@ func newAutoscale(e *env) *cobra.Command {
 	o.Max = -1
 	o.CPUPercent = -1
 	cmd := &cobra.Command{
-		Use:   "autoscale (TYPE NAME | TYPE/NAME | -f FILE | --from-hpa NAME) --max=MAXPODS",
+		Use:   "autoscale (TYPE NAME | TYPE/NAME | -f FILE | -k DIR | --from-hpa NAME) --max=MAXPODS",
 		Short: "Make an AutoscalingPolicy of flags, as kubectl autoscale makes an HPA, or of an HPA.",
 		Long: "Make an AutoscalingPolicy of flags, as kubectl autoscale makes an HPA, or of an existing HPA of\n" +
 			"autoscaling/v1 or v2. It is printed; with --apply it is applied, server-side.\n\n" +
@@ -42,6 +43,7 @@ func newAutoscale(e *env) *cobra.Command {
 			if err := emptyFlag(cmd); err != nil {
 				return err
 			}
+			e.tellIgnored(cmd)
 			if cmd.Flags().Changed("min") {
 				o.Min = &o.min
 			}
@@ -60,8 +62,10 @@ func newAutoscale(e *env) *cobra.Command {
 	fs.StringVar(&o.Profile, "profile", "", "How fast the size follows: Steady, Balanced or Responsive.")
 	fs.StringVar(&o.Name, "name", "", "The name of the policy, and so of its HPA. If it is not given, the target's.")
 	o.inputFlags.addFlags(fs, "File with what to autoscale, or with HPAs to make policies of.")
+	fs.StringVarP(&o.kustomize, "kustomize", "k", "", "Directory of a kustomization with what to autoscale, or with HPAs to make policies of.")
 	fs.StringVar(&o.fromHPA, "from-hpa", "", "The name of an HPA in the cluster to make a policy of.")
 	o.applyOptions.addFlags(cmd)
+	addIgnored(fs)
 	complete(cmd, "profile", string(v1alpha1.Steady), string(v1alpha1.Balanced), string(v1alpha1.Responsive))
 	return cmd
 }
@@ -80,7 +84,7 @@ func flagsOfTargets(cmd *cobra.Command) []string {
 // emptyFlag refuses a flag that is given without a value, as $QUEUE is that was never set:
 // to go on as if it were not given would scale by something else.
 func emptyFlag(cmd *cobra.Command) error {
-	for _, name := range []string{"requests-per-pod", "queue", "queue-per-pod", "cpu", "memory", "profile", "name", "from-hpa"} {
+	for _, name := range []string{"requests-per-pod", "queue", "queue-per-pod", "cpu", "memory", "profile", "name", "kustomize", "from-hpa"} {
 		if f := cmd.Flags().Lookup(name); f.Changed && strings.TrimSpace(f.Value.String()) == "" {
 			return usagef("--%s: it is empty: give a value, or leave it out", name)
 		}
