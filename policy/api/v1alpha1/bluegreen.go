@@ -144,13 +144,17 @@ type BlueGreenState struct {
 
 // Switch is one from a workload to the other.
 type Switch struct {
+	// From is the name of the workload that served before.
 	From string `json:"from"`
-	To   string `json:"to"`
+	// To is the name of the one that is to serve, or does.
+	To string `json:"to"`
 	// Managed: Loadline makes it. Otherwise somebody else has.
 	//
 	// +optional
-	Managed bool        `json:"managed,omitempty"`
-	Phase   SwitchPhase `json:"phase"`
+	Managed bool `json:"managed,omitempty"`
+	// Phase is how far it is: Preflight, Prescale, Waiting, Holding, Flipping, Retargeting,
+	// Soaking, Retiring and Complete or, where it is given up, Reverting and Aborted.
+	Phase SwitchPhase `json:"phase"`
 	// Since is when the phase began.
 	Since metav1.Time `json:"since"`
 	// Started is when the switch did.

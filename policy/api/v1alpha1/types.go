@@ -106,7 +106,9 @@ type AutoscalingPolicySpec struct {
 	Fallback *Fallback `json:"fallback,omitempty"`
 
 	// Rollout says what holds while the target's pods are replaced by those of a new
-	// revision. It is for Deployments and StatefulSets; other kinds have no rollouts.
+	// revision, as a Deployment and a StatefulSet do it, or by those of another target that
+	// targetRef names in its place, as with a ReplicaSet or ReplicationController. Nothing
+	// is known about rollouts of other kinds.
 	//
 	// +optional
 	Rollout *Rollout `json:"rollout,omitempty"`
