@@ -39,7 +39,7 @@ func TestReadHPA(t *testing.T) {
 			[]string{
 				"Warning spec.behavior: the HPA has none: the policy has the profile Balanced, which scales up as before and lets a quarter of the pods go each 30 seconds, not all at once: give behavior: {} in the policy to have it as before",
 				"Warning spec.targetRef.kind: a release replaces a ReplicationController by another one, which nothing would scale: scale a Deployment",
-				"Warning spec.objectives[0].cpu.utilization: it is a percentage of requests, and does nothing while one of the pods has none: set requests in the pod template, or give perPod",
+				"Warning spec.objectives[0].cpu.utilization: a pod without a request stops it: set requests, or give perPod",
 			},
 		},
 		"v1 without a target": {
@@ -48,7 +48,7 @@ func TestReadHPA(t *testing.T) {
 			[]string{
 				"Warning spec.metrics: the HPA has none: it follows 80% of the cpu requested, and so does the policy",
 				"Warning spec.behavior: the HPA has none: the policy has the profile Balanced, which scales up as before and lets a quarter of the pods go each 30 seconds, not all at once: give behavior: {} in the policy to have it as before",
-				"Warning spec.objectives[0].cpu.utilization: it is a percentage of requests, and does nothing while one of the pods has none: set requests in the pod template, or give perPod",
+				"Warning spec.objectives[0].cpu.utilization: a pod without a request stops it: set requests, or give perPod",
 			},
 		},
 		"of a policy": {
