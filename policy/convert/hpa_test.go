@@ -2,6 +2,7 @@ package convert_test
 
 import (
 	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -104,6 +105,25 @@ func TestReadHPA(t *testing.T) {
 				t.Errorf("labels %v", p.Labels)
 			}
 		})
+	}
+}
+
+// A group that Kubernetes took away has the same kinds in another one.
+func TestReadHPAOfExtensions(t *testing.T) {
+	for kind, want := range map[string]string{"Deployment": "apps/v1", "ReplicaSet": "apps/v1", "StatefulSet": ""} {
+		document := `{apiVersion: autoscaling/v2, kind: HorizontalPodAutoscaler, metadata: {name: a}, spec: {scaleTargetRef: {apiVersion: extensions/v1beta1, kind: ` + kind + `, name: a}, maxReplicas: 3, behavior: {},
+  metrics: [{type: Pods, pods: {metric: {name: m}, target: {type: AverageValue, averageValue: 5}}}]}}`
+		p, problems := convert.ReadHPA([]byte(document))
+		said := strings.Join(lines(problems), "\n")
+		switch {
+		case want == "":
+			if p != nil || !strings.Contains(said, "Error spec.targetRef.apiVersion: extensions/v1beta1 has no StatefulSet: give apps/v1") {
+				t.Errorf("%s: %v, %s", kind, p, said)
+			}
+		case p == nil || p.Spec.TargetRef.APIVersion != want ||
+			!strings.Contains(said, "Warning spec.scaleTargetRef.apiVersion: extensions/v1beta1 is gone: the policy says apps/v1, which has the same "+kind):
+			t.Errorf("%s: %v, %s", kind, p, said)
+		}
 	}
 }
 
