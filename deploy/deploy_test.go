@@ -38,6 +38,7 @@ func variants() map[string][]string {
 		"policy that may switch":  {"resources: [policy, examples/switch]"},
 		"policy beside warnings":  {"resources: [policy, admission]", "components: [components/admission-warn]"},
 		"policy with its webhook": {"resources: [policy]", "components: [components/policy-webhook]"},
+		"policy, fenced":          {"resources: [policy]", "components: [components/policy-metrics-fence]"},
 		"adapter and policy":      {"resources: [overlays/everything]"},
 		"admission":               {"resources: [admission]"},
 		"admission that warns":    {"resources: [admission]", "components: [components/admission-warn]"},

@@ -11,8 +11,10 @@ import (
 	admissionv1 "k8s.io/api/admissionregistration/v1"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/loadline/loadline/policy/api/v1alpha1"
@@ -194,6 +196,38 @@ func TestPolicyArguments(t *testing.T) {
 			}
 		}
 	})
+}
+
+// The fence is around the pods of the Deployment, and lets one namespace to the values
+// that all namespaces' policies have in /metrics; the probes get through.
+func TestPolicyMetricsFence(t *testing.T) {
+	objects := render(t, variants()["policy, fenced"])
+	d, fence := only[*appsv1.Deployment](t, objects), only[*networkingv1.NetworkPolicy](t, objects)
+	around, err := metav1.LabelSelectorAsSelector(&fence.Spec.PodSelector)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if fence.Namespace != d.Namespace || !around.Matches(labels.Set(d.Spec.Template.Labels)) {
+		t.Errorf("it is around %s in %s", around, fence.Namespace)
+	}
+	if diff := cmp.Diff([]networkingv1.PolicyType{networkingv1.PolicyTypeIngress}, fence.Spec.PolicyTypes); diff != "" {
+		t.Error(diff)
+	}
+	from := map[string][]networkingv1.NetworkPolicyPeer{}
+	for _, rule := range fence.Spec.Ingress {
+		for _, port := range rule.Ports {
+			from[port.Port.String()] = rule.From
+		}
+	}
+	monitoring := &metav1.LabelSelector{MatchLabels: map[string]string{corev1.LabelMetadataName: "monitoring"}}
+	if diff := cmp.Diff(map[string][]networkingv1.NetworkPolicyPeer{"metrics": {{NamespaceSelector: monitoring}}, "health": nil}, from); diff != "" {
+		t.Error(diff)
+	}
+	for name := range from {
+		if !slices.ContainsFunc(d.Spec.Template.Spec.Containers[0].Ports, func(p corev1.ContainerPort) bool { return p.Name == name }) {
+			t.Errorf("there is no port %s", name)
+		}
+	}
 }
 
 // One replica stays, wherever the other goes, and the writes under way may end.

@@ -35,10 +35,49 @@ func (p policy) equal(q policy) bool {
 	return p.name == q.name && p.created.Equal(q.created) && slices.Equal(p.queries, q.queries)
 }
 
-// byAge is the order in which queries are admitted: the same in every replica, and
+// has says whether a query of this name is among them.
+func (p policy) has(query string) bool {
+	return slices.ContainsFunc(p.queries, func(q named) bool { return q.name == query })
+}
+
+// names counts the names of its queries.
+func (p policy) names() (n int) {
+	for i, q := range p.queries {
+		if !slices.ContainsFunc(p.queries[:i], func(before named) bool { return before.name == q.name }) {
+			n++
+		}
+	}
+	return n
+}
+
+// policies are those of one namespace that have queries.
+type policies struct {
+	byName map[string]policy
+	byAge  []policy
+}
+
+// older is the order in which queries are admitted: the same in every replica, and
 // such that a new policy takes nothing from an old one.
-func byAge(policies map[string]policy) []policy {
-	return slices.SortedFunc(maps.Values(policies), func(a, b policy) int {
-		return cmp.Or(a.created.Compare(b.created), cmp.Compare(a.name, b.name))
-	})
+func older(a, b policy) int {
+	return cmp.Or(a.created.Compare(b.created), cmp.Compare(a.name, b.name))
+}
+
+func policiesOf(byName map[string]policy) *policies {
+	return &policies{byName: byName, byAge: slices.SortedFunc(maps.Values(byName), older)}
+}
+
+// set puts a policy in the place of the one of its name, or takes that away.
+func (p *policies) set(name string, now policy) {
+	if before, known := p.byName[name]; known {
+		if i, found := slices.BinarySearchFunc(p.byAge, before, older); found {
+			p.byAge = slices.Delete(p.byAge, i, i+1)
+		}
+		delete(p.byName, name)
+	}
+	if now.empty() {
+		return
+	}
+	i, _ := slices.BinarySearchFunc(p.byAge, now, older)
+	p.byAge = slices.Insert(p.byAge, i, now)
+	p.byName[name] = now
 }

@@ -18,9 +18,9 @@ type Table struct {
 	changed  func([]metric.Identifier)
 
 	mu       sync.RWMutex
-	policies map[string]map[string]policy // by namespace and name; those with queries only
-	entries  map[string]map[string]entry  // by namespace and metric
-	unknown  error                        // why what is not in entries may exist all the same; nil if it does not
+	policies map[string]*policies        // by namespace
+	entries  map[string]map[string]entry // by namespace and metric, --queries-per-namespace at most
+	unknown  error                       // why what is not in entries may exist all the same; nil if it does not
 }
 
 // entry is a query that is served, or why it is not.
@@ -38,7 +38,7 @@ func New(s query.Settings, changed func([]metric.Identifier)) *Table {
 	}
 	return &Table{
 		settings: s, changed: changed,
-		policies: map[string]map[string]policy{}, entries: map[string]map[string]entry{},
+		policies: map[string]*policies{}, entries: map[string]map[string]entry{},
 		unknown: metric.Errorf(metric.Pending, "the AutoscalingPolicies are not listed yet"),
 	}
 }
@@ -73,14 +73,18 @@ func (t *Table) find(namespace, name string) (*renderer, bool, error) {
 	t.mu.RLock()
 	e, ok := t.entries[namespace][name]
 	unknown := t.unknown
+	of, named, isName := query.Names(name)
+	beyond := !ok && isName && t.policies[namespace] != nil && t.policies[namespace].byName[of].has(named)
 	t.mu.RUnlock()
 	switch {
 	case ok:
 		return e.renderer, true, e.err
+	case beyond:
+		return nil, true, metric.Errorf(metric.LimitReached, "the policies of the namespace have more than %d queries, and those of older policies come first: remove some, or ask for a higher --queries-per-namespace", t.settings.PerNamespace)
 	case unknown != nil:
 		return nil, true, unknown
 	}
-	if of, named, ok := query.Names(name); ok {
+	if isName {
 		return nil, true, metric.Errorf(metric.Undefined, "the namespace %q has no AutoscalingPolicy %q with a query %q", namespace, of, named)
 	}
 	return nil, true, metric.Errorf(metric.Undefined, "%q is not the name of a query: they are %sPOLICY.NAME", name, metric.QueryPrefix)
@@ -90,16 +94,18 @@ func (t *Table) find(namespace, name string) (*renderer, bool, error) {
 func (t *Table) Stats() (served, refused int) {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
-	for _, namespace := range t.entries {
-		for _, e := range namespace {
+	all := 0
+	for namespace, policies := range t.policies {
+		for _, p := range policies.byAge {
+			all += p.names()
+		}
+		for _, e := range t.entries[namespace] {
 			if e.err == nil {
 				served++
-			} else {
-				refused++
 			}
 		}
 	}
-	return served, refused
+	return served, all - served
 }
 
 // put takes over a policy as it is now, or that it is gone.
@@ -113,17 +119,16 @@ func (t *Table) put(namespace, name string, now policy) {
 func (t *Table) update(namespace, name string, now policy) (news []metric.Identifier) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	before, known := t.policies[namespace][name]
-	switch {
-	case !known && now.empty(), known && before.equal(now):
-		return nil
-	case now.empty():
-		delete(t.policies[namespace], name)
-	case t.policies[namespace] == nil:
-		t.policies[namespace] = map[string]policy{name: now}
-	default:
-		t.policies[namespace][name] = now
+	in := t.policies[namespace]
+	if in == nil {
+		in = policiesOf(map[string]policy{})
 	}
+	before, known := in.byName[name]
+	if !known && now.empty() || known && before.equal(now) {
+		return nil
+	}
+	in.set(name, now)
+	t.policies[namespace] = in
 	return t.rebuild(namespace)
 }
 
@@ -131,9 +136,10 @@ func (t *Table) update(namespace, name string, now policy) (news []metric.Identi
 func (t *Table) replace(all map[string]map[string]policy) {
 	t.mu.Lock()
 	old := t.policies
-	t.policies, t.unknown = all, nil
+	t.policies, t.unknown = make(map[string]*policies, len(all)), nil
 	var news []metric.Identifier
-	for namespace := range all {
+	for namespace, byName := range all {
+		t.policies[namespace] = policiesOf(byName)
 		news = append(news, t.rebuild(namespace)...)
 	}
 	for namespace := range old {
@@ -154,20 +160,24 @@ func (t *Table) lost(why error, gone bool) {
 	defer t.mu.Unlock()
 	t.unknown = why
 	if gone {
-		t.policies, t.entries = map[string]map[string]policy{}, map[string]map[string]entry{}
+		t.policies, t.entries = map[string]*policies{}, map[string]map[string]entry{}
 	}
 }
 
-// rebuild makes the entries of a namespace from its policies. It returns what is new
-// in them.
+// rebuild makes the entries of a namespace from its oldest policies: no more than are
+// served, for whoever makes a policy of many must not make the others wait. It returns
+// what is new in them.
 func (t *Table) rebuild(namespace string) (news []metric.Identifier) {
-	if len(t.policies[namespace]) == 0 {
+	if t.policies[namespace] == nil || len(t.policies[namespace].byAge) == 0 {
 		delete(t.policies, namespace)
 		delete(t.entries, namespace)
 		return nil
 	}
 	old, entries := t.entries[namespace], map[string]entry{}
-	for _, p := range byAge(t.policies[namespace]) {
+	for _, p := range t.policies[namespace].byAge {
+		if len(entries) >= t.settings.PerNamespace {
+			break
+		}
 		for _, q := range p.queries {
 			name := query.MetricName(p.name, q.name)
 			if _, twice := entries[name]; twice {
@@ -175,7 +185,6 @@ func (t *Table) rebuild(namespace string) (news []metric.Identifier) {
 				continue
 			}
 			if len(entries) >= t.settings.PerNamespace {
-				entries[name] = entry{err: metric.Errorf(metric.LimitReached, "the policies of the namespace have more than %d queries, and those of older policies come first: remove some, or ask for a higher --queries-per-namespace", t.settings.PerNamespace)}
 				continue
 			}
 			before, known := old[name]

@@ -169,6 +169,61 @@ func TestPerNamespace(t *testing.T) {
 	}
 }
 
+// TestBeyondTheLimit: what is not served is counted and explained, and is not kept as if
+// it were.
+func TestBeyondTheLimit(t *testing.T) {
+	s := query.Defaults()
+	s.PerNamespace = 3
+	var all []*v1alpha1.AutoscalingPolicy
+	for i := range 50 {
+		all = append(all, policyWith("shop", fmt.Sprintf("p%02d", i), time.Duration(50-i)*time.Minute, "x=sum(x)", "y=sum(y)"))
+	}
+	f, table, _ := fill(t, s, all...)
+	for range 2 {
+		if served, refused := table.Stats(); served != 3 || refused != 97 || len(table.entries["shop"]) != 3 {
+			t.Errorf("%d served, %d refused, %d entries", served, refused, len(table.entries["shop"]))
+		}
+		for name, want := range map[string]string{
+			"p01.x": `sum(x{namespace="shop"})`,
+			"p01.y": "limit-reached: ", "p49.x": "limit-reached: ", "p49.z": "undefined: ", "p50.x": "undefined: ",
+		} {
+			if got := answer(table, "shop", "loadline-query."+name); !strings.HasPrefix(got, want) {
+				t.Errorf("%s: %s", name, got)
+			}
+		}
+		// One beyond the limit changes there and back.
+		for _, p := range []*v1alpha1.AutoscalingPolicy{policyWith("shop", "p30", 20*time.Minute, "x=sum(z)"), all[30]} {
+			if err := f.Update(p); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	// A policy that takes the name of an old one is as young as it is.
+	if err := f.Update(policyWith("shop", "p00", 0, "x=sum(x)")); err != nil {
+		t.Fatal(err)
+	}
+	if got := answer(table, "shop", "loadline-query.p00.x"); !strings.HasPrefix(got, "limit-reached: ") {
+		t.Error(got)
+	}
+	if got := answer(table, "shop", "loadline-query.p01.y"); got != `sum(y{namespace="shop"})` {
+		t.Error(got)
+	}
+}
+
+func BenchmarkUpdateBeyondTheLimit(b *testing.B) {
+	table := New(query.Defaults(), nil)
+	all := map[string]policy{}
+	for i := range 10_000 {
+		name := fmt.Sprint("p", i)
+		all[name] = policyOf(policyWith("shop", name, time.Duration(i)*time.Second, "a=sum(a)", "b=sum(b)", "c=sum(c)", "d=sum(d)"))
+	}
+	table.replace(map[string]map[string]policy{"shop": all})
+	young := [2]policy{policyOf(policyWith("shop", "p0", 0, "a=sum(a)")), policyOf(policyWith("shop", "p0", 0, "a=max(a)"))}
+	for i := 0; b.Loop(); i++ {
+		table.put("shop", "p0", young[i%2])
+	}
+}
+
 // TestNews: what changed is evaluated anew, and nothing else.
 func TestNews(t *testing.T) {
 	f, table, news := fill(t, query.Defaults(), policyWith("shop", "web", time.Hour, "a=sum(a)", "b=sum(b)"))

@@ -17,7 +17,8 @@ type autoscaleOptions struct {
 	convert.Options
 	min int32
 	inputFlags
-	fromHPA string
+	kustomize string
+	fromHPA   string
 	applyOptions
 }
 
@@ -26,7 +27,7 @@ func newAutoscale(e *env) *cobra.Command {
 	o.Max = -1
 	o.CPUPercent = -1
 	cmd := &cobra.Command{
-		Use:   "autoscale (TYPE NAME | TYPE/NAME | -f FILE | --from-hpa NAME) --max=MAXPODS",
+		Use:   "autoscale (TYPE NAME | TYPE/NAME | -f FILE | -k DIR | --from-hpa NAME) --max=MAXPODS",
 		Short: "Make an AutoscalingPolicy of flags, as kubectl autoscale makes an HPA, or of an HPA.",
 		Long: "Make an AutoscalingPolicy of flags, as kubectl autoscale makes an HPA, or of an existing HPA of\n" +
 			"autoscaling/v1 or v2. It is printed; with --apply it is applied, server-side.\n\n" +
@@ -39,6 +40,10 @@ func newAutoscale(e *env) *cobra.Command {
 			"  kubectl get hpa -o yaml | kubectl loadline autoscale -f -",
 		ValidArgsFunction: e.completeTargets,
 		RunE: runE(func(cmd *cobra.Command, args []string) error {
+			if err := emptyFlag(cmd); err != nil {
+				return err
+			}
+			e.tellIgnored(cmd)
 			if cmd.Flags().Changed("min") {
 				o.Min = &o.min
 			}
@@ -57,8 +62,10 @@ func newAutoscale(e *env) *cobra.Command {
 	fs.StringVar(&o.Profile, "profile", "", "How fast the size follows: Steady, Balanced or Responsive.")
 	fs.StringVar(&o.Name, "name", "", "The name of the policy, and so of its HPA. If it is not given, the target's.")
 	o.inputFlags.addFlags(fs, "File with what to autoscale, or with HPAs to make policies of.")
+	fs.StringVarP(&o.kustomize, "kustomize", "k", "", "Directory of a kustomization with what to autoscale, or with HPAs to make policies of.")
 	fs.StringVar(&o.fromHPA, "from-hpa", "", "The name of an HPA in the cluster to make a policy of.")
 	o.applyOptions.addFlags(cmd)
+	addIgnored(fs)
 	complete(cmd, "profile", string(v1alpha1.Steady), string(v1alpha1.Balanced), string(v1alpha1.Responsive))
 	return cmd
 }
@@ -72,6 +79,17 @@ func flagsOfTargets(cmd *cobra.Command) []string {
 		}
 	}
 	return given
+}
+
+// emptyFlag refuses a flag that is given without a value, as $QUEUE is that was never set:
+// to go on as if it were not given would scale by something else.
+func emptyFlag(cmd *cobra.Command) error {
+	for _, name := range []string{"requests-per-pod", "queue", "queue-per-pod", "cpu", "memory", "profile", "name", "kustomize", "from-hpa"} {
+		if f := cmd.Flags().Lookup(name); f.Changed && strings.TrimSpace(f.Value.String()) == "" {
+			return usagef("--%s: it is empty: give a value, or leave it out", name)
+		}
+	}
+	return nil
 }
 
 func (e *env) autoscale(ctx context.Context, o *autoscaleOptions, args, given []string) error {
@@ -90,7 +108,11 @@ func (e *env) autoscale(ctx context.Context, o *autoscaleOptions, args, given []
 	}
 	var found []finding
 	var policies []*v1alpha1.AutoscalingPolicy
+	among, namespaces := neighbours{}, checker{namespace: *e.flags.Namespace}
 	for _, m := range all {
+		if m.policy != nil {
+			m.problems = append(m.problems, among.add(m.document, namespaces.orDefault(m.policy.Namespace), m.policy, m.rename())...)
+		}
 		found = append(found, m.findings()...)
 		policies = append(policies, m.policy)
 	}

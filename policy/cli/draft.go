@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
+	"strings"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 
@@ -35,6 +37,14 @@ func (m draft) findings() []finding {
 	return found
 }
 
+// rename says how its policy gets another name.
+func (m draft) rename() string {
+	if m.hpa != "" {
+		return "keep one of them, since a policy has the name of its HPA"
+	}
+	return "make one of them by itself, with --name"
+}
+
 // note says what has to be done so that the HPA becomes the policy's.
 func (m draft) note() string {
 	in := ""
@@ -44,23 +54,33 @@ func (m draft) note() string {
 	return fmt.Sprintf("note: Loadline takes the HPA %s over when that says so: kubectl %sannotate hpa %s %s=%s", m.hpa, in, m.hpa, decide.AdoptAnnotation, m.policy.Name)
 }
 
-// drafts makes the policies that were asked for, by one of the three ways to ask.
+// drafts makes the policies that were asked for, by one of the four ways to ask.
 func (e *env) drafts(ctx context.Context, o *autoscaleOptions, args []string) ([]draft, error) {
 	ways := 0
-	for _, asked := range []bool{len(args) > 0, len(o.files) > 0, o.fromHPA != ""} {
+	for _, asked := range []bool{len(args) > 0, len(o.files) > 0, o.kustomize != "", o.fromHPA != ""} {
 		if asked {
 			ways++
 		}
 	}
 	if ways != 1 {
-		return nil, usagef("give one of TYPE/NAME, -f FILE and --from-hpa NAME")
+		return nil, usagef("give one of TYPE/NAME, -f FILE, -k DIR and --from-hpa NAME")
 	}
 	switch {
 	case o.fromHPA != "":
 		m, err := e.draftOfLive(ctx, o.fromHPA)
 		return []draft{m}, err
 	case len(o.files) > 0:
-		return e.draftsOfFiles(o)
+		docs, err := o.readAll(e.In)
+		if err != nil {
+			return nil, err
+		}
+		return e.draftsOf(docs, o)
+	case o.kustomize != "":
+		docs, err := readKustomization(o.kustomize)
+		if err != nil {
+			return nil, err
+		}
+		return e.draftsOf(docs, o)
 	}
 	targets, err := e.targets(args)
 	if err != nil {
@@ -97,11 +117,7 @@ func (e *env) draftOfLive(ctx context.Context, name string) (draft, error) {
 	return m, nil
 }
 
-func (e *env) draftsOfFiles(o *autoscaleOptions) ([]draft, error) {
-	docs, err := o.readAll(e.In)
-	if err != nil {
-		return nil, err
-	}
+func (e *env) draftsOf(docs []manifest.Document, o *autoscaleOptions) ([]draft, error) {
 	var all []draft
 	for _, d := range docs {
 		gvk := d.GroupVersionKind()
@@ -127,7 +143,7 @@ func (e *env) draftsOfFiles(o *autoscaleOptions) ([]draft, error) {
 		all = append(all, m)
 	}
 	if len(all) == 0 {
-		return nil, fmt.Errorf("there is nothing in %v", o.files)
+		return nil, fmt.Errorf("there is nothing in %v", strings.Join(slices.Concat(o.files, strings.Fields(o.kustomize)), ", "))
 	}
 	return all, nil
 }

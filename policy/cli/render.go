@@ -127,7 +127,7 @@ func (c checker) renderAll(schema *manifest.Schema, docs []manifest.Document) ([
 		}
 		said = hpa.Merge(said, more)
 		add(said...)
-		add(among.add(d, c.orDefault(policy.Namespace), policy)...)
+		add(among.add(&d, c.orDefault(policy.Namespace), policy, "rename one of them")...)
 		if h != nil {
 			built = append(built, h)
 		}

@@ -108,7 +108,7 @@ func (o *Options) AddFlags(fs *pflag.FlagSet) {
 
 	fs.StringVar(&o.MetricsBindAddress, "metrics-bind-address", o.MetricsBindAddress, "Address of the plain HTTP port that serves /metrics. Off if empty.")
 	fs.StringVar(&o.HealthBindAddress, "health-probe-bind-address", o.HealthBindAddress, "Address of the plain HTTP port that serves /healthz and /readyz. Off if empty.")
-	fs.IntVar(&o.MetricsMaxPolicies, "metrics-max-policies", o.MetricsMaxPolicies, "Policies that have target and current value in /metrics, at most, the oldest first. 0 is none.")
+	fs.IntVar(&o.MetricsMaxPolicies, "metrics-max-policies", o.MetricsMaxPolicies, "Policies that have target and current value in /metrics, at most, the oldest first. 0 is none. They are values of all namespaces, results of queries included, for whoever reaches the port.")
 
 	o.Webhook.addFlags(fs)
 }

@@ -2,6 +2,7 @@ package convert
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 
@@ -145,10 +146,14 @@ func (f *flags) resource(flag, text, unit string) *v1alpha1.Resource {
 		}
 		return &v1alpha1.Resource{Utilization: ptr.To(int32(n))}
 	}
-	if number, err := strconv.ParseFloat(text, 64); err == nil {
-		text = fmt.Sprintf("%g%s", number, unit)
+	number, err := strconv.ParseFloat(text, 64)
+	if err == nil && !math.IsInf(number, 0) && !math.IsNaN(number) {
+		text = strconv.FormatFloat(number, 'f', -1, 64) + unit
 	}
 	q := f.quantity(flag, text)
+	if bytes := q.Value(); unit == "Mi" && bytes < 1<<50 && q.CmpInt64(bytes) != 0 {
+		q = *resource.NewQuantity(bytes, resource.BinarySI) // there is no part of a byte
+	}
 	return &v1alpha1.Resource{PerPod: &q}
 }
 

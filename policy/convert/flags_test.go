@@ -14,7 +14,7 @@ import (
 
 var web = v1alpha1.TargetReference{APIVersion: "apps/v1", Kind: "Deployment", Name: "web"}
 
-const requests = "Warning spec.objectives[%].cpu.utilization: it is a percentage of requests, and does nothing while one of the pods has none: set requests in the pod template, or give perPod"
+const requests = "Warning spec.objectives[%].cpu.utilization: a pod without a request stops it: set requests, or give perPod"
 
 func TestAutoscale(t *testing.T) {
 	cpu := func(i string) string { return strings.Replace(requests, "%", i, 1) }
@@ -44,6 +44,10 @@ func TestAutoscale(t *testing.T) {
 		"kubectl's cpu, a number":        {convert.Options{Target: web, CPU: "500", Max: 5}, "web", v1alpha1.Replicas{Min: 2, Max: 5}, `[{"cpu":{"perPod":"500m"}}]`, nil},
 		"kubectl's cpu, a fraction":      {convert.Options{Target: web, CPU: " 1.5 ", Max: 5}, "web", v1alpha1.Replicas{Min: 2, Max: 5}, `[{"cpu":{"perPod":"1500u"}}]`, nil},
 		"kubectl's memory, a number":     {convert.Options{Target: web, RequestsPerPod: "1", Memory: "200", Max: 5}, "web", v1alpha1.Replicas{Min: 2, Max: 5}, `[{"requestRate":{"perPod":"1"}},{"memory":{"perPod":"200Mi"}}]`, []string{strings.Replace(memory, "%", "1", 1)}},
+		"kubectl's cpu, a large number":  {convert.Options{Target: web, CPU: "1500000", Max: 5}, "web", v1alpha1.Replicas{Min: 2, Max: 5}, `[{"cpu":{"perPod":"1500"}}]`, []string{"Warning spec.objectives[0].cpu.perPod: it is 1500 cores: give thousandths of one with m, such as 500m"}},
+		"kubectl's memory, a fraction":   {convert.Options{Target: web, RequestsPerPod: "1", Memory: "0.3", Max: 5}, "web", v1alpha1.Replicas{Min: 2, Max: 5}, `[{"requestRate":{"perPod":"1"}},{"memory":{"perPod":"314573"}}]`, []string{strings.Replace(memory, "%", "1", 1), "Warning spec.objectives[1].memory.perPod: it is less than a mebibyte: give a number of them with Mi, such as 200Mi"}},
+		"kubectl's memory, thousands":    {convert.Options{Target: web, RequestsPerPod: "1", Memory: "1500M", Max: 5}, "web", v1alpha1.Replicas{Min: 2, Max: 5}, `[{"requestRate":{"perPod":"1"}},{"memory":{"perPod":"1500M"}}]`, []string{strings.Replace(memory, "%", "1", 1)}},
+		"kubectl's memory, and a half":   {convert.Options{Target: web, RequestsPerPod: "1", Memory: "200.5", Max: 5}, "web", v1alpha1.Replicas{Min: 2, Max: 5}, `[{"requestRate":{"perPod":"1"}},{"memory":{"perPod":"205312Ki"}}]`, []string{strings.Replace(memory, "%", "1", 1)}},
 		"kubectl's negative min and cpu": {convert.Options{Target: web, CPUPercent: -1, Min: ptr.To[int32](-1), Max: 1, RequestsPerPod: "1"}, "web", v1alpha1.Replicas{Min: 1, Max: 1}, `[{"requestRate":{"perPod":"1"}}]`, []string{"Warning spec.replicas.max: min and max are both 1: nothing can scale: raise max"}},
 		"kubectl's default": {convert.Options{Target: web, Max: 5}, "web", v1alpha1.Replicas{Min: 2, Max: 5}, `[{"cpu":{"utilization":80}}]`, []string{
 			"Warning no target is given: as with kubectl autoscale it is 80% of the cpu requested: give --requests-per-pod, --queue or another", cpu("0"),
@@ -95,7 +99,7 @@ func TestAutoscaleRefuses(t *testing.T) {
 			`Error --cpu: "x%" is no percentage: give one such as 70%`,
 			"Error --memory: 0Mi is no target: give a number above 0",
 		}},
-		"no number":  {convert.Options{Target: web, CPU: "inf", Memory: "0%", Max: 5}, []string{`Error --cpu: "+Infm" is no quantity: give a number such as 50, 1.5k or 500m`, `Error --memory: "0%" is no percentage: give one such as 70%`}},
+		"no number":  {convert.Options{Target: web, CPU: "inf", Memory: "0%", Max: 5}, []string{`Error --cpu: "inf" is no quantity: give a number such as 50, 1.5k or 500m`, `Error --memory: "0%" is no percentage: give one such as 70%`}},
 		"endless":    {convert.Options{Target: web, RequestsPerPod: "1e-2147483647", Max: 5}, []string{`Error --requests-per-pod: "1e-2147483647" is no quantity: its exponent is out of range`}},
 		"no profile": {convert.Options{Target: web, RequestsPerPod: "1", Max: 5, Profile: "Fast"}, []string{`Error spec.profile: "Fast" is unknown: give Steady, Balanced, Responsive or nothing`}},
 	} {

@@ -102,6 +102,12 @@ func (p *problems) owner(h *autoscalingv2.HorizontalPodAutoscaler) {
 
 func (p *problems) target(r autoscalingv2.CrossVersionObjectReference) v1alpha1.TargetReference {
 	t := v1alpha1.TargetReference{APIVersion: r.APIVersion, Kind: r.Kind, Name: r.Name}
+	if old := "extensions/v1beta1"; t.APIVersion == old && (t.Kind == "Deployment" || t.Kind == "ReplicaSet") {
+		// Kubernetes 1.16 took it away, and old HPAs still say it: their targets are in apps.
+		t.APIVersion = "apps/v1"
+		p.warn(field.NewPath("spec", "scaleTargetRef", "apiVersion"), fmt.Sprintf("%s is gone: the policy says apps/v1, which has the same %s", old, t.Kind), "")
+		return t
+	}
 	if t.APIVersion == "" {
 		// The HPA controller reads none as v1, which has one kind with a scale.
 		if t.Kind == "ReplicationController" {

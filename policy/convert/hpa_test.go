@@ -2,6 +2,7 @@ package convert_test
 
 import (
 	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -39,7 +40,7 @@ func TestReadHPA(t *testing.T) {
 			[]string{
 				"Warning spec.behavior: the HPA has none: the policy has the profile Balanced, which scales up as before and lets a quarter of the pods go each 30 seconds, not all at once: give behavior: {} in the policy to have it as before",
 				"Warning spec.targetRef.kind: a release replaces a ReplicationController by another one, which nothing would scale: scale a Deployment",
-				"Warning spec.objectives[0].cpu.utilization: it is a percentage of requests, and does nothing while one of the pods has none: set requests in the pod template, or give perPod",
+				"Warning spec.objectives[0].cpu.utilization: a pod without a request stops it: set requests, or give perPod",
 			},
 		},
 		"v1 without a target": {
@@ -48,7 +49,7 @@ func TestReadHPA(t *testing.T) {
 			[]string{
 				"Warning spec.metrics: the HPA has none: it follows 80% of the cpu requested, and so does the policy",
 				"Warning spec.behavior: the HPA has none: the policy has the profile Balanced, which scales up as before and lets a quarter of the pods go each 30 seconds, not all at once: give behavior: {} in the policy to have it as before",
-				"Warning spec.objectives[0].cpu.utilization: it is a percentage of requests, and does nothing while one of the pods has none: set requests in the pod template, or give perPod",
+				"Warning spec.objectives[0].cpu.utilization: a pod without a request stops it: set requests, or give perPod",
 			},
 		},
 		"of a policy": {
@@ -104,6 +105,25 @@ func TestReadHPA(t *testing.T) {
 				t.Errorf("labels %v", p.Labels)
 			}
 		})
+	}
+}
+
+// A group that Kubernetes took away has the same kinds in another one.
+func TestReadHPAOfExtensions(t *testing.T) {
+	for kind, want := range map[string]string{"Deployment": "apps/v1", "ReplicaSet": "apps/v1", "StatefulSet": ""} {
+		document := `{apiVersion: autoscaling/v2, kind: HorizontalPodAutoscaler, metadata: {name: a}, spec: {scaleTargetRef: {apiVersion: extensions/v1beta1, kind: ` + kind + `, name: a}, maxReplicas: 3, behavior: {},
+  metrics: [{type: Pods, pods: {metric: {name: m}, target: {type: AverageValue, averageValue: 5}}}]}}`
+		p, problems := convert.ReadHPA([]byte(document))
+		said := strings.Join(lines(problems), "\n")
+		switch {
+		case want == "":
+			if p != nil || !strings.Contains(said, "Error spec.targetRef.apiVersion: extensions/v1beta1 has no StatefulSet: give apps/v1") {
+				t.Errorf("%s: %v, %s", kind, p, said)
+			}
+		case p == nil || p.Spec.TargetRef.APIVersion != want ||
+			!strings.Contains(said, "Warning spec.scaleTargetRef.apiVersion: extensions/v1beta1 is gone: the policy says apps/v1, which has the same "+kind):
+			t.Errorf("%s: %v, %s", kind, p, said)
+		}
 	}
 }
 

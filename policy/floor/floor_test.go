@@ -390,3 +390,35 @@ func TestScheduleBeginsAnew(t *testing.T) {
 		t.Errorf("since %s", got)
 	}
 }
+
+// A schedule that starts again before it ends changes the status once a month, whatever
+// of it is looked at.
+func TestScheduleThatOverlapsItself(t *testing.T) {
+	for start, d := range map[string]time.Duration{"* * * * *": time.Hour, "0 * * * *": time.Hour, "*/5 * * * *": 7 * time.Minute, "0 0 * * *": 25 * time.Hour} {
+		t.Run(start, func(t *testing.T) {
+			compiled, _ := Compile([]v1alpha1.Schedule{{Name: "x", Start: start, Duration: metav1.Duration{Duration: d}, TimeZone: "Europe/Berlin", Min: 4}})
+			b := newBench(t)
+			b.in.Schedules = compiled
+			b.in.Now = time.Date(2026, 10, 20, 12, 0, 0, 0, time.UTC)
+			before, begun, writes := b.after(0).Floors, b.r.Floors[0].Since, 0
+			for range 20 * 24 * 12 { // over the end of summer time and that of the month
+				if b.r.Next.IsZero() || b.r.Next.After(before[0].Expires.Time) {
+					t.Fatalf("next at %s, expires %s", b.r.Next, before[0].Expires)
+				}
+				if r := b.after(3 * time.Minute); cmp.Diff(before, r.Floors) != "" {
+					writes++
+					before = r.Floors
+				}
+				if b.r.Min != 4 || !b.r.Floors[0].Since.Equal(&begun) {
+					t.Fatalf("at %s min %d, %+v", b.in.Now, b.r.Min, b.r.Floors)
+				}
+			}
+			if writes != 1 {
+				t.Errorf("%d changes of the status, want 1", writes)
+			}
+			if want := "by schedule x, which starts again before it ends"; before[0].Reason != want {
+				t.Errorf("reason %q", before[0].Reason)
+			}
+		})
+	}
+}

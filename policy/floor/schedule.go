@@ -57,19 +57,26 @@ func (e *evaluation) schedule(s Schedule) *v1alpha1.Floor {
 		e.wake(was.Expires.Time)
 		return was
 	}
-	e.wake(s.spec.Next(e.now))
-	until, active := s.spec.Active(e.now)
+	latest, active := s.spec.Active(e.now)
 	if !active {
+		e.wake(s.spec.Next(e.now))
 		return nil
 	}
-	e.wake(until)
+	// Not the end of the latest start: of a schedule that starts again before it ends, each
+	// start would be a write.
+	until, endless := s.spec.Lasts(e.now)
 	f := v1alpha1.Floor{
 		Owner:   ScheduleOwner + s.Name,
 		Reason:  fmt.Sprintf("until %s by schedule %s", Local(until), s.Name),
 		Value:   s.Min,
-		Since:   metav1.NewTime(until.Add(-s.Duration.Duration).UTC()),
+		Since:   metav1.NewTime(latest.Add(-s.Duration.Duration).UTC()),
 		Expires: metav1.NewTime(until.UTC()),
 	}
+	if endless {
+		f.Reason = fmt.Sprintf("by schedule %s, which starts again before it ends", s.Name)
+		until = until.AddDate(0, -1, 0) // when more of it is known, before it expires
+	}
+	e.wake(until)
 	if was != nil && was.Expires.After(f.Since.Time) { // it has not ended in between
 		f.Since = e.past(was.Since)
 	}

@@ -17,6 +17,7 @@ import (
 
 // Bounds that the schema has as well; a test compares the verdicts.
 const (
+	defaultMin    = 2
 	maxName       = 63 // of a label's value, in which the HPA carries the policy's name
 	maxReplicas   = 100_000
 	maxObjectives = 10
@@ -45,6 +46,8 @@ func Check(p *v1alpha1.AutoscalingPolicy) []Problem {
 	found.pace(spec, &p.Spec)
 	found.schedules(spec.Child("schedules"), &p.Spec)
 	found.fallback(spec.Child("fallback"), &p.Spec)
+	found.rollout(spec.Child("rollout"), p.Spec.Rollout)
+	found.blueGreen(spec, &p.Spec)
 	oneOf(&found, spec.Child("mode"), p.Spec.Mode, v1alpha1.Enforce, v1alpha1.DryRun, v1alpha1.Paused)
 	oneOf(&found, spec.Child("deletionPolicy"), p.Spec.DeletionPolicy, v1alpha1.Delete, v1alpha1.Orphan)
 	return found
@@ -130,6 +133,9 @@ func (p *problems) replicas(at *field.Path, s *v1alpha1.AutoscalingPolicySpec) {
 	p.within(at.Child("min"), r.Min, 0, maxReplicas)
 	p.within(at.Child("max"), r.Max, 1, maxReplicas)
 	switch {
+	case r.Min > r.Max && r.Min == defaultMin:
+		// Maybe the owner wrote none, and would look for it in vain.
+		p.refuse(at.Child("min"), fmt.Sprintf("min %d is above max %d; min is %d where it is left out", r.Min, r.Max, defaultMin), "give a lower min or raise max")
 	case r.Min > r.Max:
 		p.refuse(at.Child("min"), fmt.Sprintf("min %d is above max %d", r.Min, r.Max), "lower min or raise max")
 	case r.Min == r.Max:

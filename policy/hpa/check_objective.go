@@ -49,7 +49,7 @@ func (p *problems) objective(at *field.Path, o *v1alpha1.Objective) {
 	if o.CPU != nil {
 		p.resource(at.Child("cpu"), o.CPU)
 		if q := o.CPU.PerPod; q != nil && q.Sign() > 0 && atLeast(q, 100) && !atLeast(q, tooMuch) {
-			p.warnf(at.Child("cpu", "perPod"), "write m behind it for thousandths of one", "%s is that many cores", q)
+			p.warnf(at.Child("cpu", "perPod"), "give thousandths of one with m, such as 500m", "it is %s cores", q)
 		}
 	}
 	if o.Memory != nil {
@@ -113,8 +113,7 @@ func (p *problems) resource(at *field.Path, r *v1alpha1.Resource) {
 		p.refuse(at, "it needs one target", "give exactly one of utilization, perPod")
 	}
 	if r.Utilization != nil && p.within(at.Child("utilization"), *r.Utilization, 1, 1000) {
-		p.warn(at.Child("utilization"), "it is a percentage of requests, and does nothing while one of the pods has none",
-			"set requests in the pod template, or give perPod")
+		p.once(at.Child("utilization"), "a pod without a request stops it", "set requests, or give perPod")
 	}
 	if r.PerPod != nil {
 		p.target(at.Child("perPod"), r.PerPod)
@@ -128,7 +127,7 @@ func (p *problems) memory(at *field.Path, r *v1alpha1.Resource) {
 	p.resource(at, r)
 	p.warn(at, "few programs give memory back, so that pods added for it rarely go", "add an objective that follows the load")
 	if q := r.PerPod; q != nil && q.Sign() > 0 && !atLeast(q, 1<<20) {
-		p.warnf(at.Child("perPod"), "write Mi behind it for mebibytes", "%s is that many bytes", q)
+		p.warn(at.Child("perPod"), "it is less than a mebibyte", "give a number of them with Mi, such as 200Mi")
 	}
 }
 

@@ -75,7 +75,7 @@ func TestCheckReplicas(t *testing.T) {
 		"min above max": {`replicas: {min: 7, max: 6}`, []string{"Error spec.replicas.min: min 7 is above max 6: lower min or raise max"}},
 		"max 0": {`replicas: {min: 2, max: 0}`, []string{
 			"Error spec.replicas.max: 0 is out of range: give 1 to 100000",
-			"Error spec.replicas.min: min 2 is above max 0: lower min or raise max",
+			"Error spec.replicas.min: min 2 is above max 0; min is 2 where it is left out: give a lower min or raise max",
 		}},
 		"out of range": {`replicas: {min: -1, max: 100001}`, []string{
 			"Error spec.replicas.min: -1 is out of range: give 0 to 100000",
@@ -119,7 +119,9 @@ func TestCheckObjectives(t *testing.T) {
 			"Error spec.objectives[3].external.perPod: 10e2147483646 is too much for an HPA, which counts in thousandths: give less than 9e15",
 		}},
 		"the greatest target": {`objectives: [{requestRate: {perPod: 8999999999999999}}]`, nil},
-		"utilization":         {`objectives: [{cpu: {utilization: 0}}, {memory: {perPod: 1Gi, container: No_Name}}]`, []string{"Error spec.objectives[0].cpu.utilization: 0 is out of range: give 1 to 1000", "Error spec.objectives[1].memory.container: \"No_Name\" is no name of a container: use a-z, 0-9 and -", "Warning spec.objectives[1].memory: few programs give memory back, so that pods added for it rarely go: add an objective that follows the load"}},
+		"utilization, said once": {`objectives: [{cpu: {utilization: 50}}, {cpu: {utilization: 60, container: app}}, {requestRate: {perPod: 5}}]`, []string{
+			"Warning spec.objectives[0].cpu.utilization: a pod without a request stops it: set requests, or give perPod"}},
+		"utilization": {`objectives: [{cpu: {utilization: 0}}, {memory: {perPod: 1Gi, container: No_Name}}]`, []string{"Error spec.objectives[0].cpu.utilization: 0 is out of range: give 1 to 1000", "Error spec.objectives[1].memory.container: \"No_Name\" is no name of a container: use a-z, 0-9 and -", "Warning spec.objectives[1].memory: few programs give memory back, so that pods added for it rarely go: add an objective that follows the load"}},
 		"queue without either": {`objectives: [{queue: {perPod: 1}}]`, []string{
 			"Error spec.objectives[0].queue: a queue is told by its name or by a selector: give one of the two, since a metric without either is the sum of all queues",
 		}},

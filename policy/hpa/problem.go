@@ -76,6 +76,14 @@ func (p *problems) warn(at *field.Path, message, remedy string) {
 	*p = append(*p, Problem{Level: Warning, Field: at.String(), Message: message, Remedy: remedy})
 }
 
+// once warns of what the same warning has not been about yet: said of each, nobody would
+// read it.
+func (p *problems) once(at *field.Path, message, remedy string) {
+	if !slices.ContainsFunc(*p, func(said Problem) bool { return said.Message == message }) {
+		p.warn(at, message, remedy)
+	}
+}
+
 func (p *problems) refusef(at *field.Path, remedy, format string, args ...any) {
 	p.refuse(at, fmt.Sprintf(format, args...), remedy)
 }

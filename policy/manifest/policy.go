@@ -131,8 +131,10 @@ func durations(object map[string]any) []hpa.Problem {
 		}
 	}
 	spec, _ := object["spec"].(map[string]any)
-	if fallback, ok := spec["fallback"].(map[string]any); ok {
-		check(fallback, "after", "spec.fallback")
+	for _, one := range [][2]string{{"fallback", "after"}, {"rollout", "maxHold"}, {"blueGreen", "timeout"}, {"blueGreen", "soak"}} {
+		if in, ok := spec[one[0]].(map[string]any); ok {
+			check(in, one[1], "spec."+one[0])
+		}
 	}
 	schedules, _ := spec["schedules"].([]any)
 	for i, schedule := range schedules {

@@ -6,13 +6,13 @@ import "time"
 // until 2096.
 const horizon = 5 * 366 * day
 
-// Active says whether the schedule is in force at now, and until when.
+// Active says whether the schedule is in force at now, and until when if it did not start again.
 //
 // It is from each start on for its duration, which is elapsed time: 3h from 7:00 are
 // three hours on the day on which clocks are changed, too. A start that clocks skip
 // when they are put forward is at the first instant after the gap; one that they show
-// twice counts the first time. If it starts again before the end, until is that of
-// the latest start.
+// twice counts the first time only, unless the hour is *. If it starts again before the
+// end, until is that of the latest start; see Lasts.
 func (s Spec) Active(now time.Time) (until time.Time, active bool) {
 	if s.zone == nil {
 		return time.Time{}, false
@@ -33,7 +33,7 @@ func (s Spec) Active(now time.Time) (until time.Time, active bool) {
 func (s Spec) latest(now time.Time) (int64, bool) {
 	oldest := now.Add(-s.duration).Unix()
 	for t := now.Unix(); ; {
-		g := segmentAt(s.zone, t)
+		g := segmentAt(s.zone, t, s.cron.everyHour)
 		low := g.first
 		if g.begin < oldest {
 			low = max(low, g.wall(oldest))
@@ -56,7 +56,7 @@ func (s Spec) Next(now time.Time) time.Time {
 	}
 	from := now.Unix() + 1
 	for last := from + horizon; ; {
-		g := segmentAt(s.zone, from)
+		g := segmentAt(s.zone, from, s.cron.everyHour)
 		low := g.first
 		if from > g.begin {
 			low = max(low, g.wall(from))

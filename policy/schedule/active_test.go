@@ -48,8 +48,16 @@ func TestStarts(t *testing.T) {
 		"Berlin, several in the gap": {"*/20 1-3 29 3 *", "Europe/Berlin", "2026-03-29T01:30:00+01:00", []string{"2026-03-29T01:40:00+01:00", "2026-03-29T03:00:00+02:00", "2026-03-29T03:20:00+02:00"}},
 		"Berlin, shown twice":        {"30 2 * * *", "Europe/Berlin", "2026-10-24T12:00:00Z", []string{"2026-10-25T02:30:00+02:00", "2026-10-26T02:30:00+01:00"}},
 		"Berlin, 3:00 is shown once": {"0 3 * * *", "Europe/Berlin", "2026-10-24T12:00:00Z", []string{"2026-10-25T03:00:00+01:00", "2026-10-26T03:00:00+01:00"}},
-		"Berlin, 2:00 is not repeated": {"0 * * * *", "Europe/Berlin", "2026-10-25T00:30:00+02:00", []string{
+		"Berlin, of a list of hours, 2:00 is not repeated": {"0 1-3 * * *", "Europe/Berlin", "2026-10-25T00:30:00+02:00", []string{
 			"2026-10-25T01:00:00+02:00", "2026-10-25T02:00:00+02:00", "2026-10-25T03:00:00+01:00"}},
+		"Berlin, each hour, the repeated one twice": {"0 * * * *", "Europe/Berlin", "2026-10-25T00:30:00+02:00", []string{
+			"2026-10-25T01:00:00+02:00", "2026-10-25T02:00:00+02:00", "2026-10-25T02:00:00+01:00", "2026-10-25T03:00:00+01:00"}},
+		"Berlin, each second hour": {"0 */2 * * *", "Europe/Berlin", "2026-10-25T00:30:00+02:00", []string{
+			"2026-10-25T02:00:00+02:00", "2026-10-25T02:00:00+01:00", "2026-10-25T04:00:00+01:00"}},
+		"Berlin, each hour, one of them skipped": {"30 * * * *", "Europe/Berlin", "2026-03-29T01:00:00+01:00", []string{
+			"2026-03-29T01:30:00+01:00", "2026-03-29T03:00:00+02:00", "2026-03-29T03:30:00+02:00"}},
+		"Lord Howe, half an hour twice": {"45 0-23 * * *", "Australia/Lord_Howe", "2026-04-05T01:00:00+11:00", []string{
+			"2026-04-05T01:45:00+11:00", "2026-04-05T01:45:00+10:30", "2026-04-05T02:45:00+10:30"}},
 		"New York, in the gap":        {"15 2 * * *", "America/New_York", "2026-03-08T00:00:00-05:00", []string{"2026-03-08T03:00:00-04:00", "2026-03-09T02:15:00-04:00"}},
 		"New York, shown twice":       {"15 1 * * *", "America/New_York", "2026-11-01T00:00:00-04:00", []string{"2026-11-01T01:15:00-04:00", "2026-11-02T01:15:00-05:00"}},
 		"Lord Howe, 30 minutes ahead": {"15 2 * * *", "Australia/Lord_Howe", "2026-10-03T12:00:00+10:30", []string{"2026-10-04T02:30:00+11:00", "2026-10-05T02:15:00+11:00"}},
@@ -130,6 +138,30 @@ func TestActive(t *testing.T) {
 				}
 			} else if !active || !until.Equal(date(t, test.until)) {
 				t.Errorf("active %v until %s, want %s", active, until, test.until)
+			}
+		})
+	}
+}
+
+// TestAlwaysOn: what is written to be in force all the time is, on the days on which
+// clocks are changed, too.
+func TestAlwaysOn(t *testing.T) {
+	for start, d := range map[string]time.Duration{
+		"* * * * *":    time.Minute,
+		"*/15 * * * *": 15 * time.Minute,
+		"*/30 * * * *": 30 * time.Minute,
+		"0 * * * *":    time.Hour,
+		"0 */2 * * *":  2 * time.Hour,
+		"0 0 * * *":    25 * time.Hour, // a day of elapsed time ends before such a day does
+	} {
+		t.Run(start, func(t *testing.T) {
+			s := compile(t, start, d, "Europe/Berlin")
+			for _, from := range []string{"2026-03-28T12:00:00Z", "2026-10-24T12:00:00Z"} {
+				for at, end := date(t, from), date(t, from).Add(48*time.Hour); at.Before(end); at = at.Add(time.Minute) {
+					if _, active := s.Active(at); !active {
+						t.Fatalf("not active at %s", at.In(s.zone))
+					}
+				}
 			}
 		})
 	}

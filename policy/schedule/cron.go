@@ -15,6 +15,9 @@ type cron struct {
 	// anyDay and anyWeekday: the field is *. Cron asks for either of two restricted
 	// fields, and for the restricted one where the other is *.
 	anyDay, anyWeekday bool
+	// everyHour: the hour is *, with or without a step, or a list of all. Such a start does
+	// not mean a certain time of the day, so where clocks show an hour twice it counts twice.
+	everyHour bool
 }
 
 // field is one of the five.
@@ -69,6 +72,7 @@ func parse(start string) (cron, []Problem) {
 		}
 		*to.set, *to.any = set, all
 	}
+	c.everyHour = strings.Contains(texts[1], "*") || c.hour == 1<<24-1
 	if c.weekday&(1<<7) != 0 {
 		c.weekday = c.weekday&^(1<<7) | 1
 	}

@@ -18,7 +18,7 @@ func FuzzCompile(f *testing.F) {
 	}
 	for _, days := range []string{"2026-03-30", "2026-10-26", "2026-11-02", "2026-04-06", "2026-04-25", "2026-10-30", "2026-09-07", "2012-01-01", "2026-02-16"} {
 		for zone := range zones {
-			for _, start := range []string{"30 2 * * *", "*/7 0-3,23 * * *", "0 0 13 * fri", "15 */5 1-15/2 jan-dec 0,6", "0 0 * * *"} {
+			for _, start := range []string{"30 2 * * *", "*/7 0-3,23 * * *", "0 0 13 * fri", "15 */5 1-15/2 jan-dec 0,6", "0 0 * * *", "*/20 * * * *", "45 */3 * * *"} {
 				f.Add(start, int64(90*60), zone, around(days))
 			}
 		}
@@ -53,6 +53,18 @@ func FuzzCompile(f *testing.F) {
 		} else if active {
 			t.Errorf("at %s active until %s, the latest start is %s", now.In(s.zone), until, latest)
 		}
+		if lasts, endless := s.Lasts(now); active {
+			end := until
+			for _, start := range starts {
+				if start.After(now) && !start.After(end) {
+					end = start.Add(s.duration)
+				}
+			}
+			// What was walked over ends after two days.
+			if walked := now.Add(48 * time.Hour); end.Before(walked) && (endless || !lasts.Equal(end)) || !end.Before(walked) && lasts.Before(walked) {
+				t.Errorf("at %s it lasts until %s, endless %v, want %s", now.In(s.zone), lasts, endless, end)
+			}
+		}
 		switch got := s.Next(now); {
 		case !next.IsZero() && !got.Equal(next):
 			t.Errorf("after %s next %s, want %s", now.In(s.zone), got, next)
@@ -63,7 +75,8 @@ func FuzzCompile(f *testing.F) {
 }
 
 // walk returns the starts between two times by looking at the clock each minute: it
-// shows new minutes, one or all of a gap, or such that it has shown before.
+// shows new minutes, one or all of a gap, or such that it has shown before, which count
+// again for what is meant each hour.
 func walk(s Spec, from, to time.Time) (starts []time.Time) {
 	shown := func(t time.Time) int64 {
 		_, offset := t.In(s.zone).Zone()
@@ -71,6 +84,9 @@ func walk(s Spec, from, to time.Time) (starts []time.Time) {
 	}
 	t := from.Add(-50 * time.Hour).Truncate(time.Minute)
 	for seen := shown(t); t.Before(to); t = t.Add(time.Minute) {
+		if s.cron.everyHour {
+			seen = min(seen, shown(t)-1)
+		}
 		begins := false
 		for ; seen < shown(t); seen++ {
 			begins = begins || matches(s.cron, time.Unix((seen+1)*60, 0).UTC())

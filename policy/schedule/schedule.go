@@ -32,6 +32,8 @@ type Spec struct {
 	cron     cron
 	duration time.Duration
 	zone     *time.Location
+	// gapless: on a day with starts, each comes before the one before has ended.
+	gapless bool
 }
 
 // Compile reads a schedule.
@@ -60,7 +62,7 @@ func Compile(start string, duration time.Duration, zone string) (Spec, []Problem
 	if len(found) > 0 {
 		return Spec{}, found
 	}
-	return Spec{cron: c, duration: duration, zone: loc}, nil
+	return Spec{cron: c, duration: duration, zone: loc, gapless: c.gap() <= duration}, nil
 }
 
 // clip keeps what a user wrote short in a message.

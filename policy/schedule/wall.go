@@ -21,19 +21,27 @@ const spread = 2 * day
 //
 // Clocks are put forward and back. What counts is when a wall time is reached for the
 // first time: a segment has the wall times from first on, which no segment before it
-// had. After clocks were put back, first is where they had been. After they were put
-// forward, it is where the gap began: all of the gap is reached when the segment
-// begins.
+// had. After clocks were put back, first is where they had been, or where they are for
+// what counts each time. After they were put forward, it is where the gap began: all of
+// the gap is reached when the segment begins.
 type segment struct {
 	begin, end int64 // Unix seconds, the end exclusive
 	offset     int64 // of the wall from UTC
 	first      wall
 }
 
-// segmentAt returns the one with t, in Unix seconds.
-func segmentAt(zone *time.Location, t int64) segment {
+// segmentAt returns the one with t, in Unix seconds; twice is whether a wall time counts
+// each time.
+func segmentAt(zone *time.Location, t int64, twice bool) segment {
 	s := bounds(zone, t)
 	s.first = math.MinInt64
+	if twice {
+		if s.begin != math.MinInt64 {
+			before := bounds(zone, s.begin-1)
+			s.first = min(before.wall(before.end), s.wall(s.begin))
+		}
+		return s
+	}
 	for before := s; before.begin != math.MinInt64 && before.begin > s.begin-spread; {
 		before = bounds(zone, before.begin-1)
 		s.first = max(s.first, before.wall(before.end))

@@ -71,7 +71,7 @@ type BlueGreen struct {
 	// +kubebuilder:default="10m"
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=20
-	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1m') && duration(self) <= duration('24h')",messageExpression="self + ' is no time that a workload may take: give 1m to 24h'"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+([.][0-9]+)?(h|m|s|ms|us|ns))+$') && duration(self) >= duration('1m') && duration(self) <= duration('24h')",messageExpression="self + ' is no time that a workload may take: give 1m to 24h'"
 	Timeout *metav1.Duration `json:"timeout,omitempty"`
 	// Soak is how long after a switch the size is held, and with it the way back, from 1m
 	// to 24h.
@@ -80,7 +80,7 @@ type BlueGreen struct {
 	// +kubebuilder:default="10m"
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=20
-	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1m') && duration(self) <= duration('24h')",messageExpression="self + ' is no time to soak: give 1m to 24h'"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+([.][0-9]+)?(h|m|s|ms|us|ns))+$') && duration(self) >= duration('1m') && duration(self) <= duration('24h')",messageExpression="self + ' is no time to soak: give 1m to 24h'"
 	Soak *metav1.Duration `json:"soak,omitempty"`
 	// Retire is what becomes of the workload that served before, after the soak of a
 	// managed switch: ScaleToZero, or Keep, which leaves it as large as it is.
@@ -144,13 +144,17 @@ type BlueGreenState struct {
 
 // Switch is one from a workload to the other.
 type Switch struct {
+	// From is the name of the workload that served before.
 	From string `json:"from"`
-	To   string `json:"to"`
+	// To is the name of the one that is to serve, or does.
+	To string `json:"to"`
 	// Managed: Loadline makes it. Otherwise somebody else has.
 	//
 	// +optional
-	Managed bool        `json:"managed,omitempty"`
-	Phase   SwitchPhase `json:"phase"`
+	Managed bool `json:"managed,omitempty"`
+	// Phase is how far it is: Preflight, Prescale, Waiting, Holding, Flipping, Retargeting,
+	// Soaking, Retiring and Complete or, where it is given up, Reverting and Aborted.
+	Phase SwitchPhase `json:"phase"`
 	// Since is when the phase began.
 	Since metav1.Time `json:"since"`
 	// Started is when the switch did.

@@ -132,7 +132,9 @@ type Custom struct {
 	//
 	// +optional
 	Selector *metav1.LabelSelector `json:"selector,omitempty"`
-	// Object is what the metric describes; the pods if it is left out.
+	// Object is what the metric describes; the pods if it is left out. It is in the policy's
+	// namespace. Of kind Namespace it is that namespace itself, whatever the name: the HPA
+	// controller asks for no other.
 	//
 	// +optional
 	Object *ObjectReference `json:"object,omitempty"`
@@ -152,7 +154,8 @@ type Custom struct {
 	Value *resource.Quantity `json:"value,omitempty"`
 }
 
-// ObjectReference names an object in the policy's namespace that a metric describes.
+// ObjectReference names an object that a metric describes: one in the policy's namespace,
+// or that namespace.
 type ObjectReference struct {
 	// APIVersion of the object, for example v1.
 	//

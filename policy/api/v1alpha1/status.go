@@ -102,8 +102,12 @@ type AutoscalingPolicyStatus struct {
 
 // AppliedHPA is an HPA as it was written last.
 type AppliedHPA struct {
-	Name string    `json:"name"`
-	UID  types.UID `json:"uid,omitempty"`
+	// Name of the HPA: the policy's.
+	Name string `json:"name"`
+	// UID tells it from an HPA of the same name that was made before or after it.
+	//
+	// +optional
+	UID types.UID `json:"uid,omitempty"`
 	// Min is the minReplicas written.
 	//
 	// +optional
@@ -135,7 +139,8 @@ type Floor struct {
 	Value int32 `json:"value"`
 	// Since is when it began.
 	Since metav1.Time `json:"since"`
-	// Expires is when it ends unless it is renewed.
+	// Expires is when it ends unless it is renewed. That of a schedule which starts again
+	// before it ends is renewed once a month.
 	Expires metav1.Time `json:"expires"`
 }
 
@@ -154,6 +159,9 @@ const (
 
 // FallbackState is how spec.fallback fares.
 type FallbackState struct {
+	// Phase is Suspect, while a metric cannot be read and fallback.after has not passed;
+	// Engaged, while the floor is held; or Recovering, until the metrics have been good for
+	// long enough.
 	Phase FallbackPhase `json:"phase"`
 	// Since is when the phase began.
 	Since metav1.Time `json:"since"`
@@ -243,6 +251,11 @@ type RolloutState struct {
 
 // Release is a minimum that goes down in the steps of the scaleDown behavior: a floor
 // taken away at once would be a cliff.
+//
+// It has no expiry. While metrics cannot be read it waits, however long: the HPA keeps the
+// size then, whatever its minimum, and a lower one would only be the cliff that is there
+// when they come back. It begins once they have been good for a window of scaleDown; while
+// nothing is known of them it goes on slowly.
 type Release struct {
 	// Value is the minimum that is left.
 	Value int32 `json:"value"`
@@ -252,7 +265,8 @@ type Release struct {
 	Reason string `json:"reason,omitempty"`
 	// LastStep is when the value was lowered last, or the release began.
 	LastStep metav1.Time `json:"lastStep"`
-	// NotBefore is until when it is not lowered.
+	// NotBefore is until when it is not lowered, while the metrics have not been good for
+	// long enough. While they cannot be read no such time is known.
 	//
 	// +optional
 	NotBefore *metav1.Time `json:"notBefore,omitempty"`

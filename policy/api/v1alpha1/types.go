@@ -47,6 +47,7 @@ type AutoscalingPolicyList struct {
 // +kubebuilder:validation:XValidation:rule="!(has(self.profile) && has(self.behavior))",fieldPath=".behavior",message="give profile or behavior, not both"
 // +kubebuilder:validation:XValidation:rule="self.objectives.filter(o, has(o.requestRate)).size() <= 1",fieldPath=".objectives",message="there is more than one requestRate: a second metric of the pods is an objective custom"
 // +kubebuilder:validation:XValidation:rule="self.objectives.filter(o, has(o.query)).all(o, self.objectives.exists_one(p, has(p.query) && p.query.name == o.query.name))",fieldPath=".objectives",message="two queries have the same name"
+// +kubebuilder:validation:XValidation:rule="[self.objectives.map(o, has(o.cpu) ? (has(o.cpu.container) ? 'cpu ' + o.cpu.container : 'cpu') : has(o.memory) ? (has(o.memory.container) ? 'memory ' + o.memory.container : 'memory') : has(o.queue) && has(o.queue.name) ? 'queue ' + o.queue.name + ' ' + (has(o.queue.metric) ? o.queue.metric : 'reminder_queue_depth') : has(o.external) && !has(o.external.selector) ? 'external ' + o.external.metric : has(o.custom) && !has(o.custom.selector) ? (has(o.custom.object) ? o.custom.object.apiVersion + ' ' + o.custom.object.kind + ' ' + o.custom.object.name + ' ' : 'pods ') + o.custom.metric : 'other').filter(m, m != 'other')].all(all, all.all(m, all.exists_one(n, n == m)))",fieldPath=".objectives",message="two of them read the same metric: keep the one with the lower target"
 // +kubebuilder:validation:XValidation:rule="!has(self.blueGreen) || self.blueGreen.otherRef.name != self.targetRef.name",fieldPath=".blueGreen.otherRef.name",message="the two workloads need different names: it is by them that they are told apart"
 // +kubebuilder:validation:XValidation:rule="!has(self.blueGreen) || self.targetRef.kind in ['Deployment', 'StatefulSet', 'ReplicaSet', 'ReplicationController']",fieldPath=".targetRef.kind",messageExpression="'the pods of a ' + self.targetRef.kind + ' are not known, so it cannot take turns: name a Deployment, StatefulSet, ReplicaSet or ReplicationController'"
 // +kubebuilder:validation:XValidation:rule="!has(self.blueGreen) || !has(self.blueGreen.active) || self.blueGreen.active in [self.targetRef.name, self.blueGreen.otherRef.name]",fieldPath=".blueGreen.active",messageExpression="'active is ' + self.blueGreen.active + ', which is neither of the two workloads'"
@@ -80,6 +81,14 @@ type AutoscalingPolicySpec struct {
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="!has(self.scaleUp) || !has(self.scaleUp.tolerance) || type(self.scaleUp.tolerance) == int || size(self.scaleUp.tolerance) < 8",fieldPath=".scaleUp.tolerance",message="is too long for a tolerance: give one such as 0.05"
 	// +kubebuilder:validation:XValidation:rule="!has(self.scaleDown) || !has(self.scaleDown.tolerance) || type(self.scaleDown.tolerance) == int || size(self.scaleDown.tolerance) < 8",fieldPath=".scaleDown.tolerance",message="is too long for a tolerance: give one such as 0.05"
+	// +kubebuilder:validation:XValidation:rule="!has(self.scaleUp) || !has(self.scaleUp.stabilizationWindowSeconds) || (self.scaleUp.stabilizationWindowSeconds >= 0 && self.scaleUp.stabilizationWindowSeconds <= 3600)",fieldPath=".scaleUp.stabilizationWindowSeconds",messageExpression="'%d is out of range: give 0 to 3600'.format([self.scaleUp.stabilizationWindowSeconds])"
+	// +kubebuilder:validation:XValidation:rule="!has(self.scaleUp) || !has(self.scaleUp.selectPolicy) || self.scaleUp.selectPolicy in ['Max', 'Min', 'Disabled']",fieldPath=".scaleUp.selectPolicy",message="is unknown: give Max, Min or Disabled, or leave it out"
+	// +kubebuilder:validation:XValidation:rule="!has(self.scaleUp) || !has(self.scaleUp.policies) || (self.scaleUp.policies.size() > 0 && self.scaleUp.policies.all(p, p.type in ['Pods', 'Percent'] && p.value > 0 && p.periodSeconds > 0 && p.periodSeconds <= 1800))",fieldPath=".scaleUp.policies",message="give at least one, each of type Pods or Percent, with a value above 0 and periodSeconds from 1 to 1800"
+	// +kubebuilder:validation:XValidation:rule="!has(self.scaleUp) || !has(self.scaleUp.tolerance) || (type(self.scaleUp.tolerance) == int ? self.scaleUp.tolerance >= 0 : (size(self.scaleUp.tolerance) >= 8 || [quantity(self.scaleUp.tolerance)].all(q, sign(q) >= 0)))",fieldPath=".scaleUp.tolerance",message="is no tolerance: give 0 or more, such as 0.05"
+	// +kubebuilder:validation:XValidation:rule="!has(self.scaleDown) || !has(self.scaleDown.stabilizationWindowSeconds) || (self.scaleDown.stabilizationWindowSeconds >= 0 && self.scaleDown.stabilizationWindowSeconds <= 3600)",fieldPath=".scaleDown.stabilizationWindowSeconds",messageExpression="'%d is out of range: give 0 to 3600'.format([self.scaleDown.stabilizationWindowSeconds])"
+	// +kubebuilder:validation:XValidation:rule="!has(self.scaleDown) || !has(self.scaleDown.selectPolicy) || self.scaleDown.selectPolicy in ['Max', 'Min', 'Disabled']",fieldPath=".scaleDown.selectPolicy",message="is unknown: give Max, Min or Disabled, or leave it out"
+	// +kubebuilder:validation:XValidation:rule="!has(self.scaleDown) || !has(self.scaleDown.policies) || (self.scaleDown.policies.size() > 0 && self.scaleDown.policies.all(p, p.type in ['Pods', 'Percent'] && p.value > 0 && p.periodSeconds > 0 && p.periodSeconds <= 1800))",fieldPath=".scaleDown.policies",message="give at least one, each of type Pods or Percent, with a value above 0 and periodSeconds from 1 to 1800"
+	// +kubebuilder:validation:XValidation:rule="!has(self.scaleDown) || !has(self.scaleDown.tolerance) || (type(self.scaleDown.tolerance) == int ? self.scaleDown.tolerance >= 0 : (size(self.scaleDown.tolerance) >= 8 || [quantity(self.scaleDown.tolerance)].all(q, sign(q) >= 0)))",fieldPath=".scaleDown.tolerance",message="is no tolerance: give 0 or more, such as 0.05"
 	Behavior *autoscalingv2.HorizontalPodAutoscalerBehavior `json:"behavior,omitempty"`
 
 	// Schedules raise the minimum at times that are known in advance.
@@ -97,7 +106,9 @@ type AutoscalingPolicySpec struct {
 	Fallback *Fallback `json:"fallback,omitempty"`
 
 	// Rollout says what holds while the target's pods are replaced by those of a new
-	// revision. It is for Deployments and StatefulSets; other kinds have no rollouts.
+	// revision, as a Deployment and a StatefulSet do it, or by those of another target that
+	// targetRef names in its place, as with a ReplicaSet or ReplicationController. Nothing
+	// is known about rollouts of other kinds.
 	//
 	// +optional
 	Rollout *Rollout `json:"rollout,omitempty"`
@@ -157,9 +168,9 @@ type TargetReference struct {
 
 // Replicas are bounds of a size, both inclusive.
 //
-// +kubebuilder:validation:XValidation:rule="self.min <= self.max",fieldPath=".min",messageExpression="'min %d is above max %d'.format([self.min, self.max])"
+// +kubebuilder:validation:XValidation:rule="self.min <= self.max",fieldPath=".min",messageExpression="(self.min == 2 ? 'min %d is above max %d; min is 2 where it is left out' : 'min %d is above max %d').format([self.min, self.max])"
 type Replicas struct {
-	// Min is the least number of pods. 0 needs a cluster whose HPAs can scale to zero,
+	// Min is the least number of pods; 2 if it is left out. 0 needs a cluster whose HPAs can scale to zero,
 	// and an objective that can be read while no pod runs.
 	//
 	// +optional
@@ -213,13 +224,15 @@ type Schedule struct {
 	Name string `json:"name"`
 	// Start is when it begins, in the five fields of cron: minute, hour, day of month,
 	// month, day of week. If both days are restricted, either is enough. A start that a
-	// change to summer time skips is made up for at once; one that comes twice counts
-	// once.
+	// change to summer time skips is made up for at once. One that comes twice when clocks
+	// are put back counts once, or each time if the hour is * or */N.
 	//
 	// +kubebuilder:validation:MinLength=9
 	// +kubebuilder:validation:MaxLength=100
 	Start string `json:"start"`
-	// Duration is how long it lasts, in elapsed time: from 1m to 168h.
+	// Duration is how long it lasts, in elapsed time: from 1m to 168h. The day on which
+	// clocks are put back has 25 hours: for whole days give 25h. If the schedule starts
+	// again before it ends, it goes on.
 	//
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=20
@@ -282,7 +295,7 @@ type Rollout struct {
 	// +kubebuilder:default="1h"
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=20
-	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1m') && duration(self) <= duration('24h')",messageExpression="self + ' is no time for which a rollout holds: give 1m to 24h'"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+([.][0-9]+)?(h|m|s|ms|us|ns))+$') && duration(self) >= duration('1m') && duration(self) <= duration('24h')",messageExpression="self + ' is no time for which a rollout holds: give 1m to 24h'"
 	MaxHold *metav1.Duration `json:"maxHold,omitempty"`
 	// Predecessor is what becomes of a ReplicationController or ReplicaSet when targetRef
 	// names another one in its place: Keep, or ScaleToZero once that one has the size and
