@@ -265,8 +265,8 @@ func TestDisown(t *testing.T) {
 	}
 }
 
-// The loser of two HPAs on a target is deleted by its UID: not one that was made
-// under its name since.
+// The loser of two HPAs on a target is deleted as it was read: not one that was made
+// under its name since, and not one that was changed.
 func TestDeleteLoser(t *testing.T) {
 	w := newWorld(t, newPolicy(), &autoscalingv2.HorizontalPodAutoscaler{
 		ObjectMeta: metav1.ObjectMeta{Namespace: web.Namespace, Name: "loser", UID: "new"},
@@ -276,7 +276,11 @@ func TestDeleteLoser(t *testing.T) {
 	if _, err := w.carryOut(t.Context(), a); !errors.Is(err, errOvertaken) {
 		t.Errorf("another one: %v", err)
 	}
-	a.HPA.UID = "new"
+	a.HPA.UID, a.ResourceVersion = "new", a.HPA.ResourceVersion+"0"
+	if _, err := w.carryOut(t.Context(), a); !errors.Is(err, errOvertaken) {
+		t.Errorf("one that was written to since: %v", err)
+	}
+	a.ResourceVersion = a.HPA.ResourceVersion
 	if _, err := w.carryOut(t.Context(), a); err != nil {
 		t.Error(err)
 	}

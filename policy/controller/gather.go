@@ -3,6 +3,7 @@ package controller
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -159,6 +160,7 @@ func (r *reconciler) ownerOf(ctx context.Context, h *autoscalingv2.HorizontalPod
 		return nil, fmt.Errorf("read the policy of the HPA %s: %w", h.Name, err)
 	}
 	rival := rivalOf(owner)
+	rival.Elsewhere = !slices.Contains(targetsOfPolicy(owner), targetOfHPA(h)[0])
 	return &rival, nil
 }
 

@@ -54,7 +54,7 @@ func TestRivals(t *testing.T) {
 		"a foreign HPA":     {[]client.Object{deployment("own", "web", false)}, "", []decide.Rival{{HPA: "own", Created: metav1.NewTime(at.Add(-time.Minute).Local())}}},
 		"a policy":          {[]client.Object{other("api", "web")}, "", []decide.Rival{{Policy: "api", PolicyUID: "u-other", Created: created}}},
 		"with its HPA":      {[]client.Object{other("api", "web"), deployment("api", "web", true)}, "", []decide.Rival{{Policy: "api", PolicyUID: "u-other", Created: created, HPA: "api"}}},
-		"about to leave":    {[]client.Object{other("api", "elsewhere"), deployment("api", "web", true)}, "", []decide.Rival{{Policy: "api", PolicyUID: "u-other", Created: created, HPA: "api"}}},
+		"about to leave":    {[]client.Object{other("api", "elsewhere"), deployment("api", "web", true)}, "", []decide.Rival{{Policy: "api", PolicyUID: "u-other", Created: created, HPA: "api", Elsewhere: true}}},
 		"left by a policy":  {[]client.Object{deployment("api", "web", true)}, "", []decide.Rival{{HPA: "api", Created: metav1.NewTime(at.Add(-time.Minute).Local())}}},
 		"a claim":           {[]client.Object{other("api", "web")}, "api", []decide.Rival{{Policy: "api", PolicyUID: "u-other", Created: created, Claimed: true}}},
 		"its own claim":     {nil, "web", nil},
@@ -81,6 +81,43 @@ func TestRivals(t *testing.T) {
 				t.Error(diff)
 			}
 		})
+	}
+}
+
+// An HPA that somebody edits onto another policy's target is put back, and costs that
+// policy nothing: its HPA, with all its history, stays.
+func TestAnEditOfOneHPACostsNoOther(t *testing.T) {
+	api := types.NamespacedName{Namespace: web.Namespace, Name: "api"}
+	w := newWorld(t, newPolicy(), newPolicy(func(p *v1alpha1.AutoscalingPolicy) {
+		p.Name, p.UID, p.Spec.TargetRef.Name = "api", "u-api", "api"
+		p.CreationTimestamp = metav1.NewTime(at.Add(-48 * time.Hour))
+	}))
+	w.settle(t)
+	for range 3 {
+		if _, err := w.turn(t.Context(), api); err != nil {
+			t.Fatal(err)
+		}
+	}
+	before := w.hpa(t, "web")
+	edited := w.hpa(t, "api")
+	edited.Spec.ScaleTargetRef.Name = "web"
+	if err := w.client.Update(t.Context(), edited); err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range []types.NamespacedName{web, api, web} {
+		w.made()
+		if _, err := w.turn(t.Context(), key); err != nil {
+			t.Fatal(err)
+		}
+		if made := w.made(); slices.Contains(made, "delete") {
+			t.Errorf("%s wrote %v", key.Name, made)
+		}
+	}
+	if got := w.hpa(t, "api").Spec.ScaleTargetRef.Name; got != "api" {
+		t.Errorf("the edited HPA scales %s", got)
+	}
+	if diff := cmp.Diff(before.Spec, w.hpa(t, "web").Spec); diff != "" {
+		t.Error(diff)
 	}
 }
 

@@ -28,7 +28,7 @@ func (r *reconciler) carryOut(ctx context.Context, a *decide.Action) (*autoscali
 		case decide.Disown:
 			err = r.disown(ctx, a)
 		case decide.DeleteLoser:
-			err = r.cached.Delete(ctx, a.HPA.DeepCopy(), client.Preconditions{UID: &a.HPA.UID})
+			err = r.cached.Delete(ctx, a.HPA.DeepCopy(), client.Preconditions{UID: &a.HPA.UID, ResourceVersion: &a.ResourceVersion})
 		default:
 			err = fmt.Errorf("an action %q that nobody knows how to carry out", a.Kind)
 		}

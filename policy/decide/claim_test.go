@@ -41,6 +41,9 @@ func TestRivals(t *testing.T) {
 		"both are there, ours is younger, Paused":     {rival: Rival{Policy: "x", HPA: "x", Created: older}, made: made, mode: v1alpha1.Paused, action: Apply, conflict: "True TwoPolicies", ready: "False Paused"},
 		"both are there, ours was adopted":            {rival: Rival{Policy: "x", HPA: "x", Created: older}, made: made, adopted: true, conflict: "True TwoPolicies", ready: "False TwoPolicies"},
 		"as old, a smaller UID":                       {rival: Rival{Policy: "x", HPA: "x", Created: metav1.NewTime(at.Add(-24 * time.Hour)), PolicyUID: "a"}, made: made, action: DeleteLoser, conflict: "True TwoPolicies", ready: "False TwoPolicies"},
+		"an edited HPA of an older policy on ours":    {rival: Rival{Policy: "x", HPA: "x", Created: older, Elsewhere: true}, made: made, conflict: "True TwoPolicies", ready: "True Applied"},
+		"an edited HPA of one that is idle":           {rival: Rival{Policy: "x", HPA: "x", Created: older, Elsewhere: true, Idle: true}, made: made, conflict: "True TwoPolicies", ready: "True Applied"},
+		"an HPA that is about to leave":               {rival: Rival{Policy: "x", HPA: "x", Created: younger, Elsewhere: true}, elsewhere: elsewhere, conflict: "True TwoPolicies", ready: "False TwoPolicies"},
 		"a foreign HPA first":                         {rival: Rival{HPA: "theirs"}, conflict: "True ForeignHPA", ready: "False ForeignHPA"},
 		"a foreign HPA later":                         {rival: Rival{HPA: "theirs"}, made: made, conflict: "True ForeignHPA", ready: "True Applied"},
 	} {

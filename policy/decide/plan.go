@@ -54,7 +54,7 @@ const (
 	// Disown updates the HPA to what HPA says, and takes away our entries of managedFields
 	// in the same write.
 	Disown Kind = "Disown"
-	// DeleteLoser deletes the HPA by its UID.
+	// DeleteLoser deletes the HPA as it was read, by its UID, too.
 	DeleteLoser Kind = "DeleteLoser"
 )
 

@@ -51,7 +51,11 @@ func (d *decision) rival() *finding {
 func (d *decision) against(r *Rival) *finding {
 	t := d.Policy.Scaled()
 	f := &finding{reason: TwoPolicies, state: StateConflict, conflict: true}
-	switch here := d.occupies(); {
+	here := d.occupies()
+	if r.Elsewhere {
+		return d.strayed(r, here)
+	}
+	switch {
 	case r.On.Name != "" && !sameTarget(crossVersion(r.On), reference(d.Policy)):
 		if r.HPA == "" {
 			return nil
@@ -78,6 +82,27 @@ func (d *decision) against(r *Rival) *finding {
 		return nil
 	default:
 		f.message = fmt.Sprintf("the policy %s scales the %s %s: delete one of the two. To swap two policies' targets, let one have none meanwhile", r.Policy, t.Kind, t.Name)
+	}
+	return f
+}
+
+// strayed is about the HPA of a policy whose spec names another target. It has no claim
+// to this one, however old its policy is: nothing of ours gives way to an edit by hand.
+func (d *decision) strayed(r *Rival, here bool) *finding {
+	on := reference(d.Policy)
+	if r.On.Name != "" {
+		on = crossVersion(r.On)
+	}
+	f := &finding{reason: TwoPolicies, state: StateConflict, conflict: true}
+	f.message = fmt.Sprintf("the HPA of the policy %s is on the %s %s, too, which that policy does not name: it ", r.Policy, on.Kind, on.Name)
+	if r.Idle {
+		f.message += "stays there while that policy's mode is not Enforce, and the two undo each other's work: set the mode, or the HPA's scaleTargetRef by hand"
+	} else {
+		f.message += "is put back on what its policy names"
+	}
+	f.good = here || !sameTarget(on, reference(d.Policy))
+	if !f.good {
+		f.message = strings.Replace(f.message, ", too,", "", 1) + ", and this policy waits for it. To swap two policies' targets, let one have none meanwhile"
 	}
 	return f
 }

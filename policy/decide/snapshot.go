@@ -93,6 +93,9 @@ type Rival struct {
 	PolicyUID types.UID
 	// On is what it is on, where the policy names two that take turns.
 	On v1alpha1.TargetReference
+	// Elsewhere: the other policy's spec names another target. Its HPA was edited by hand,
+	// or has not followed the spec yet.
+	Elsewhere bool
 	// Idle: the other policy has no HPA and makes none (mode DryRun or Paused).
 	Idle bool
 	// Claimed: a write that takes the target for this policy is under way.
