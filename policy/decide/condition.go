@@ -46,6 +46,7 @@ const (
 	HeldCapped     = "Capped"
 	Releasing      = "Releasing"
 	NotHeld        = "NotHeld"
+	NotInForce     = "NotInForce"
 )
 
 // applied is Ready where the HPA is, or is about to be, what the policy says.
@@ -190,8 +191,13 @@ func (d *decision) held(s *v1alpha1.AutoscalingPolicyStatus) metav1.Condition {
 	if f == nil {
 		return c
 	}
-	c.Status = metav1.ConditionTrue
 	c.Message = fmt.Sprintf("min %d %s", d.floors.Min, d.whyMin())
+	if is := s.EffectiveMin; is != nil && *is < d.floors.Min {
+		c.Reason = NotInForce
+		c.Message += fmt.Sprintf(", is not in force: the HPA has min %d. Ready says why", *is)
+		return c
+	}
+	c.Status = metav1.ConditionTrue
 	switch {
 	case f.Owner == floor.ReleaseOwner:
 		c.Reason = Releasing

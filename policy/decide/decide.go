@@ -72,10 +72,13 @@ type decision struct {
 	action *Action
 	// rewritten are what of want others have changed.
 	rewritten []string
-	ready     finding
-	conflict  *finding
-	lines     []string // of status.plan
-	next      time.Time
+	// pauses: fields of the HPA that others keep writing are left alone; minLeft: its
+	// minimum is one of them.
+	pauses, minLeft bool
+	ready           finding
+	conflict        *finding
+	lines           []string // of status.plan
+	next            time.Time
 
 	// switching is what was decided about two workloads that take turns; nil if nothing was.
 	switching *handoff.Result
@@ -208,9 +211,11 @@ func (d *decision) write(why string) {
 		return
 	}
 	mine, foreign := hpa.Differences(d.want, d.Live)
+	if d.fight(slices.Concat(mine, foreign)); d.pauses {
+		mine, foreign = hpa.Differences(d.want, d.Live)
+	}
 	d.rewritten = d.foreignTo(slices.Concat(mine, foreign))
 	switch {
-	case d.fighting(len(mine)+len(foreign) > 0):
 	case len(mine) > 0:
 		d.action = &Action{
 			Kind: Apply, HPA: d.want, ResourceVersion: d.Live.ResourceVersion, Paths: mine, Why: why,
