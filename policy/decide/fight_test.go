@@ -123,3 +123,26 @@ func TestFightIsOneConflict(t *testing.T) {
 		t.Errorf("max %d, %s, %v long after", w.live.Spec.MaxReplicas, w.condition(v1alpha1.Conflict), w.events[events:])
 	}
 }
+
+// Whoever thaws a paused HPA again and again is not fought at once for ever either.
+func TestFightWhilePaused(t *testing.T) {
+	w := newWorld(t)
+	w.rest()
+	w.spec(func(s *v1alpha1.AutoscalingPolicySpec) { s.Mode = v1alpha1.Paused })
+	w.rest()
+	n := len(w.writes)
+	for range 100 {
+		w.edit(func(h *autoscalingv2.HorizontalPodAutoscaler) {
+			h.Spec.Behavior.ScaleUp.SelectPolicy = ptr.To(autoscalingv2.MaxChangePolicySelect)
+		})
+		w.rest()
+	}
+	if got := w.count(string(Apply), n); got != maxRewrites || w.condition(v1alpha1.Conflict) != "True Fight" {
+		t.Errorf("%d writes, %s", got, w.condition(v1alpha1.Conflict))
+	}
+	w.spec(func(s *v1alpha1.AutoscalingPolicySpec) { s.Mode = v1alpha1.Enforce })
+	w.rest()
+	if w.condition(v1alpha1.Ready) != "True Applied" || *w.live.Spec.Behavior.ScaleDown.SelectPolicy != autoscalingv2.MaxChangePolicySelect {
+		t.Errorf("%s, %+v", w.condition(v1alpha1.Ready), w.live.Spec.Behavior.ScaleDown)
+	}
+}
