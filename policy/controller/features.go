@@ -23,11 +23,11 @@ type features struct {
 	answer *refreshed[hpa.Capabilities]
 }
 
-func newFeatures(c client.Client, disco discovery.ServerVersionInterface, o *Options) *features {
+func newFeatures(c client.Client, disco discovery.ServerVersionInterfaceWithContext, o *Options) *features {
 	return &features{&refreshed[hpa.Capabilities]{
 		what: "which fields of an HPA the API server takes", every: o.DiscoveryInterval, limit: o.CallTimeout, now: o.Now,
 		load: func(ctx context.Context) (hpa.Capabilities, error) {
-			version, err := disco.ServerVersion()
+			version, err := disco.ServerVersionWithContext(ctx)
 			if err != nil {
 				return hpa.Capabilities{}, err
 			}

@@ -15,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	"k8s.io/apimachinery/pkg/version"
+	"k8s.io/client-go/discovery"
 	fakediscovery "k8s.io/client-go/discovery/fake"
 	clienttesting "k8s.io/client-go/testing"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -96,6 +97,49 @@ func TestRefreshedByOne(t *testing.T) {
 		}
 		answered <- struct{}{}
 		synctest.Wait()
+	})
+}
+
+// hanging is an API server that answers nothing.
+type hanging struct {
+	discovery.ServerResourcesInterfaceWithContext
+}
+
+func (hanging) ServerVersionWithContext(ctx context.Context) (*version.Info, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+func (hanging) ServerGroupsAndResourcesWithContext(ctx context.Context) ([]*metav1.APIGroup, []*metav1.APIResourceList, error) {
+	<-ctx.Done()
+	return nil, nil, ctx.Err()
+}
+
+// An API server that does not answer holds no worker up for longer than a call may take,
+// and one that is to end not even so long.
+func TestRefreshedWithoutAnAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := NewOptions()
+		o.CallTimeout = time.Second
+		f, k := newFeatures(nil, hanging{}, o), newKinds(hanging{}, o)
+		began := time.Now()
+		through := make(chan time.Duration, 8)
+		for range 3 {
+			go func() { f.get(t.Context()); through <- time.Since(began) }()
+			go func() { k.find(t.Context(), deployments); through <- time.Since(began) }()
+		}
+		synctest.Wait() // each has one who looks up
+		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+		defer cancel()
+		go func() { f.get(ctx); through <- time.Since(began) }()
+		if took := <-through; took != time.Millisecond {
+			t.Errorf("it ends after %s", took)
+		}
+		for range 6 {
+			if took := <-through; took > 2*o.CallTimeout {
+				t.Errorf("a worker is through after %s", took)
+			}
+		}
 	})
 }
 
