@@ -50,6 +50,9 @@ func Decide(s Snapshot) Plan {
 	default:
 		d.enforce()
 	}
+	if s.Policy.Spec.Mode == v1alpha1.DryRun {
+		d.disown()
+	}
 	return d.plan()
 }
 

@@ -50,7 +50,7 @@ func (d *decision) events(now *v1alpha1.AutoscalingPolicyStatus) []Event {
 	if a := d.action; a != nil && a.Kind == Apply {
 		switch {
 		case d.adopt:
-			say(false, EventAdopted, fmt.Sprintf("took over the HPA %s; its spec is kept in the annotation %s", a.HPA.Name, SavedAnnotation))
+			say(false, EventAdopted, fmt.Sprintf("took over the HPA %s; its spec is kept in the annotation %s. %s", a.HPA.Name, SavedAnnotation, d.fate()))
 		case d.Live == nil:
 			say(false, EventApplied, fmt.Sprintf("made the HPA %s for the %s", a.HPA.Name, target))
 		case a.Retargets:
@@ -88,6 +88,14 @@ func (d *decision) events(now *v1alpha1.AutoscalingPolicyStatus) []Event {
 		}
 	}
 	return out
+}
+
+// fate is what becomes of an adopted HPA with its policy, which who made it may not expect.
+func (d *decision) fate() string {
+	if d.Policy.Spec.DeletionPolicy == v1alpha1.Orphan {
+		return "It stays when the policy is deleted"
+	}
+	return "It is deleted with the policy, unless spec.deletionPolicy is Orphan before"
 }
 
 func reasonOf(s *v1alpha1.AutoscalingPolicyStatus, of string) string {

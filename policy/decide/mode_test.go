@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -318,5 +319,39 @@ func TestScalingLimited(t *testing.T) {
 				t.Errorf("%s, want %s", got, want)
 			}
 		})
+	}
+}
+
+// In mode DryRun the HPA's owner reference follows deletionPolicy all the same, and
+// nothing else of it: what is deleted with the policy cannot be said afterwards.
+func TestOrphanInDryRun(t *testing.T) {
+	w := newWorld(t)
+	w.rest()
+	before := w.live.Spec.DeepCopy()
+	w.spec(func(s *v1alpha1.AutoscalingPolicySpec) {
+		s.Mode, s.DeletionPolicy, s.Replicas.Max = v1alpha1.DryRun, v1alpha1.Orphan, 20
+	})
+	n := len(w.writes)
+	w.pass(2 * time.Second)
+	if got := len(w.live.OwnerReferences); got != 0 || w.count(string(Apply), n) != 1 || w.count(string(DryRun), n) != 1 {
+		t.Errorf("%d owner references, writes %v", got, w.writes[n:])
+	}
+	if diff := cmp.Diff(*before, w.live.Spec); diff != "" {
+		t.Error(diff)
+	}
+	if got := w.policy.Status.Plan; len(got) != 1 || got[0] != "change spec.maxReplicas" || w.condition(v1alpha1.Ready) != "False DryRun" {
+		t.Errorf("plan %q, %s", got, w.condition(v1alpha1.Ready))
+	}
+	w.spec(func(s *v1alpha1.AutoscalingPolicySpec) { s.DeletionPolicy, s.Objectives = v1alpha1.Delete, nil })
+	if w.pass(2 * time.Second); len(w.live.OwnerReferences) != 1 || w.condition(v1alpha1.Ready) != "False InvalidSpec" {
+		t.Errorf("%d owner references, %s", len(w.live.OwnerReferences), w.condition(v1alpha1.Ready))
+	}
+	w.metrics, w.size = unseen, 1
+	w.edit(func(h *autoscalingv2.HorizontalPodAutoscaler) {
+		h.Spec.MinReplicas, h.Status.CurrentReplicas = ptr.To(int32(0)), 1
+	})
+	w.spec(func(s *v1alpha1.AutoscalingPolicySpec) { s.DeletionPolicy = v1alpha1.Orphan })
+	if w.pass(2 * time.Second); len(w.live.OwnerReferences) != 1 || w.condition(v1alpha1.Ready) != "Unknown NearZero" {
+		t.Errorf("%d owner references, %s while the HPA is about to scale to 0", len(w.live.OwnerReferences), w.condition(v1alpha1.Ready))
 	}
 }
