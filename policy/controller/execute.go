@@ -118,6 +118,9 @@ func (r *reconciler) act(ctx context.Context, key types.NamespacedName, s *decid
 	if plan.Action == nil {
 		return nil, nil
 	}
+	if err := r.stillOwns(ctx, key, s, plan.Action); err != nil {
+		return nil, err
+	}
 	klog.FromContext(ctx).V(1).Info("Writing the HPA", "action", plan.Action.Kind, "why", plan.Action.Why)
 	written, err := r.carryOut(ctx, plan.Action)
 	r.metrics.wrote("horizontalpodautoscalers", string(plan.Action.Kind), err)

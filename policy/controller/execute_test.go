@@ -286,6 +286,50 @@ func TestDeleteLoser(t *testing.T) {
 	}
 }
 
+// behind is a cache that has a policy as it was.
+type behind struct {
+	client.Client
+	policy *v1alpha1.AutoscalingPolicy
+}
+
+func (b *behind) Get(ctx context.Context, key client.ObjectKey, o client.Object, opts ...client.GetOption) error {
+	if p, ok := o.(*v1alpha1.AutoscalingPolicy); ok {
+		b.policy.DeepCopyInto(p)
+		return nil
+	}
+	return b.Client.Get(ctx, key, o, opts...)
+}
+
+// The owner reference that --cascade=orphan takes away is not put back while the cache
+// does not know yet that the policy is being deleted; one that somebody took away is.
+func TestOwnerReferenceOfADeletedPolicy(t *testing.T) {
+	for name, deleted := range map[string]bool{"deleted": true, "edited by hand": false} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, newPolicy(func(p *v1alpha1.AutoscalingPolicy) { p.Finalizers = []string{metav1.FinalizerOrphanDependents} }))
+			w.settle(t)
+			stale := w.policy(t)
+			if deleted {
+				if err := w.client.Delete(t.Context(), w.policy(t)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			w.cached = &behind{Client: w.cached, policy: stale}
+			h := w.hpa(t, "web")
+			h.OwnerReferences = nil
+			if err := w.client.Update(t.Context(), h); err != nil {
+				t.Fatal(err)
+			}
+			_, err := w.turn(t.Context(), web)
+			if errors.Is(err, errOvertaken) != deleted {
+				t.Errorf("error %v", err)
+			}
+			if got := len(w.hpa(t, "web").OwnerReferences); (got == 0) != deleted {
+				t.Errorf("%d owner references", got)
+			}
+		})
+	}
+}
+
 // An API server that does not answer is given up after the time of a call.
 func TestNoAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
