@@ -72,7 +72,7 @@ func (r *reconciler) gather(ctx context.Context, key types.NamespacedName, targe
 		if err := r.call(ctx, func(ctx context.Context) error { return r.direct.Get(ctx, key, whole) }); err != nil {
 			return s, fmt.Errorf("read the HPA with its managedFields: %w", overtaken(err))
 		}
-		s.Live = whole
+		s.Live, s.Whole = whole, true
 	}
 	return s, nil
 }

@@ -101,9 +101,10 @@ func TestAdoption(t *testing.T) {
 	}
 	people := entry("kubectl-client-side-apply", metav1.ManagedFieldsOperationUpdate)
 	for name, tc := range map[string]struct {
-		live  *autoscalingv2.HorizontalPodAutoscaler
-		adopt string
-		label string
+		live    *autoscalingv2.HorizontalPodAutoscaler
+		partial bool
+		adopt   string
+		label   string
 		// manager is the value of its label managed-by.
 		manager string
 		owner   string
@@ -120,11 +121,12 @@ func TestAdoption(t *testing.T) {
 		"updated by Argo CD":     {live: foreign(entry("argocd-controller", metav1.ManagedFieldsOperationUpdate)), adopt: "web", reason: FieldOwner},
 		"marked by Argo CD":      {live: foreign(people), adopt: "web", label: "argocd.argoproj.io/instance", reason: FieldOwner},
 		"another's":              {live: foreign(people), adopt: "web", owner: "ScaledObject", reason: FieldOwner},
-		"its owners are unknown": {live: foreign(), adopt: "web", reason: FieldOwner},
+		"its owners are unknown": {live: foreign(), partial: true, adopt: "web", reason: FieldOwner},
+		"nobody is on record":    {live: foreign(), adopt: "web", reason: Applied},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
-			w.live = tc.live
+			w.live, w.partial = tc.live, tc.partial
 			before := *w.live.Spec.DeepCopy()
 			if tc.adopt != "" {
 				w.live.Annotations[AdoptAnnotation] = tc.adopt
@@ -162,6 +164,39 @@ func TestAdoption(t *testing.T) {
 				t.Errorf("min %d, annotations %v", w.min(), w.live.Annotations)
 			}
 		})
+	}
+}
+
+// What the message about another writer says to do leads to the adoption.
+func TestAdoptionAfterAnotherWriter(t *testing.T) {
+	w := newWorld(t)
+	w.live = foreign(
+		metav1.ManagedFieldsEntry{Manager: "argocd-controller", Operation: metav1.ManagedFieldsOperationApply},
+		metav1.ManagedFieldsEntry{Manager: "helm", Operation: metav1.ManagedFieldsOperationUpdate},
+	)
+	w.live.Labels = map[string]string{hpa.ManagedByLabel: "Helm", "argocd.argoproj.io/instance": "shop", "team": "shop"}
+	w.live.Annotations[AdoptAnnotation], w.live.Annotations["meta.helm.sh/release-name"] = "web", "shop"
+	const (
+		label    = "kubectl -n shop label hpa web app.kubernetes.io/managed-by- argocd.argoproj.io/instance-"
+		annotate = "kubectl -n shop annotate hpa web meta.helm.sh/release-name-"
+		patch    = `kubectl -n shop patch hpa web --type=merge -p '{"metadata":{"managedFields":[{}]}}'`
+	)
+	for _, step := range []struct {
+		says string
+		does func(*autoscalingv2.HorizontalPodAutoscaler)
+	}{
+		{label + "; " + annotate + "; " + patch, func(h *autoscalingv2.HorizontalPodAutoscaler) { h.Labels = map[string]string{"team": "shop"} }},
+		{": " + annotate + "; " + patch, func(h *autoscalingv2.HorizontalPodAutoscaler) { delete(h.Annotations, "meta.helm.sh/release-name") }},
+		{": " + patch, func(h *autoscalingv2.HorizontalPodAutoscaler) { h.ManagedFields = nil }},
+	} {
+		w.pass(2 * time.Minute) // words are written with the values
+		if says := w.message(v1alpha1.Conflict); w.condition(v1alpha1.Conflict) != "True FieldOwner" || !strings.HasSuffix(says, step.says) {
+			t.Fatalf("%s: %s\nwant %s", w.condition(v1alpha1.Conflict), says, step.says)
+		}
+		w.edit(step.does)
+	}
+	if w.rest(); !w.happened(EventAdopted) || w.condition(v1alpha1.Ready) != "True Applied" {
+		t.Errorf("%s, Events %v", w.condition(v1alpha1.Ready), w.events)
 	}
 }
 

@@ -22,7 +22,9 @@ type Snapshot struct {
 	// Live is the HPA of the policy's name; nil if there is none. It must show the last
 	// write of ours: an older one would look like somebody's edit. managedFields are
 	// needed only if NeedsFields says so.
-	Live   *autoscalingv2.HorizontalPodAutoscaler
+	Live *autoscalingv2.HorizontalPodAutoscaler
+	// Whole: Live has its managedFields, which may be none.
+	Whole  bool
 	Target Target
 	// Rollout is how far the target's pods are replaced; nil where that is not known.
 	Rollout *rollout.View
