@@ -60,7 +60,7 @@ func (r *reconciler) lookAgain(s decide.Snapshot, next time.Duration) time.Durat
 	at := time.Duration(0)
 	switch {
 	case s.Policy == nil:
-	case s.Capabilities.Version.GitVersion == "", s.Target.State == decide.TargetKindUnknown, s.Target.State == decide.TargetNotScalable:
+	case !s.Capabilities.Known(), s.Target.State == decide.TargetKindUnknown, s.Target.State == decide.TargetNotScalable:
 		at = retryAfter
 	case s.Policy.Scaled().Kind == "ReplicaSet" && s.Policy.Status.Rollout != nil && s.Policy.Status.Rollout.Phase != "":
 		at = r.opts.HPASync

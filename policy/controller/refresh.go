@@ -72,11 +72,11 @@ func (r *refreshed[T]) get(ctx context.Context, missed bool) (T, bool) {
 // as long as the context allows.
 func (r *refreshed[T]) take(ctx context.Context, wait bool) bool {
 	r.once.Do(func() { r.turn = make(chan struct{}, 1) })
-	if !wait {
-		select {
-		case r.turn <- struct{}{}:
-			return true
-		default:
+	select {
+	case r.turn <- struct{}{}:
+		return true
+	default:
+		if !wait {
 			return false
 		}
 	}

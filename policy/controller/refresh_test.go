@@ -118,10 +118,16 @@ func (hanging) ServerGroupsAndResourcesWithContext(ctx context.Context) ([]*meta
 // An API server that does not answer holds no worker up for longer than a call may take,
 // and one that is to end not even so long.
 func TestRefreshedWithoutAnAnswer(t *testing.T) {
+	c := fake.NewClientBuilder().WithInterceptorFuncs(interceptor.Funcs{
+		Create: func(ctx context.Context, _ client.WithWatch, _ client.Object, _ ...client.CreateOption) error {
+			<-ctx.Done()
+			return ctx.Err()
+		},
+	}).Build()
 	synctest.Test(t, func(t *testing.T) {
 		o := NewOptions()
 		o.CallTimeout = time.Second
-		f, k := newFeatures(nil, hanging{}, o), newKinds(hanging{}, o)
+		f, k := newFeatures(c, hanging{}, o), newKinds(hanging{}, o)
 		began := time.Now()
 		through := make(chan time.Duration, 8)
 		for range 3 {
@@ -177,6 +183,46 @@ func TestKindTable(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// What was found by trying stays when it cannot be tried any more: a webhook, or the API
+// server, that fails for a while takes no feature away. That is no answer of a version.
+func TestFeaturesOfATryStay(t *testing.T) {
+	scheme, err := newScheme()
+	if err != nil {
+		t.Fatal(err)
+	}
+	fails := errors.New("a webhook does not answer")
+	failing := fails
+	c := fake.NewClientBuilder().WithScheme(scheme).WithInterceptorFuncs(interceptor.Funcs{
+		Create: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.CreateOption) error {
+			if failing != nil {
+				return failing
+			}
+			return c.Create(ctx, o, opts...)
+		},
+	}).Build()
+	now, o := at, NewOptions()
+	o.Now = func() time.Time { return now }
+	// A version at which nothing is supported by default.
+	disco := &fakediscovery.FakeDiscovery{Fake: &clienttesting.Fake{}, FakedServerVersion: &version.Info{GitVersion: "v1.29.0"}}
+	f := newFeatures(c, disco, o)
+	for i, step := range []struct {
+		fails error
+		pass  time.Duration
+		want  bool
+	}{
+		{fails, 0, false}, {nil, o.DiscoveryInterval, true}, {fails, o.DiscoveryInterval, true}, {fails, retryAfter, true}, {nil, retryAfter, true},
+	} {
+		failing, now = step.fails, now.Add(step.pass)
+		if got := f.get(t.Context()); got.ScaleToZero != step.want || got.ContainerResource != step.want || !got.Known() {
+			t.Errorf("step %d: %+v", i, got)
+		}
+	}
+	o.CallTimeout = 2 * time.Second // a quarter of which is spent on it
+	if got := newFeatures(c, hanging{}, o).get(t.Context()); !got.ScaleToZero || !got.Known() {
+		t.Errorf("%+v without a version", got)
 	}
 }
 

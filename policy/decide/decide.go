@@ -40,6 +40,9 @@ func Decide(s Snapshot) Plan {
 		stop = d.invalid()
 	}
 	if stop == nil {
+		stop = d.features()
+	}
+	if stop == nil {
 		stop = d.target()
 	}
 	switch {
@@ -66,6 +69,7 @@ type decision struct {
 	schedules []floor.Schedule
 	plain     *autoscalingv2.HorizontalPodAutoscaler
 	problems  []hpa.Problem
+	depends   bool // on what nobody knows yet of the cluster
 
 	adopt bool // Live is another's, and is to become ours
 	// floors as they are now; not evaluated in every mode.
@@ -91,7 +95,7 @@ type decision struct {
 
 func begin(s Snapshot) *decision {
 	d := &decision{Snapshot: s, now: s.Now.UTC().Truncate(time.Second), stored: &s.Policy.Status}
-	d.plain, d.problems = hpa.Build(s.Policy, nil, s.Capabilities)
+	d.compile()
 	schedules, problems := floor.Compile(s.Policy.Spec.Schedules)
 	d.schedules, d.problems = schedules, hpa.Merge(d.problems, problems)
 	return d

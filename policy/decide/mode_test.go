@@ -105,6 +105,53 @@ func TestReady(t *testing.T) {
 	}
 }
 
+// What is not known of the cluster is no reason to refuse a policy or to change its HPA.
+func TestFeaturesUnknown(t *testing.T) {
+	queue := []v1alpha1.Objective{{Queue: &v1alpha1.Queue{Name: "q", PerPod: resource.MustParse("5")}}}
+	for name, tc := range map[string]struct {
+		edit    func(*v1alpha1.AutoscalingPolicySpec)
+		depends bool
+	}{
+		"min 0": {func(s *v1alpha1.AutoscalingPolicySpec) { s.Replicas.Min, s.Objectives = 0, queue }, true},
+		"a container": {func(s *v1alpha1.AutoscalingPolicySpec) {
+			s.Objectives = []v1alpha1.Objective{{CPU: &v1alpha1.Resource{Container: "web", Utilization: ptr.To(int32(60))}}}
+		}, true},
+		"a tolerance": {func(s *v1alpha1.AutoscalingPolicySpec) {
+			s.Behavior = &autoscalingv2.HorizontalPodAutoscalerBehavior{ScaleUp: &autoscalingv2.HPAScalingRules{Tolerance: ptr.To(resource.MustParse("0.2"))}}
+		}, true},
+		"none of it": {func(*v1alpha1.AutoscalingPolicySpec) {}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ready, max := "Unknown FeaturesUnknown", int32(10)
+			if !tc.depends {
+				ready, max = "True Applied", 20
+			}
+			w := newWorld(t, func(p *v1alpha1.AutoscalingPolicy) { tc.edit(&p.Spec) })
+			known := w.caps
+			w.rest()
+			before := w.live.Spec.DeepCopy()
+			w.caps = hpa.Capabilities{}
+			w.pass(time.Hour)
+			if diff := cmp.Diff(*before, w.live.Spec); diff != "" || w.condition(v1alpha1.Ready) != ready || w.happened(EventRefused) {
+				t.Errorf("%s, Events %v\n%s", w.condition(v1alpha1.Ready), w.events, diff)
+			}
+			w.spec(func(s *v1alpha1.AutoscalingPolicySpec) { s.Replicas.Max = 20 })
+			if w.rest(); w.live.Spec.MaxReplicas != max {
+				t.Errorf("max %d", w.live.Spec.MaxReplicas)
+			}
+			w.caps = known
+			if w.rest(); w.condition(v1alpha1.Ready) != "True Applied" || w.live.Spec.MaxReplicas != 20 {
+				t.Errorf("max %d, %s when it is known", w.live.Spec.MaxReplicas, w.condition(v1alpha1.Ready))
+			}
+			w.caps = hpa.Capabilities{}
+			w.spec(func(s *v1alpha1.AutoscalingPolicySpec) { s.Replicas.Min = 30 })
+			if w.rest(); w.condition(v1alpha1.Ready) != "False InvalidSpec" {
+				t.Errorf("%s of what is wrong anywhere", w.condition(v1alpha1.Ready))
+			}
+		})
+	}
+}
+
 // A policy that was never good has no HPA.
 func TestInvalidFromTheStart(t *testing.T) {
 	w := newWorld(t, func(p *v1alpha1.AutoscalingPolicy) { p.Spec.Objectives = nil })

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/loadline/loadline/policy/hpa"
@@ -13,7 +14,7 @@ import (
 // invalid says what is wrong with the policy; nil if nothing is.
 func (d *decision) invalid() *finding {
 	reason := InvalidSpec
-	if d.Policy.Spec.Replicas.Min == 0 && !d.Capabilities.ScaleToZero {
+	if d.Policy.Spec.Replicas.Min == 0 && !d.Capabilities.ScaleToZero && d.Capabilities.Known() {
 		reason = ScaleToZeroUnsupported
 	}
 	if !hpa.Failed(d.problems) {
@@ -31,6 +32,29 @@ func (d *decision) invalid() *finding {
 		}
 	}
 	return &finding{reason: reason, state: StateInvalid, message: message}
+}
+
+// compile builds the HPA without floors. Where nobody knows yet what the cluster takes, it
+// is built as if that were all, and whether it matters is noted: neither is a policy
+// refused nor an HPA changed for what is only not known.
+func (d *decision) compile() {
+	d.plain, d.problems = hpa.Build(d.Policy, nil, d.Capabilities)
+	if d.Capabilities.Known() {
+		return
+	}
+	plain, problems := hpa.Build(d.Policy, nil, hpa.Capabilities{ScaleToZero: true, Tolerance: true, ContainerResource: true})
+	d.depends = !equality.Semantic.DeepEqual(plain, d.plain) || len(problems) != len(d.problems)
+	d.plain, d.problems = plain, problems
+}
+
+// features says that the policy has to wait until is known what the cluster takes; nil
+// if that is known, or all the same to it.
+func (d *decision) features() *finding {
+	if !d.depends {
+		return nil
+	}
+	return &finding{reason: FeaturesUnknown, state: StatePending, waits: true,
+		message: "what the API server takes in an HPA could not be found out yet, and this policy depends on it (min 0, a container's metric or a tolerance): it is tried again twice a minute, and an HPA that there is stays as it was"}
 }
 
 // queries says what is wrong with the PromQL of the objectives.
