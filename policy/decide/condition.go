@@ -139,10 +139,10 @@ func (d *decision) metricsAvailable(s *v1alpha1.AutoscalingPolicyStatus) metav1.
 		c.Status, c.Reason, c.Message = metav1.ConditionTrue, AllAvailable, "the HPA reads all its metrics"
 	case h.State == floor.Bad && h.None:
 		c.Status, c.Reason = metav1.ConditionFalse, AllMissing
-		c.Message = fmt.Sprintf("the HPA keeps its size, as it cannot read %s: %s", strings.Join(h.Missing, ", "), clip(h.Text))
+		c.Message = fmt.Sprintf("the HPA keeps its size, as it cannot read %s: %s", clip(strings.Join(h.Missing, ", ")), clip(h.Text))
 	case h.State == floor.Bad:
 		c.Status, c.Reason = metav1.ConditionFalse, SomeMissing
-		c.Message = fmt.Sprintf("the HPA cannot read %s: it scales out by the others, and not in", strings.Join(h.Missing, ", "))
+		c.Message = fmt.Sprintf("the HPA cannot read %s: it scales out by the others, and not in", clip(strings.Join(h.Missing, ", ")))
 	}
 	if h.State != floor.Bad {
 		return c

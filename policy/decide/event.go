@@ -115,6 +115,7 @@ func messageOf(s *v1alpha1.AutoscalingPolicyStatus, of string) string {
 // set puts a condition into a status. Its time changes with its status only, and is
 // never ahead of the clock.
 func (d *decision) set(s *v1alpha1.AutoscalingPolicyStatus, c metav1.Condition) {
+	c.Message = cut(c.Message, maxCondition)
 	c.ObservedGeneration = d.Policy.Generation
 	c.LastTransitionTime = metav1.NewTime(d.now)
 	if old := meta.FindStatusCondition(d.stored.Conditions, c.Type); old != nil && old.Status == c.Status && !old.LastTransitionTime.After(d.now) {

@@ -75,8 +75,12 @@ func (d *decision) queries() []hpa.Problem {
 	return problems
 }
 
-// maxMessage keeps a condition readable; the schema allows 32768 characters.
-const maxMessage = 1000
+// maxMessage keeps each part of a condition readable. maxCondition is for one that
+// becomes long nevertheless: beyond 32768 the API server would refuse the whole status.
+const (
+	maxMessage   = 1000
+	maxCondition = 10_000
+)
 
 func errorsOf(problems []hpa.Problem) string { return listed(problems, hpa.Error) }
 
@@ -90,11 +94,13 @@ func listed(problems []hpa.Problem, level hpa.Level) string {
 	return clip(strings.Join(texts, "; "))
 }
 
-func clip(s string) string {
-	if len(s) <= maxMessage {
+func clip(s string) string { return cut(s, maxMessage) }
+
+func cut(s string, most int) string {
+	if len(s) <= most {
 		return s
 	}
-	return strings.ToValidUTF8(s[:maxMessage], "") + "…"
+	return strings.ToValidUTF8(s[:most], "") + "…"
 }
 
 // target says why no HPA can scale the target; nil if one can or if that is not known.

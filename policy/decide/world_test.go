@@ -355,6 +355,15 @@ func (w *world) count(what string, since int) int {
 
 func (w *world) happened(event string) bool { return slices.Contains(w.events, event) }
 
+func jsonOf(t *testing.T, v any) []byte {
+	t.Helper()
+	data, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
 func jsonCopy[T any](t *testing.T, v T) T {
 	t.Helper()
 	data, err := json.Marshal(v)
