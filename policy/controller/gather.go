@@ -7,6 +7,8 @@ import (
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -166,7 +168,11 @@ func (r *reconciler) ownerOf(ctx context.Context, h *autoscalingv2.HorizontalPod
 
 func rivalOf(p *v1alpha1.AutoscalingPolicy) decide.Rival {
 	idle := p.Spec.Mode == v1alpha1.DryRun || p.Spec.Mode == v1alpha1.Paused
-	return decide.Rival{Policy: p.Name, PolicyUID: p.UID, Created: p.CreationTimestamp, Idle: idle}
+	rival := decide.Rival{Policy: p.Name, PolicyUID: p.UID, Created: p.CreationTimestamp, Idle: idle}
+	if c := meta.FindStatusCondition(p.Status.Conditions, v1alpha1.Ready); c != nil && c.Status != metav1.ConditionTrue {
+		rival.Unready = c.Message
+	}
+	return rival
 }
 
 // target looks up what the policy scales. The scale itself is read only where the HPA

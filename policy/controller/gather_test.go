@@ -45,6 +45,10 @@ func TestRivals(t *testing.T) {
 	other := func(name, target string) *v1alpha1.AutoscalingPolicy {
 		return newPolicy(func(p *v1alpha1.AutoscalingPolicy) { p.Name, p.UID, p.Spec.TargetRef.Name = name, "u-other", target })
 	}
+	invalid := other("api", "web")
+	invalid.Status.Conditions = []metav1.Condition{
+		{Type: v1alpha1.Ready, Status: metav1.ConditionFalse, Reason: decide.InvalidSpec, Message: "no such metric"},
+	}
 	tests := map[string]struct {
 		objects []client.Object
 		claim   string
@@ -53,6 +57,7 @@ func TestRivals(t *testing.T) {
 		"nobody":            {[]client.Object{deployment("web", "web", true), deployment("api", "api", false), other("api", "api")}, "", nil},
 		"a foreign HPA":     {[]client.Object{deployment("own", "web", false)}, "", []decide.Rival{{HPA: "own", Created: metav1.NewTime(at.Add(-time.Minute).Local())}}},
 		"a policy":          {[]client.Object{other("api", "web")}, "", []decide.Rival{{Policy: "api", PolicyUID: "u-other", Created: created}}},
+		"an invalid policy": {[]client.Object{invalid}, "", []decide.Rival{{Policy: "api", PolicyUID: "u-other", Created: created, Unready: "no such metric"}}},
 		"with its HPA":      {[]client.Object{other("api", "web"), deployment("api", "web", true)}, "", []decide.Rival{{Policy: "api", PolicyUID: "u-other", Created: created, HPA: "api"}}},
 		"about to leave":    {[]client.Object{other("api", "elsewhere"), deployment("api", "web", true)}, "", []decide.Rival{{Policy: "api", PolicyUID: "u-other", Created: created, HPA: "api", Elsewhere: true}}},
 		"left by a policy":  {[]client.Object{deployment("api", "web", true)}, "", []decide.Rival{{HPA: "api", Created: metav1.NewTime(at.Add(-time.Minute).Local())}}},

@@ -80,6 +80,17 @@ func TestRivals(t *testing.T) {
 	}
 }
 
+// An older policy that makes no HPA is not said to scale anything, and what it needs is said.
+func TestOlderPolicyWithoutAnHPA(t *testing.T) {
+	w := newWorld(t)
+	w.rivals = []Rival{{Policy: "x", Created: metav1.NewTime(at.Add(-48 * time.Hour)), Unready: "spec.objectives: add one"}}
+	p := w.rest()
+	want := "the policy x, which is older, names the Deployment web, too, and comes first, although it has no HPA there yet (spec.objectives: add one): mend it, or delete one of the two"
+	if diff := cmp.Diff(want, w.message(v1alpha1.Ready)); diff != "" || p.Next == 0 {
+		t.Errorf("next %s\n%s", p.Next, diff)
+	}
+}
+
 // foreign returns an HPA that somebody else made.
 func foreign(managers ...metav1.ManagedFieldsEntry) *autoscalingv2.HorizontalPodAutoscaler {
 	return &autoscalingv2.HorizontalPodAutoscaler{

@@ -3,11 +3,15 @@ package decide
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 
 	"github.com/loadline/loadline/policy/api/v1alpha1"
 )
+
+// rivalEvery is how often is looked at what keeps another policy from its HPA.
+const rivalEvery = 5 * time.Minute
 
 // sameTarget compares as the HPA controller does, by group, kind and name.
 func sameTarget(a, b autoscalingv2.CrossVersionObjectReference) bool {
@@ -80,6 +84,15 @@ func (d *decision) against(r *Rival) *finding {
 		f.message = fmt.Sprintf("the HPA of the older policy %s is on the %s %s, too: two HPAs undo each other's work, so this policy's is deleted", r.Policy, t.Kind, t.Name)
 	case r.HPA == "" && !r.Claimed && (r.Idle || d.older(r)):
 		return nil
+	case r.HPA == "" && !r.Claimed:
+		f.message = fmt.Sprintf("the policy %s, which is older, names the %s %s, too, and comes first, although it has no HPA there yet", r.Policy, t.Kind, t.Name)
+		if r.Unready != "" {
+			f.message += " (" + clip(r.Unready) + ")"
+		}
+		f.message += ": mend it, or delete one of the two"
+		d.wake(d.now.Add(rivalEvery)) // its status wakes nobody else
+	case r.HPA == "":
+		f.message = fmt.Sprintf("the policy %s is just taking the %s %s: delete one of the two", r.Policy, t.Kind, t.Name)
 	default:
 		f.message = fmt.Sprintf("the policy %s scales the %s %s: delete one of the two. To swap two policies' targets, let one have none meanwhile", r.Policy, t.Kind, t.Name)
 	}

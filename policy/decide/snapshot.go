@@ -100,6 +100,9 @@ type Rival struct {
 	Elsewhere bool
 	// Idle: the other policy has no HPA and makes none (mode DryRun or Paused).
 	Idle bool
+	// Unready is why the other policy is not what it says, in its own words; empty where it
+	// is, or does not know yet.
+	Unready string
 	// Claimed: a write that takes the target for this policy is under way.
 	Claimed bool
 }
