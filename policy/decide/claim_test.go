@@ -178,6 +178,19 @@ func TestAdoption(t *testing.T) {
 	}
 }
 
+// An HPA whose spec is too long to be kept is not taken over: it could not be given back.
+func TestNoAdoptionWithoutASavedSpec(t *testing.T) {
+	w := newWorld(t)
+	w.live = foreign()
+	w.live.Annotations[AdoptAnnotation] = "web"
+	w.live.Spec.Metrics = []autoscalingv2.MetricSpec{{Type: autoscalingv2.ExternalMetricSourceType, External: &autoscalingv2.ExternalMetricSource{
+		Metric: autoscalingv2.MetricIdentifier{Name: "x", Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"y": strings.Repeat("v", hpa.MaxSaved)}}},
+	}}}
+	if w.rest(); w.condition(v1alpha1.Ready) != "False ForeignHPA" || !strings.Contains(w.message(v1alpha1.Conflict), "could not be given back") || w.count(string(Apply), 0) > 0 {
+		t.Errorf("%s: %s, writes %v", w.condition(v1alpha1.Ready), w.message(v1alpha1.Conflict), w.writes)
+	}
+}
+
 // What the message about another writer says to do leads to the adoption.
 func TestAdoptionAfterAnotherWriter(t *testing.T) {
 	w := newWorld(t)

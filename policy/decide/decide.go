@@ -71,7 +71,8 @@ type decision struct {
 	problems  []hpa.Problem
 	depends   bool // on what nobody knows yet of the cluster
 
-	adopt bool // Live is another's, and is to become ours
+	adopt bool   // Live is another's, and is to become ours
+	saved string // the spec of one that is adopted
 	// floors as they are now; not evaluated in every mode.
 	floors *floor.Result
 	// want is what is applied; nil if the HPA stays as it is.

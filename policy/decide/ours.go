@@ -87,7 +87,12 @@ func (d *decision) claim() *finding {
 		}
 		return f
 	}
-	d.adopt = true
+	saved, err := hpa.Save(d.Live.Spec)
+	if err != nil {
+		return &finding{reason: ForeignHPA, state: StateConflict, conflict: true, message: fmt.Sprintf(
+			"the HPA %s is not taken over, as it could not be given back: %s. Make it shorter, or delete it", name, clip(err.Error()))}
+	}
+	d.adopt, d.saved = true, saved
 	return nil
 }
 
@@ -97,10 +102,8 @@ func (d *decision) carrySaved() {
 	switch {
 	case d.adopt:
 		// One write both saves and replaces: the resourceVersion sees to it that what is
-		// replaced is what was saved. To write a spec that was read cannot fail.
-		if saved, err := hpa.Save(d.Live.Spec); err == nil {
-			d.want.Annotations[SavedAnnotation] = saved
-		}
+		// replaced is what was saved.
+		d.want.Annotations[SavedAnnotation] = d.saved
 		if manager, ok := d.Live.Labels[hpa.ManagedByLabel]; ok {
 			d.want.Annotations[SavedManagerAnnotation] = manager
 		}
