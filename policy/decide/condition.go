@@ -180,6 +180,12 @@ func (d *decision) scalingLimited() metav1.Condition {
 // held is about what holds the minimum up.
 func (d *decision) held(s *v1alpha1.AutoscalingPolicyStatus) metav1.Condition {
 	c := condition(v1alpha1.Held, metav1.ConditionFalse, NotHeld, "the minimum is replicas.min")
+	if d.letting != nil {
+		if d.letting.Min > d.letting.Goal {
+			c.Status, c.Reason, c.Message = metav1.ConditionTrue, Releasing, d.letting.Why
+		}
+		return c
+	}
 	if d.floors == nil || d.Policy.Spec.Mode == v1alpha1.DryRun {
 		old := meta.FindStatusCondition(d.stored.Conditions, v1alpha1.Held)
 		if old != nil && (len(s.Floors) > 0 || s.Release != nil) {

@@ -85,6 +85,7 @@ type decision struct {
 	pauses, minLeft bool
 	ready           finding
 	conflict        *finding
+	letting         *Move    // of an HPA that is being let go
 	lines           []string // of status.plan
 	next            time.Time
 

@@ -123,7 +123,7 @@ func (d *decision) written() (*v1alpha1.AppliedHPA, *int32) {
 		live = ptr.Deref(d.Live.Spec.MinReplicas, 1)
 	}
 	if applies {
-		live = *d.want.Spec.MinReplicas
+		live = minOf(d.want)
 	}
 	a.Min = &live
 	// What we did not decide is not what we wrote: it may be somebody's edit, to be dealt
