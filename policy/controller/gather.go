@@ -125,7 +125,7 @@ func (r *reconciler) rivals(ctx context.Context, p *v1alpha1.AutoscalingPolicy, 
 			continue
 		}
 		rival := found[h.Name]
-		if rival == nil || h.Labels[hpa.PolicyLabel] != h.Name {
+		if rival == nil || !belongs(&h, rival.PolicyUID) {
 			if rival, err = r.ownerOf(ctx, &h); err != nil {
 				return nil, err
 			}
@@ -150,7 +150,7 @@ func (r *reconciler) rivals(ctx context.Context, p *v1alpha1.AutoscalingPolicy, 
 // target in its spec by now, or nobody.
 func (r *reconciler) ownerOf(ctx context.Context, h *autoscalingv2.HorizontalPodAutoscaler) (*decide.Rival, error) {
 	foreign := &decide.Rival{Created: h.CreationTimestamp}
-	if h.Labels[hpa.PolicyLabel] != h.Name {
+	if h.Labels[hpa.PolicyLabel] != h.Name && h.Annotations[hpa.PolicyUIDAnnotation] == "" {
 		return foreign, nil
 	}
 	owner := &v1alpha1.AutoscalingPolicy{}
@@ -161,9 +161,18 @@ func (r *reconciler) ownerOf(ctx context.Context, h *autoscalingv2.HorizontalPod
 	if err != nil {
 		return nil, fmt.Errorf("read the policy of the HPA %s: %w", h.Name, err)
 	}
+	if !belongs(h, owner.UID) {
+		return foreign, nil
+	}
 	rival := rivalOf(owner)
 	rival.Elsewhere = !slices.Contains(targetsOfPolicy(owner), targetOfHPA(h)[0])
 	return &rival, nil
+}
+
+// belongs says whether an HPA is that of the policy of its name. One whose label somebody
+// took away still is, and is about to be put right.
+func belongs(h *autoscalingv2.HorizontalPodAutoscaler, policy types.UID) bool {
+	return h.Labels[hpa.PolicyLabel] == h.Name || policy != "" && h.Annotations[hpa.PolicyUIDAnnotation] == string(policy)
 }
 
 func rivalOf(p *v1alpha1.AutoscalingPolicy) decide.Rival {

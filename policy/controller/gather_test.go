@@ -49,6 +49,8 @@ func TestRivals(t *testing.T) {
 	invalid.Status.Conditions = []metav1.Condition{
 		{Type: v1alpha1.Ready, Status: metav1.ConditionFalse, Reason: decide.InvalidSpec, Message: "no such metric"},
 	}
+	unlabelled := deployment("api", "web", false)
+	unlabelled.Annotations = map[string]string{hpa.PolicyUIDAnnotation: "u-other"}
 	tests := map[string]struct {
 		objects []client.Object
 		claim   string
@@ -60,6 +62,7 @@ func TestRivals(t *testing.T) {
 		"an invalid policy": {[]client.Object{invalid}, "", []decide.Rival{{Policy: "api", PolicyUID: "u-other", Created: created, Unready: "no such metric"}}},
 		"with its HPA":      {[]client.Object{other("api", "web"), deployment("api", "web", true)}, "", []decide.Rival{{Policy: "api", PolicyUID: "u-other", Created: created, HPA: "api"}}},
 		"about to leave":    {[]client.Object{other("api", "elsewhere"), deployment("api", "web", true)}, "", []decide.Rival{{Policy: "api", PolicyUID: "u-other", Created: created, HPA: "api", Elsewhere: true}}},
+		"its label is gone": {[]client.Object{other("api", "elsewhere"), unlabelled}, "", []decide.Rival{{Policy: "api", PolicyUID: "u-other", Created: created, HPA: "api", Elsewhere: true}}},
 		"left by a policy":  {[]client.Object{deployment("api", "web", true)}, "", []decide.Rival{{HPA: "api", Created: metav1.NewTime(at.Add(-time.Minute).Local())}}},
 		"a claim":           {[]client.Object{other("api", "web")}, "api", []decide.Rival{{Policy: "api", PolicyUID: "u-other", Created: created, Claimed: true}}},
 		"its own claim":     {nil, "web", nil},

@@ -76,7 +76,12 @@ func (d *decision) against(r *Rival) *finding {
 		return nil // it waits for us
 	case here && d.older(r):
 		f.good = true
-		f.message = fmt.Sprintf("the HPA of the younger policy %s is on the %s %s, too, and is about to be deleted", r.Policy, t.Kind, t.Name)
+		f.message = fmt.Sprintf("the HPA of the younger policy %s is on the %s %s, too, and ", r.Policy, t.Kind, t.Name)
+		if r.Idle {
+			f.message += "stays there while that policy's mode is not Enforce: delete one of the two policies"
+		} else {
+			f.message += "gives way: it is deleted by its policy, or by hand if it was adopted"
+		}
 	case here && d.Live.Annotations[SavedAnnotation] != "":
 		f.message = fmt.Sprintf("the HPA of the older policy %s is on the %s %s, too: delete this policy's HPA, which was adopted", r.Policy, t.Kind, t.Name)
 	case here:
