@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/loadline/loadline/policy/api/v1alpha1"
 	"github.com/loadline/loadline/policy/convert"
@@ -22,6 +23,7 @@ type draft struct {
 	problems []hpa.Problem
 	name     string
 	hpa      string             // the name of the HPA that it is made of, if any
+	meta     metav1.ObjectMeta  // of that HPA
 	document *manifest.Document // nil if it is of no file
 }
 
@@ -51,7 +53,14 @@ func (m draft) note() string {
 	if m.policy.Namespace != "" {
 		in = "-n " + m.policy.Namespace + " "
 	}
-	return fmt.Sprintf("note: Loadline takes the HPA %s over when that says so: kubectl %sannotate hpa %s %s=%s", m.hpa, in, m.hpa, decide.AdoptAnnotation, m.policy.Name)
+	adopt := fmt.Sprintf("kubectl %sannotate hpa %s %s=%s", in, m.hpa, decide.AdoptAnnotation, m.policy.Name)
+	m.meta.Name, m.meta.Namespace = m.hpa, m.policy.Namespace
+	who, commands := decide.Continuing(&m.meta)
+	if who == "" {
+		return fmt.Sprintf("note: Loadline takes the HPA %s over when that says so: %s", m.hpa, adopt)
+	}
+	return fmt.Sprintf("note: the HPA %s is written by %s: take it out of there first, without having it deleted from the cluster. Then Loadline takes it over: %s",
+		m.hpa, who, strings.Join(append(commands, adopt), " && "))
 }
 
 // drafts makes the policies that were asked for, by one of the four ways to ask.
@@ -113,6 +122,7 @@ func (e *env) draftOfLive(ctx context.Context, name string) (draft, error) {
 	if len(all) == 0 {
 		return m, fmt.Errorf("there is no HPA %s in the namespace %s", name, c.namespace)
 	}
+	m.meta = all[0].ObjectMeta
 	m.policy, m.problems = convert.FromV2(&all[0])
 	return m, nil
 }
@@ -128,7 +138,11 @@ func (e *env) draftsOf(docs []manifest.Document, o *autoscaleOptions) ([]draft, 
 			if err != nil {
 				return nil, err
 			}
-			m = draft{name: d.Name(), hpa: d.Name()}
+			var h struct {
+				Metadata metav1.ObjectMeta `json:"metadata"`
+			}
+			_ = json.Unmarshal(data, &h) // what is wrong with it is said below
+			m = draft{name: d.Name(), hpa: d.Name(), meta: h.Metadata}
 			m.policy, m.problems = convert.ReadHPA(data)
 		case d.Name() == "" || gvk.Kind == "" || gvk.Version == "":
 			return nil, fmt.Errorf("%s:%d: it is no object to scale: it has no apiVersion, kind or name", d.File, d.Line(""))

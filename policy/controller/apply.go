@@ -20,7 +20,11 @@ func apply(ctx context.Context, c client.Client, a *decide.Action, opts ...clien
 	if err != nil {
 		return nil, err
 	}
-	// One that was made under this name since the cache was read is not ours to take.
+	// One that was made under this name since the cache was read is not ours to take. A
+	// server-side apply cannot say that nothing must exist, so one that is equal in all
+	// that we set, or of which nobody is on record as an owner, is taken all the same. A
+	// create could say it, but would leave us an entry of updates besides that of applies,
+	// and what we leave out later would stay.
 	if a.ResourceVersion != "" {
 		opts = append(opts, client.ForceOwnership)
 	}

@@ -60,7 +60,7 @@ func (r *reconciler) lookAgain(s decide.Snapshot, next time.Duration) time.Durat
 	at := time.Duration(0)
 	switch {
 	case s.Policy == nil:
-	case s.Capabilities.Version.GitVersion == "", s.Target.State == decide.TargetKindUnknown, s.Target.State == decide.TargetNotScalable:
+	case !s.Capabilities.Known(), s.Target.State == decide.TargetKindUnknown, s.Target.State == decide.TargetNotScalable:
 		at = retryAfter
 	case s.Policy.Scaled().Kind == "ReplicaSet" && s.Policy.Status.Rollout != nil && s.Policy.Status.Rollout.Phase != "":
 		at = r.opts.HPASync
@@ -117,6 +117,9 @@ func (r *reconciler) act(ctx context.Context, key types.NamespacedName, s *decid
 	}
 	if plan.Action == nil {
 		return nil, nil
+	}
+	if err := r.stillOwns(ctx, key, s, plan.Action); err != nil {
+		return nil, err
 	}
 	klog.FromContext(ctx).V(1).Info("Writing the HPA", "action", plan.Action.Kind, "why", plan.Action.Why)
 	written, err := r.carryOut(ctx, plan.Action)

@@ -265,8 +265,8 @@ func TestDisown(t *testing.T) {
 	}
 }
 
-// The loser of two HPAs on a target is deleted by its UID: not one that was made
-// under its name since.
+// The loser of two HPAs on a target is deleted as it was read: not one that was made
+// under its name since, and not one that was changed.
 func TestDeleteLoser(t *testing.T) {
 	w := newWorld(t, newPolicy(), &autoscalingv2.HorizontalPodAutoscaler{
 		ObjectMeta: metav1.ObjectMeta{Namespace: web.Namespace, Name: "loser", UID: "new"},
@@ -276,9 +276,57 @@ func TestDeleteLoser(t *testing.T) {
 	if _, err := w.carryOut(t.Context(), a); !errors.Is(err, errOvertaken) {
 		t.Errorf("another one: %v", err)
 	}
-	a.HPA.UID = "new"
+	a.HPA.UID, a.ResourceVersion = "new", a.HPA.ResourceVersion+"0"
+	if _, err := w.carryOut(t.Context(), a); !errors.Is(err, errOvertaken) {
+		t.Errorf("one that was written to since: %v", err)
+	}
+	a.ResourceVersion = a.HPA.ResourceVersion
 	if _, err := w.carryOut(t.Context(), a); err != nil {
 		t.Error(err)
+	}
+}
+
+// behind is a cache that has a policy as it was.
+type behind struct {
+	client.Client
+	policy *v1alpha1.AutoscalingPolicy
+}
+
+func (b *behind) Get(ctx context.Context, key client.ObjectKey, o client.Object, opts ...client.GetOption) error {
+	if p, ok := o.(*v1alpha1.AutoscalingPolicy); ok {
+		b.policy.DeepCopyInto(p)
+		return nil
+	}
+	return b.Client.Get(ctx, key, o, opts...)
+}
+
+// The owner reference that --cascade=orphan takes away is not put back while the cache
+// does not know yet that the policy is being deleted; one that somebody took away is.
+func TestOwnerReferenceOfADeletedPolicy(t *testing.T) {
+	for name, deleted := range map[string]bool{"deleted": true, "edited by hand": false} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, newPolicy(func(p *v1alpha1.AutoscalingPolicy) { p.Finalizers = []string{metav1.FinalizerOrphanDependents} }))
+			w.settle(t)
+			stale := w.policy(t)
+			if deleted {
+				if err := w.client.Delete(t.Context(), w.policy(t)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			w.cached = &behind{Client: w.cached, policy: stale}
+			h := w.hpa(t, "web")
+			h.OwnerReferences = nil
+			if err := w.client.Update(t.Context(), h); err != nil {
+				t.Fatal(err)
+			}
+			_, err := w.turn(t.Context(), web)
+			if errors.Is(err, errOvertaken) != deleted {
+				t.Errorf("error %v", err)
+			}
+			if got := len(w.hpa(t, "web").OwnerReferences); (got == 0) != deleted {
+				t.Errorf("%d owner references", got)
+			}
+		})
 	}
 }
 

@@ -18,32 +18,41 @@ import (
 )
 
 // features knows what the API server takes in an HPA. It tries: versions say what a
-// feature gate is by default, not what it is. Where it cannot try, it goes by that.
+// feature gate is by default, not what it is. Where it never could try, it goes by that.
 type features struct {
 	answer *refreshed[hpa.Capabilities]
 }
 
-func newFeatures(c client.Client, disco discovery.ServerVersionInterface, o *Options) *features {
+func newFeatures(c client.Client, disco discovery.ServerVersionInterfaceWithContext, o *Options) *features {
+	var probed bool // once; one at a time loads
 	return &features{&refreshed[hpa.Capabilities]{
 		what: "which fields of an HPA the API server takes", every: o.DiscoveryInterval, limit: o.CallTimeout, now: o.Now,
 		load: func(ctx context.Context) (hpa.Capabilities, error) {
-			version, err := disco.ServerVersion()
-			if err != nil {
-				return hpa.Capabilities{}, err
+			// Whichever of the two hangs leaves the other its time.
+			short, cancel := context.WithTimeout(ctx, o.CallTimeout/4)
+			defer cancel()
+			version, err := disco.ServerVersionWithContext(short)
+			out, tried := try(ctx, c, o.Namespace)
+			switch {
+			case tried == nil:
+				// It is for messages only.
+				out.Probed, probed = o.Now(), true
+				if err == nil {
+					out.Version = *version
+				}
+				return out, nil
+			case probed || err != nil:
+				// What was found by trying is better than what the version tells.
+				return hpa.Capabilities{}, tried
 			}
-			out, err := try(ctx, c, o.Namespace)
-			if err != nil {
-				// A webhook that takes no dry run must not cost everybody their features.
-				klog.FromContext(ctx).Error(err, "Going by the version", "version", version.GitVersion)
-				return hpa.Assume(version.GitVersion)
-			}
-			out.Version, out.Probed = *version, o.Now()
-			return out, nil
+			// A webhook that takes no dry run must not cost everybody their features.
+			klog.FromContext(ctx).Error(tried, "Going by the version", "version", version.GitVersion)
+			return hpa.Assume(version.GitVersion)
 		},
 	}}
 }
 
-// get returns what is known; nothing is supported before the first answer.
+// get returns what is known; before the first answer that is nothing, and says so.
 func (f *features) get(ctx context.Context) hpa.Capabilities {
 	c, _ := f.answer.get(ctx, false)
 	return c

@@ -3,9 +3,12 @@ package controller
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -72,7 +75,7 @@ func (r *reconciler) gather(ctx context.Context, key types.NamespacedName, targe
 		if err := r.call(ctx, func(ctx context.Context) error { return r.direct.Get(ctx, key, whole) }); err != nil {
 			return s, fmt.Errorf("read the HPA with its managedFields: %w", overtaken(err))
 		}
-		s.Live = whole
+		s.Live, s.Whole = whole, true
 	}
 	return s, nil
 }
@@ -123,7 +126,7 @@ func (r *reconciler) rivals(ctx context.Context, p *v1alpha1.AutoscalingPolicy, 
 			continue
 		}
 		rival := found[h.Name]
-		if rival == nil || h.Labels[hpa.PolicyLabel] != h.Name {
+		if rival == nil || !belongs(&h, rival.PolicyUID) {
 			if rival, err = r.ownerOf(ctx, &h); err != nil {
 				return nil, err
 			}
@@ -148,7 +151,7 @@ func (r *reconciler) rivals(ctx context.Context, p *v1alpha1.AutoscalingPolicy, 
 // target in its spec by now, or nobody.
 func (r *reconciler) ownerOf(ctx context.Context, h *autoscalingv2.HorizontalPodAutoscaler) (*decide.Rival, error) {
 	foreign := &decide.Rival{Created: h.CreationTimestamp}
-	if h.Labels[hpa.PolicyLabel] != h.Name {
+	if h.Labels[hpa.PolicyLabel] != h.Name && h.Annotations[hpa.PolicyUIDAnnotation] == "" {
 		return foreign, nil
 	}
 	owner := &v1alpha1.AutoscalingPolicy{}
@@ -159,13 +162,27 @@ func (r *reconciler) ownerOf(ctx context.Context, h *autoscalingv2.HorizontalPod
 	if err != nil {
 		return nil, fmt.Errorf("read the policy of the HPA %s: %w", h.Name, err)
 	}
+	if !belongs(h, owner.UID) {
+		return foreign, nil
+	}
 	rival := rivalOf(owner)
+	rival.Elsewhere = !slices.Contains(targetsOfPolicy(owner), targetOfHPA(h)[0])
 	return &rival, nil
+}
+
+// belongs says whether an HPA is that of the policy of its name. One whose label somebody
+// took away still is, and is about to be put right.
+func belongs(h *autoscalingv2.HorizontalPodAutoscaler, policy types.UID) bool {
+	return h.Labels[hpa.PolicyLabel] == h.Name || policy != "" && h.Annotations[hpa.PolicyUIDAnnotation] == string(policy)
 }
 
 func rivalOf(p *v1alpha1.AutoscalingPolicy) decide.Rival {
 	idle := p.Spec.Mode == v1alpha1.DryRun || p.Spec.Mode == v1alpha1.Paused
-	return decide.Rival{Policy: p.Name, PolicyUID: p.UID, Created: p.CreationTimestamp, Idle: idle}
+	rival := decide.Rival{Policy: p.Name, PolicyUID: p.UID, Created: p.CreationTimestamp, Idle: idle}
+	if c := meta.FindStatusCondition(p.Status.Conditions, v1alpha1.Ready); c != nil && c.Status != metav1.ConditionTrue {
+		rival.Unready = c.Message
+	}
+	return rival
 }
 
 // target looks up what the policy scales. The scale itself is read only where the HPA

@@ -45,6 +45,12 @@ func TestRivals(t *testing.T) {
 	other := func(name, target string) *v1alpha1.AutoscalingPolicy {
 		return newPolicy(func(p *v1alpha1.AutoscalingPolicy) { p.Name, p.UID, p.Spec.TargetRef.Name = name, "u-other", target })
 	}
+	invalid := other("api", "web")
+	invalid.Status.Conditions = []metav1.Condition{
+		{Type: v1alpha1.Ready, Status: metav1.ConditionFalse, Reason: decide.InvalidSpec, Message: "no such metric"},
+	}
+	unlabelled := deployment("api", "web", false)
+	unlabelled.Annotations = map[string]string{hpa.PolicyUIDAnnotation: "u-other"}
 	tests := map[string]struct {
 		objects []client.Object
 		claim   string
@@ -53,8 +59,10 @@ func TestRivals(t *testing.T) {
 		"nobody":            {[]client.Object{deployment("web", "web", true), deployment("api", "api", false), other("api", "api")}, "", nil},
 		"a foreign HPA":     {[]client.Object{deployment("own", "web", false)}, "", []decide.Rival{{HPA: "own", Created: metav1.NewTime(at.Add(-time.Minute).Local())}}},
 		"a policy":          {[]client.Object{other("api", "web")}, "", []decide.Rival{{Policy: "api", PolicyUID: "u-other", Created: created}}},
+		"an invalid policy": {[]client.Object{invalid}, "", []decide.Rival{{Policy: "api", PolicyUID: "u-other", Created: created, Unready: "no such metric"}}},
 		"with its HPA":      {[]client.Object{other("api", "web"), deployment("api", "web", true)}, "", []decide.Rival{{Policy: "api", PolicyUID: "u-other", Created: created, HPA: "api"}}},
-		"about to leave":    {[]client.Object{other("api", "elsewhere"), deployment("api", "web", true)}, "", []decide.Rival{{Policy: "api", PolicyUID: "u-other", Created: created, HPA: "api"}}},
+		"about to leave":    {[]client.Object{other("api", "elsewhere"), deployment("api", "web", true)}, "", []decide.Rival{{Policy: "api", PolicyUID: "u-other", Created: created, HPA: "api", Elsewhere: true}}},
+		"its label is gone": {[]client.Object{other("api", "elsewhere"), unlabelled}, "", []decide.Rival{{Policy: "api", PolicyUID: "u-other", Created: created, HPA: "api", Elsewhere: true}}},
 		"left by a policy":  {[]client.Object{deployment("api", "web", true)}, "", []decide.Rival{{HPA: "api", Created: metav1.NewTime(at.Add(-time.Minute).Local())}}},
 		"a claim":           {[]client.Object{other("api", "web")}, "api", []decide.Rival{{Policy: "api", PolicyUID: "u-other", Created: created, Claimed: true}}},
 		"its own claim":     {nil, "web", nil},
@@ -81,6 +89,43 @@ func TestRivals(t *testing.T) {
 				t.Error(diff)
 			}
 		})
+	}
+}
+
+// An HPA that somebody edits onto another policy's target is put back, and costs that
+// policy nothing: its HPA, with all its history, stays.
+func TestAnEditOfOneHPACostsNoOther(t *testing.T) {
+	api := types.NamespacedName{Namespace: web.Namespace, Name: "api"}
+	w := newWorld(t, newPolicy(), newPolicy(func(p *v1alpha1.AutoscalingPolicy) {
+		p.Name, p.UID, p.Spec.TargetRef.Name = "api", "u-api", "api"
+		p.CreationTimestamp = metav1.NewTime(at.Add(-48 * time.Hour))
+	}))
+	w.settle(t)
+	for range 3 {
+		if _, err := w.turn(t.Context(), api); err != nil {
+			t.Fatal(err)
+		}
+	}
+	before := w.hpa(t, "web")
+	edited := w.hpa(t, "api")
+	edited.Spec.ScaleTargetRef.Name = "web"
+	if err := w.client.Update(t.Context(), edited); err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range []types.NamespacedName{web, api, web} {
+		w.made()
+		if _, err := w.turn(t.Context(), key); err != nil {
+			t.Fatal(err)
+		}
+		if made := w.made(); slices.Contains(made, "delete") {
+			t.Errorf("%s wrote %v", key.Name, made)
+		}
+	}
+	if got := w.hpa(t, "api").Spec.ScaleTargetRef.Name; got != "api" {
+		t.Errorf("the edited HPA scales %s", got)
+	}
+	if diff := cmp.Diff(before.Spec, w.hpa(t, "web").Spec); diff != "" {
+		t.Error(diff)
 	}
 }
 

@@ -23,11 +23,11 @@ type kindTable struct {
 	failed map[string]bool
 }
 
-func newKinds(disco discovery.DiscoveryInterface, o *Options) *kinds {
+func newKinds(disco discovery.ServerResourcesInterfaceWithContext, o *Options) *kinds {
 	return &kinds{&refreshed[kindTable]{
 		what: "the kinds that the API server serves", every: o.DiscoveryInterval, limit: o.CallTimeout, now: o.Now,
-		load: func(context.Context) (kindTable, error) {
-			_, lists, err := disco.ServerGroupsAndResources()
+		load: func(ctx context.Context) (kindTable, error) {
+			_, lists, err := disco.ServerGroupsAndResourcesWithContext(ctx)
 			failed, partial := discovery.GroupDiscoveryFailedErrorGroups(err)
 			if err != nil && !partial {
 				return kindTable{}, err

@@ -40,6 +40,9 @@ const (
 	lastConflictPause  = 10 * time.Second
 )
 
+// longestRest is how late a schedule begins at most after the clock was put forward.
+const longestRest = 5 * time.Minute
+
 // valuesPerSecond bounds the status writes that only bring values up to date.
 const valuesPerSecond = 20
 
@@ -138,7 +141,7 @@ func (r *reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	switch {
 	case err == nil:
 		r.conflicts.DeleteEntry(req.String())
-		return reconcile.Result{RequeueAfter: jitter(next)}, nil
+		return reconcile.Result{RequeueAfter: lookIn(next)}, nil
 	case errors.Is(err, errOvertaken):
 		r.metrics.errors.WithLabelValues("conflict").Inc()
 		klog.FromContext(ctx).V(2).Info("Overtaken by another writer", "why", err.Error())
@@ -148,6 +151,16 @@ func (r *reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 		r.metrics.errors.WithLabelValues(reason(err)).Inc()
 		return reconcile.Result{}, err
 	}
+}
+
+// lookIn is how long a policy that waits for a time is left alone. A timer goes by a clock
+// that nobody sets, and a schedule by the one that is put forward: so the latter is looked
+// at now and then. A look costs no request. Those of many policies are spread.
+func lookIn(d time.Duration) time.Duration {
+	if d > longestRest {
+		return longestRest - rand.N(longestRest/5)
+	}
+	return jitter(d)
 }
 
 // jitter adds up to a tenth and a second at most, so that what was put off at once does

@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/loadline/loadline/policy/api/v1alpha1"
@@ -90,6 +91,40 @@ func TestConflictsAreBackedOff(t *testing.T) {
 	}
 	if got := turn(); got < firstConflictPause || got > firstConflictPause*11/10 {
 		t.Errorf("after a success: %s", got)
+	}
+}
+
+// A clock that is put forward is noticed: no policy that waits for a time rests for
+// long, and many of them do not wake at once. One that waits for none is not woken.
+func TestLookIn(t *testing.T) {
+	seen := map[time.Duration]bool{}
+	for range 1000 {
+		got := lookIn(9 * time.Hour)
+		if seen[got] = true; got > longestRest || got < longestRest*4/5 {
+			t.Fatalf("%s", got)
+		}
+	}
+	if len(seen) < 900 {
+		t.Errorf("only %d different times", len(seen))
+	}
+	if got := lookIn(0); got != 0 {
+		t.Errorf("%s for no time at all", got)
+	}
+	if got := lookIn(time.Minute); got < time.Minute || got > time.Minute+time.Second {
+		t.Errorf("%s for a minute", got)
+	}
+}
+
+// The next schedule is hours away; the policy is looked at before.
+func TestAPolicyWithAScheduleIsLookedAt(t *testing.T) {
+	w := newWorld(t, newPolicy(func(p *v1alpha1.AutoscalingPolicy) {
+		p.Spec.Schedules = []v1alpha1.Schedule{{Name: "night", Start: "0 23 * * *", Duration: metav1.Duration{Duration: time.Hour}, Min: 4}}
+	}))
+	w.settle(t)
+	w.made()
+	r, err := w.Reconcile(t.Context(), reconcile.Request{NamespacedName: web})
+	if err != nil || r.RequeueAfter == 0 || r.RequeueAfter > longestRest || len(w.made()) > 0 {
+		t.Errorf("%s, %v", r.RequeueAfter, err)
 	}
 }
 

@@ -20,10 +20,11 @@ type refreshed[T any] struct {
 	what  string // for the log
 	load  func(context.Context) (T, error)
 	every time.Duration
-	limit time.Duration // of one load
+	limit time.Duration // of one load, and of waiting for one
 	now   func() time.Time
 
-	mu   sync.Mutex // held while loading
+	once sync.Once
+	turn chan struct{} // has the one who loads in it
 	last atomic.Pointer[answer[T]]
 }
 
@@ -41,12 +42,15 @@ func (r *refreshed[T]) get(ctx context.Context, missed bool) (T, bool) {
 	if !r.due(a, missed) {
 		return a.value, a.known
 	}
-	if a == nil {
-		r.mu.Lock()
-	} else if !r.mu.TryLock() {
+	ctx, cancel := context.WithTimeout(ctx, r.limit)
+	defer cancel()
+	if !r.take(ctx, a == nil) {
+		if a = r.last.Load(); a == nil {
+			a = &answer[T]{}
+		}
 		return a.value, a.known
 	}
-	defer r.mu.Unlock()
+	defer func() { <-r.turn }()
 	if a = r.last.Load(); !r.due(a, missed) { // another worker was first
 		return a.value, a.known
 	}
@@ -54,8 +58,6 @@ func (r *refreshed[T]) get(ctx context.Context, missed bool) (T, bool) {
 	if a != nil {
 		next.value, next.known = a.value, a.known
 	}
-	ctx, cancel := context.WithTimeout(ctx, r.limit)
-	defer cancel()
 	value, err := r.load(ctx)
 	if err != nil {
 		klog.FromContext(ctx).Error(err, "Cannot look up "+r.what+", going on with what is known")
@@ -64,6 +66,26 @@ func (r *refreshed[T]) get(ctx context.Context, missed bool) (T, bool) {
 	}
 	r.last.Store(next)
 	return next.value, next.known
+}
+
+// take says whether it is the caller who loads. It waits for whoever does, if it is to,
+// as long as the context allows.
+func (r *refreshed[T]) take(ctx context.Context, wait bool) bool {
+	r.once.Do(func() { r.turn = make(chan struct{}, 1) })
+	select {
+	case r.turn <- struct{}{}:
+		return true
+	default:
+		if !wait {
+			return false
+		}
+	}
+	select {
+	case r.turn <- struct{}{}:
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }
 
 func (r *refreshed[T]) due(a *answer[T], missed bool) bool {

@@ -15,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	"k8s.io/apimachinery/pkg/version"
+	"k8s.io/client-go/discovery"
 	fakediscovery "k8s.io/client-go/discovery/fake"
 	clienttesting "k8s.io/client-go/testing"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -99,6 +100,55 @@ func TestRefreshedByOne(t *testing.T) {
 	})
 }
 
+// hanging is an API server that answers nothing.
+type hanging struct {
+	discovery.ServerResourcesInterfaceWithContext
+}
+
+func (hanging) ServerVersionWithContext(ctx context.Context) (*version.Info, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+func (hanging) ServerGroupsAndResourcesWithContext(ctx context.Context) ([]*metav1.APIGroup, []*metav1.APIResourceList, error) {
+	<-ctx.Done()
+	return nil, nil, ctx.Err()
+}
+
+// An API server that does not answer holds no worker up for longer than a call may take,
+// and one that is to end not even so long.
+func TestRefreshedWithoutAnAnswer(t *testing.T) {
+	c := fake.NewClientBuilder().WithInterceptorFuncs(interceptor.Funcs{
+		Create: func(ctx context.Context, _ client.WithWatch, _ client.Object, _ ...client.CreateOption) error {
+			<-ctx.Done()
+			return ctx.Err()
+		},
+	}).Build()
+	synctest.Test(t, func(t *testing.T) {
+		o := NewOptions()
+		o.CallTimeout = time.Second
+		f, k := newFeatures(c, hanging{}, o), newKinds(hanging{}, o)
+		began := time.Now()
+		through := make(chan time.Duration, 8)
+		for range 3 {
+			go func() { f.get(t.Context()); through <- time.Since(began) }()
+			go func() { k.find(t.Context(), deployments); through <- time.Since(began) }()
+		}
+		synctest.Wait() // each has one who looks up
+		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+		defer cancel()
+		go func() { f.get(ctx); through <- time.Since(began) }()
+		if took := <-through; took != time.Millisecond {
+			t.Errorf("it ends after %s", took)
+		}
+		for range 6 {
+			if took := <-through; took > 2*o.CallTimeout {
+				t.Errorf("a worker is through after %s", took)
+			}
+		}
+	})
+}
+
 func TestKindTable(t *testing.T) {
 	lists := []*metav1.APIResourceList{
 		{GroupVersion: "v1", APIResources: []metav1.APIResource{
@@ -133,6 +183,46 @@ func TestKindTable(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// What was found by trying stays when it cannot be tried any more: a webhook, or the API
+// server, that fails for a while takes no feature away. That is no answer of a version.
+func TestFeaturesOfATryStay(t *testing.T) {
+	scheme, err := newScheme()
+	if err != nil {
+		t.Fatal(err)
+	}
+	fails := errors.New("a webhook does not answer")
+	failing := fails
+	c := fake.NewClientBuilder().WithScheme(scheme).WithInterceptorFuncs(interceptor.Funcs{
+		Create: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.CreateOption) error {
+			if failing != nil {
+				return failing
+			}
+			return c.Create(ctx, o, opts...)
+		},
+	}).Build()
+	now, o := at, NewOptions()
+	o.Now = func() time.Time { return now }
+	// A version at which nothing is supported by default.
+	disco := &fakediscovery.FakeDiscovery{Fake: &clienttesting.Fake{}, FakedServerVersion: &version.Info{GitVersion: "v1.29.0"}}
+	f := newFeatures(c, disco, o)
+	for i, step := range []struct {
+		fails error
+		pass  time.Duration
+		want  bool
+	}{
+		{fails, 0, false}, {nil, o.DiscoveryInterval, true}, {fails, o.DiscoveryInterval, true}, {fails, retryAfter, true}, {nil, retryAfter, true},
+	} {
+		failing, now = step.fails, now.Add(step.pass)
+		if got := f.get(t.Context()); got.ScaleToZero != step.want || got.ContainerResource != step.want || !got.Known() {
+			t.Errorf("step %d: %+v", i, got)
+		}
+	}
+	o.CallTimeout = 2 * time.Second // a quarter of which is spent on it
+	if got := newFeatures(c, hanging{}, o).get(t.Context()); !got.ScaleToZero || !got.Known() {
+		t.Errorf("%+v without a version", got)
 	}
 }
 

@@ -126,6 +126,9 @@ func (w *world) faults() interceptor.Funcs {
 				if p != nil && p.UID != nil && *p.UID != stored.UID {
 					return apierrors.NewConflict(hpas, o.GetName(), fmt.Errorf("UID %s, not %s", stored.UID, *p.UID))
 				}
+				if p != nil && p.ResourceVersion != nil && *p.ResourceVersion != stored.ResourceVersion {
+					return apierrors.NewConflict(hpas, o.GetName(), fmt.Errorf("resourceVersion %s, not %s", stored.ResourceVersion, *p.ResourceVersion))
+				}
 				return c.Delete(ctx, o, opts...)
 			})
 		},

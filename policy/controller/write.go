@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	"k8s.io/apimachinery/pkg/types"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/loadline/loadline/policy/api/v1alpha1"
 	"github.com/loadline/loadline/policy/decide"
+	"github.com/loadline/loadline/policy/hpa"
 )
 
 // carryOut makes the one write of an action. It returns the HPA as it is then, where
@@ -28,12 +30,30 @@ func (r *reconciler) carryOut(ctx context.Context, a *decide.Action) (*autoscali
 		case decide.Disown:
 			err = r.disown(ctx, a)
 		case decide.DeleteLoser:
-			err = r.cached.Delete(ctx, a.HPA.DeepCopy(), client.Preconditions{UID: &a.HPA.UID})
+			err = r.cached.Delete(ctx, a.HPA.DeepCopy(), client.Preconditions{UID: &a.HPA.UID, ResourceVersion: &a.ResourceVersion})
 		default:
 			err = fmt.Errorf("an action %q that nobody knows how to carry out", a.Kind)
 		}
 		return overtaken(err)
 	})
+}
+
+// stillOwns keeps an owner reference from being put back that the garbage collector has
+// just taken away, on behalf of a policy that is deleted with --cascade=orphan: the cache
+// may learn of the HPA before it learns of the policy, and the HPA would be deleted after all.
+func (r *reconciler) stillOwns(ctx context.Context, key types.NamespacedName, s *decide.Snapshot, a *decide.Action) error {
+	if a.Kind != decide.Apply || s.Live == nil || s.Policy == nil || !slices.ContainsFunc(a.HPA.OwnerReferences, hpa.IsPolicy) ||
+		slices.ContainsFunc(s.Live.OwnerReferences, hpa.IsPolicy) {
+		return nil
+	}
+	now := &v1alpha1.AutoscalingPolicy{}
+	if err := r.call(ctx, func(ctx context.Context) error { return r.direct.Get(ctx, key, now) }); err != nil {
+		return fmt.Errorf("read the policy: %w", overtaken(err))
+	}
+	if now.DeletionTimestamp != nil || now.UID != s.Policy.UID {
+		return fmt.Errorf("%w: the policy is being deleted", errOvertaken)
+	}
+	return nil
 }
 
 // removeFields takes fields away that others have put on our HPA.

@@ -41,6 +41,9 @@ func TestRivals(t *testing.T) {
 		"both are there, ours is younger, Paused":     {rival: Rival{Policy: "x", HPA: "x", Created: older}, made: made, mode: v1alpha1.Paused, action: Apply, conflict: "True TwoPolicies", ready: "False Paused"},
 		"both are there, ours was adopted":            {rival: Rival{Policy: "x", HPA: "x", Created: older}, made: made, adopted: true, conflict: "True TwoPolicies", ready: "False TwoPolicies"},
 		"as old, a smaller UID":                       {rival: Rival{Policy: "x", HPA: "x", Created: metav1.NewTime(at.Add(-24 * time.Hour)), PolicyUID: "a"}, made: made, action: DeleteLoser, conflict: "True TwoPolicies", ready: "False TwoPolicies"},
+		"an edited HPA of an older policy on ours":    {rival: Rival{Policy: "x", HPA: "x", Created: older, Elsewhere: true}, made: made, conflict: "True TwoPolicies", ready: "True Applied"},
+		"an edited HPA of one that is idle":           {rival: Rival{Policy: "x", HPA: "x", Created: older, Elsewhere: true, Idle: true}, made: made, conflict: "True TwoPolicies", ready: "True Applied"},
+		"an HPA that is about to leave":               {rival: Rival{Policy: "x", HPA: "x", Created: younger, Elsewhere: true}, elsewhere: elsewhere, conflict: "True TwoPolicies", ready: "False TwoPolicies"},
 		"a foreign HPA first":                         {rival: Rival{HPA: "theirs"}, conflict: "True ForeignHPA", ready: "False ForeignHPA"},
 		"a foreign HPA later":                         {rival: Rival{HPA: "theirs"}, made: made, conflict: "True ForeignHPA", ready: "True Applied"},
 	} {
@@ -77,6 +80,17 @@ func TestRivals(t *testing.T) {
 	}
 }
 
+// An older policy that makes no HPA is not said to scale anything, and what it needs is said.
+func TestOlderPolicyWithoutAnHPA(t *testing.T) {
+	w := newWorld(t)
+	w.rivals = []Rival{{Policy: "x", Created: metav1.NewTime(at.Add(-48 * time.Hour)), Unready: "spec.objectives: add one"}}
+	p := w.rest()
+	want := "the policy x, which is older, names the Deployment web, too, and comes first, although it has no HPA there yet (spec.objectives: add one): mend it, or delete one of the two"
+	if diff := cmp.Diff(want, w.message(v1alpha1.Ready)); diff != "" || p.Next == 0 {
+		t.Errorf("next %s\n%s", p.Next, diff)
+	}
+}
+
 // foreign returns an HPA that somebody else made.
 func foreign(managers ...metav1.ManagedFieldsEntry) *autoscalingv2.HorizontalPodAutoscaler {
 	return &autoscalingv2.HorizontalPodAutoscaler{
@@ -98,9 +112,10 @@ func TestAdoption(t *testing.T) {
 	}
 	people := entry("kubectl-client-side-apply", metav1.ManagedFieldsOperationUpdate)
 	for name, tc := range map[string]struct {
-		live  *autoscalingv2.HorizontalPodAutoscaler
-		adopt string
-		label string
+		live    *autoscalingv2.HorizontalPodAutoscaler
+		partial bool
+		adopt   string
+		label   string
 		// manager is the value of its label managed-by.
 		manager string
 		owner   string
@@ -117,11 +132,12 @@ func TestAdoption(t *testing.T) {
 		"updated by Argo CD":     {live: foreign(entry("argocd-controller", metav1.ManagedFieldsOperationUpdate)), adopt: "web", reason: FieldOwner},
 		"marked by Argo CD":      {live: foreign(people), adopt: "web", label: "argocd.argoproj.io/instance", reason: FieldOwner},
 		"another's":              {live: foreign(people), adopt: "web", owner: "ScaledObject", reason: FieldOwner},
-		"its owners are unknown": {live: foreign(), adopt: "web", reason: FieldOwner},
+		"its owners are unknown": {live: foreign(), partial: true, adopt: "web", reason: FieldOwner},
+		"nobody is on record":    {live: foreign(), adopt: "web", reason: Applied},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
-			w.live = tc.live
+			w.live, w.partial = tc.live, tc.partial
 			before := *w.live.Spec.DeepCopy()
 			if tc.adopt != "" {
 				w.live.Annotations[AdoptAnnotation] = tc.adopt
@@ -159,6 +175,52 @@ func TestAdoption(t *testing.T) {
 				t.Errorf("min %d, annotations %v", w.min(), w.live.Annotations)
 			}
 		})
+	}
+}
+
+// An HPA whose spec is too long to be kept is not taken over: it could not be given back.
+func TestNoAdoptionWithoutASavedSpec(t *testing.T) {
+	w := newWorld(t)
+	w.live = foreign()
+	w.live.Annotations[AdoptAnnotation] = "web"
+	w.live.Spec.Metrics = []autoscalingv2.MetricSpec{{Type: autoscalingv2.ExternalMetricSourceType, External: &autoscalingv2.ExternalMetricSource{
+		Metric: autoscalingv2.MetricIdentifier{Name: "x", Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"y": strings.Repeat("v", hpa.MaxSaved)}}},
+	}}}
+	if w.rest(); w.condition(v1alpha1.Ready) != "False ForeignHPA" || !strings.Contains(w.message(v1alpha1.Conflict), "could not be given back") || w.count(string(Apply), 0) > 0 {
+		t.Errorf("%s: %s, writes %v", w.condition(v1alpha1.Ready), w.message(v1alpha1.Conflict), w.writes)
+	}
+}
+
+// What the message about another writer says to do leads to the adoption.
+func TestAdoptionAfterAnotherWriter(t *testing.T) {
+	w := newWorld(t)
+	w.live = foreign(
+		metav1.ManagedFieldsEntry{Manager: "argocd-controller", Operation: metav1.ManagedFieldsOperationApply},
+		metav1.ManagedFieldsEntry{Manager: "helm", Operation: metav1.ManagedFieldsOperationUpdate},
+	)
+	w.live.Labels = map[string]string{hpa.ManagedByLabel: "Helm", "argocd.argoproj.io/instance": "shop", "team": "shop"}
+	w.live.Annotations[AdoptAnnotation], w.live.Annotations["meta.helm.sh/release-name"] = "web", "shop"
+	const (
+		label    = "kubectl -n shop label hpa web app.kubernetes.io/managed-by- argocd.argoproj.io/instance-"
+		annotate = "kubectl -n shop annotate hpa web meta.helm.sh/release-name-"
+		patch    = `kubectl -n shop patch hpa web --type=merge -p '{"metadata":{"managedFields":[{}]}}'`
+	)
+	for _, step := range []struct {
+		says string
+		does func(*autoscalingv2.HorizontalPodAutoscaler)
+	}{
+		{label + "; " + annotate + "; " + patch, func(h *autoscalingv2.HorizontalPodAutoscaler) { h.Labels = map[string]string{"team": "shop"} }},
+		{": " + annotate + "; " + patch, func(h *autoscalingv2.HorizontalPodAutoscaler) { delete(h.Annotations, "meta.helm.sh/release-name") }},
+		{": " + patch, func(h *autoscalingv2.HorizontalPodAutoscaler) { h.ManagedFields = nil }},
+	} {
+		w.pass(2 * time.Minute) // words are written with the values
+		if says := w.message(v1alpha1.Conflict); w.condition(v1alpha1.Conflict) != "True FieldOwner" || !strings.HasSuffix(says, step.says) {
+			t.Fatalf("%s: %s\nwant %s", w.condition(v1alpha1.Conflict), says, step.says)
+		}
+		w.edit(step.does)
+	}
+	if w.rest(); !w.happened(EventAdopted) || w.condition(v1alpha1.Ready) != "True Applied" {
+		t.Errorf("%s, Events %v", w.condition(v1alpha1.Ready), w.events)
 	}
 }
 

@@ -46,6 +46,7 @@ const (
 	HeldCapped     = "Capped"
 	Releasing      = "Releasing"
 	NotHeld        = "NotHeld"
+	NotInForce     = "NotInForce"
 )
 
 // applied is Ready where the HPA is, or is about to be, what the policy says.
@@ -138,10 +139,10 @@ func (d *decision) metricsAvailable(s *v1alpha1.AutoscalingPolicyStatus) metav1.
 		c.Status, c.Reason, c.Message = metav1.ConditionTrue, AllAvailable, "the HPA reads all its metrics"
 	case h.State == floor.Bad && h.None:
 		c.Status, c.Reason = metav1.ConditionFalse, AllMissing
-		c.Message = fmt.Sprintf("the HPA keeps its size, as it cannot read %s: %s", strings.Join(h.Missing, ", "), clip(h.Text))
+		c.Message = fmt.Sprintf("the HPA keeps its size, as it cannot read %s: %s", clip(strings.Join(h.Missing, ", ")), clip(h.Text))
 	case h.State == floor.Bad:
 		c.Status, c.Reason = metav1.ConditionFalse, SomeMissing
-		c.Message = fmt.Sprintf("the HPA cannot read %s: it scales out by the others, and not in", strings.Join(h.Missing, ", "))
+		c.Message = fmt.Sprintf("the HPA cannot read %s: it scales out by the others, and not in", clip(strings.Join(h.Missing, ", ")))
 	}
 	if h.State != floor.Bad {
 		return c
@@ -179,6 +180,12 @@ func (d *decision) scalingLimited() metav1.Condition {
 // held is about what holds the minimum up.
 func (d *decision) held(s *v1alpha1.AutoscalingPolicyStatus) metav1.Condition {
 	c := condition(v1alpha1.Held, metav1.ConditionFalse, NotHeld, "the minimum is replicas.min")
+	if d.letting != nil {
+		if d.letting.Min > d.letting.Goal {
+			c.Status, c.Reason, c.Message = metav1.ConditionTrue, Releasing, d.letting.Why
+		}
+		return c
+	}
 	if d.floors == nil || d.Policy.Spec.Mode == v1alpha1.DryRun {
 		old := meta.FindStatusCondition(d.stored.Conditions, v1alpha1.Held)
 		if old != nil && (len(s.Floors) > 0 || s.Release != nil) {
@@ -190,8 +197,13 @@ func (d *decision) held(s *v1alpha1.AutoscalingPolicyStatus) metav1.Condition {
 	if f == nil {
 		return c
 	}
-	c.Status = metav1.ConditionTrue
 	c.Message = fmt.Sprintf("min %d %s", d.floors.Min, d.whyMin())
+	if is := s.EffectiveMin; is != nil && *is < d.floors.Min {
+		c.Reason = NotInForce
+		c.Message += fmt.Sprintf(", is not in force: the HPA has min %d. Ready says why", *is)
+		return c
+	}
+	c.Status = metav1.ConditionTrue
 	if s.BelowFloorSince != nil {
 		c.Message += fmt.Sprintf(". But the target was set to %d: the HPA brings it back at its next sync", d.Rollout.Size)
 	}

@@ -40,6 +40,9 @@ func Decide(s Snapshot) Plan {
 		stop = d.invalid()
 	}
 	if stop == nil {
+		stop = d.features()
+	}
+	if stop == nil {
 		stop = d.target()
 	}
 	switch {
@@ -49,6 +52,9 @@ func Decide(s Snapshot) Plan {
 		d.dryRun()
 	default:
 		d.enforce()
+	}
+	if s.Policy.Spec.Mode == v1alpha1.DryRun {
+		d.disown()
 	}
 	return d.plan()
 }
@@ -63,8 +69,10 @@ type decision struct {
 	schedules []floor.Schedule
 	plain     *autoscalingv2.HorizontalPodAutoscaler
 	problems  []hpa.Problem
+	depends   bool // on what nobody knows yet of the cluster
 
-	adopt bool // Live is another's, and is to become ours
+	adopt bool   // Live is another's, and is to become ours
+	saved string // the spec of one that is adopted
 	// floors as they are now; not evaluated in every mode.
 	floors *floor.Result
 	// want is what is applied; nil if the HPA stays as it is.
@@ -72,10 +80,14 @@ type decision struct {
 	action *Action
 	// rewritten are what of want others have changed.
 	rewritten []string
-	ready     finding
-	conflict  *finding
-	lines     []string // of status.plan
-	next      time.Time
+	// pauses: fields of the HPA that others keep writing are left alone; minLeft: its
+	// minimum is one of them.
+	pauses, minLeft bool
+	ready           finding
+	conflict        *finding
+	letting         *Move    // of an HPA that is being let go
+	lines           []string // of status.plan
+	next            time.Time
 
 	// switching is what was decided about two workloads that take turns; nil if nothing was.
 	switching *handoff.Result
@@ -85,7 +97,7 @@ type decision struct {
 
 func begin(s Snapshot) *decision {
 	d := &decision{Snapshot: s, now: s.Now.UTC().Truncate(time.Second), stored: &s.Policy.Status}
-	d.plain, d.problems = hpa.Build(s.Policy, nil, s.Capabilities)
+	d.compile()
 	schedules, problems := floor.Compile(s.Policy.Spec.Schedules)
 	d.schedules, d.problems = schedules, hpa.Merge(d.problems, problems)
 	return d
@@ -209,9 +221,11 @@ func (d *decision) write(why string) {
 		return
 	}
 	mine, foreign := hpa.Differences(d.want, d.Live)
+	if d.fight(slices.Concat(mine, foreign)); d.pauses {
+		mine, foreign = hpa.Differences(d.want, d.Live)
+	}
 	d.rewritten = d.foreignTo(slices.Concat(mine, foreign))
 	switch {
-	case d.fighting(len(mine)+len(foreign) > 0):
 	case len(mine) > 0:
 		d.action = &Action{
 			Kind: Apply, HPA: d.want, ResourceVersion: d.Live.ResourceVersion, Paths: mine, Why: why,

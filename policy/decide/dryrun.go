@@ -4,9 +4,11 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"k8s.io/utils/ptr"
 
+	"github.com/loadline/loadline/policy/api/v1alpha1"
 	"github.com/loadline/loadline/policy/floor"
 	"github.com/loadline/loadline/policy/hpa"
 )
@@ -37,6 +39,28 @@ func (d *decision) dryRun() {
 	}
 	if n := len(d.lines); n > maxLines {
 		d.lines = append(d.lines[:maxLines-1], fmt.Sprintf("and %d more", n-maxLines+1))
+	}
+}
+
+// disown has the owner reference of our HPA follow spec.deletionPolicy in mode DryRun, too:
+// once the policy is deleted it is too late. Nothing else of the HPA changes.
+func (d *decision) disown() {
+	if !ours(d.Snapshot) || d.Refused != nil {
+		return
+	}
+	live := d.Live.DeepCopy()
+	owned, is := d.Policy.Spec.DeletionPolicy != v1alpha1.Orphan, slices.ContainsFunc(live.OwnerReferences, hpa.IsPolicy)
+	if owned == is {
+		return
+	}
+	// It is done, not only planned.
+	d.lines = slices.DeleteFunc(d.lines, func(l string) bool { return l == "change metadata.ownerReferences" })
+	if d.action != nil { // the question of this mode, once for each spec
+		d.wake(d.now.Add(time.Second))
+		return
+	}
+	if d.asItIs(live); !d.nearZero() {
+		d.action = &Action{Kind: Apply, HPA: d.want, ResourceVersion: live.ResourceVersion, Paths: []string{"metadata.ownerReferences"}, Why: "deletionPolicy has changed"}
 	}
 }
 

@@ -52,7 +52,7 @@ func (d *decision) events(now *v1alpha1.AutoscalingPolicyStatus) []Event {
 	if a := d.action; a != nil && a.Kind == Apply {
 		switch {
 		case d.adopt:
-			say(false, EventAdopted, fmt.Sprintf("took over the HPA %s; its spec is kept in the annotation %s", a.HPA.Name, SavedAnnotation))
+			say(false, EventAdopted, fmt.Sprintf("took over the HPA %s; its spec is kept in the annotation %s. %s", a.HPA.Name, SavedAnnotation, d.fate()))
 		case d.Live == nil:
 			say(false, EventApplied, fmt.Sprintf("made the HPA %s for the %s", a.HPA.Name, target))
 		case a.Retargets:
@@ -95,6 +95,14 @@ func (d *decision) events(now *v1alpha1.AutoscalingPolicyStatus) []Event {
 	return out
 }
 
+// fate is what becomes of an adopted HPA with its policy, which who made it may not expect.
+func (d *decision) fate() string {
+	if d.Policy.Spec.DeletionPolicy == v1alpha1.Orphan {
+		return "It stays when the policy is deleted"
+	}
+	return "It is deleted with the policy, unless spec.deletionPolicy is Orphan before"
+}
+
 func reasonOf(s *v1alpha1.AutoscalingPolicyStatus, of string) string {
 	if c := meta.FindStatusCondition(s.Conditions, of); c != nil {
 		return c.Reason
@@ -112,6 +120,7 @@ func messageOf(s *v1alpha1.AutoscalingPolicyStatus, of string) string {
 // set puts a condition into a status. Its time changes with its status only, and is
 // never ahead of the clock.
 func (d *decision) set(s *v1alpha1.AutoscalingPolicyStatus, c metav1.Condition) {
+	c.Message = cut(c.Message, maxCondition)
 	c.ObservedGeneration = d.Policy.Generation
 	c.LastTransitionTime = metav1.NewTime(d.now)
 	if old := meta.FindStatusCondition(d.stored.Conditions, c.Type); old != nil && old.Status == c.Status && !old.LastTransitionTime.After(d.now) {

@@ -14,8 +14,8 @@ import (
 )
 
 // Another writer of our fields is put right, and a third time in a row it is no
-// accident: then we write no more for fightPause, try once, and pause again. What is
-// left of a policy in a fight is a condition that names the fields.
+// accident: then we leave them alone for fightPause, try once, and pause again. Until
+// forget has passed in peace, a condition names the fields.
 const (
 	maxRewrites = 3
 	fightPause  = 10 * time.Minute
@@ -27,7 +27,7 @@ const (
 
 // asWanted are the reasons of Ready with which the HPA was what the policy says, or
 // would have been but for a fight.
-var asWanted = []string{Applied, AtZero, NotFound, TargetUnreadable, Fight}
+var asWanted = []string{Applied, Paused, AtZero, NotFound, TargetUnreadable, Fight}
 
 const minPath = "spec.minReplicas"
 
@@ -47,51 +47,120 @@ func (d *decision) foreignTo(paths []string) []string {
 	})
 }
 
+// quarrel returns the rewrites that still count: those of the policy as it is, as whoever
+// changes it has settled what was before, and none that was long ago.
+func (d *decision) quarrel() (times []metav1.Time, fields []string) {
+	was := d.stored.HPA
+	if was == nil || len(was.Rewrites) == 0 || d.stored.ObservedGeneration != d.Policy.Generation {
+		return nil, nil
+	}
+	last := was.Rewrites[len(was.Rewrites)-1]
+	if age := d.now.Sub(last.Time); age >= forget || age < -forget {
+		return nil, nil
+	}
+	return slices.Clone(was.Rewrites), slices.Clone(was.Rewritten)
+}
+
 // rewrites returns the rewrites so far with that of now, if there is one, and the
-// fields. Another field than before is a person at work, and begins a new count.
+// fields. Another field than before is a person at work, and begins a new count; but
+// while a fight pauses it joins in, so that it is put right once and not again and again.
 func (d *decision) rewrites() (times []metav1.Time, fields []string) {
-	if d.stored.HPA != nil {
-		times, fields = slices.Clone(d.stored.HPA.Rewrites), slices.Clone(d.stored.HPA.Rewritten)
-	}
-	if n := len(times); n > 0 && (d.now.Sub(times[n-1].Time) >= forget || times[n-1].After(d.now.Add(forget))) {
-		times, fields = nil, nil
-	}
+	times, fields = d.quarrel()
 	var changed []string
 	switch {
-	case d.raisedByHand():
+	case d.raisedByHand() && !d.pauses:
 		changed = []string{minPath}
 	case d.action != nil && (d.action.Kind == Apply || d.action.Kind == RemoveFields):
 		changed = d.rewritten
 	}
-	if len(changed) == 0 {
+	switch {
+	case len(changed) == 0:
 		return times, fields
-	}
-	if !slices.ContainsFunc(changed, func(f string) bool { return slices.Contains(fields, f) }) {
+	case d.pauses:
+		return times, fewer(append(fields, changed...))
+	case !slices.ContainsFunc(changed, func(f string) bool { return slices.Contains(fields, f) }):
 		times = nil
 	}
 	times = append(times, metav1.NewTime(d.now))
-	return times[max(0, len(times)-maxRewrites):], changed[:min(len(changed), maxFields)]
+	return times[max(0, len(times)-maxRewrites):], fewer(changed)
 }
 
-// fighting says whether the HPA is left alone, and sees to the condition while a fight
-// may still go on.
-func (d *decision) fighting(differs bool) bool {
-	was := d.stored.HPA
-	if was == nil || len(was.Rewrites) < maxRewrites {
-		return false
+// fewer leaves one of each part of a spec, where there are more fields than are kept.
+func fewer(fields []string) []string {
+	if len(fields) <= maxFields {
+		return fields
 	}
-	until := was.Rewrites[len(was.Rewrites)-1].Add(fightPause)
-	if !d.now.Before(until) || until.After(d.now.Add(fightPause)) {
-		return false
+	seen := map[string]bool{}
+	return slices.DeleteFunc(fields, func(path string) bool {
+		was := seen[part(path)]
+		seen[part(path)] = true
+		return was
+	})
+}
+
+// part is the field of a spec that a path leads through.
+func part(path string) string {
+	rest := strings.TrimPrefix(path, "spec.")
+	if i := strings.IndexAny(rest, ".["); i >= 0 {
+		rest = rest[:i]
 	}
-	d.wake(until)
+	return "spec." + rest
+}
+
+// fight sees to the condition as long as a fight may still go on, which is longer than a
+// pause: the one try after it has settled nothing yet. In a pause, what the fight is about
+// is left as it is; paths are the fields that are not as we want them. The rest, and a
+// floor above all, is written all the same.
+func (d *decision) fight(paths []string) {
+	times, fields := d.quarrel()
+	if len(times) < maxRewrites {
+		return
+	}
+	last := times[len(times)-1].UTC()
+	until := last.Add(fightPause)
+	d.wake(last.Add(forget))
+	d.pauses = d.now.Before(until) && !until.After(d.now.Add(fightPause))
 	f := finding{reason: Fight, state: StateConflict, conflict: true, message: fmt.Sprintf(
-		"somebody else keeps writing %s of the HPA: find who with kubectl get hpa %s --show-managed-fields -o yaml, and stop it there; the policy says it all. Loadline tries again at %s",
-		strings.Join(was.Rewritten, ", "), d.Live.Name, metav1.NewTime(until.UTC()).Format("15:04 MST"))}
-	d.conflict = &f
-	if !differs {
-		return false
+		"somebody else keeps writing %s of the HPA: find who with kubectl get hpa %s --show-managed-fields -o yaml, and stop it there; the policy says it all. ",
+		clip(strings.Join(fields, ", ")), d.Live.Name)}
+	if d.pauses {
+		d.wake(until)
+		f.message += "Loadline tries again at " + until.Format("15:04 MST")
+	} else {
+		f.message += "Loadline has written it again at " + last.Format("15:04 MST")
 	}
-	d.ready = f
-	return true
+	d.conflict = &f
+	if !d.pauses {
+		return
+	}
+	var left []string
+	for _, path := range fields {
+		left = append(left, part(path))
+	}
+	if slices.ContainsFunc(paths, func(path string) bool { return slices.Contains(left, part(path)) }) {
+		d.leave(left)
+		d.ready = f
+	}
+}
+
+// leave gives what is applied the parts of the spec that the HPA has.
+func (d *decision) leave(parts []string) {
+	d.want = d.want.DeepCopy()
+	want, is := &d.want.Spec, d.Live.DeepCopy().Spec
+	for _, p := range parts {
+		switch p {
+		case minPath:
+			want.MinReplicas, d.minLeft = ptr.To(ptr.Deref(is.MinReplicas, 1)), true
+		case "spec.maxReplicas":
+			want.MaxReplicas = is.MaxReplicas
+		case "spec.scaleTargetRef":
+			want.ScaleTargetRef = is.ScaleTargetRef
+		case "spec.metrics":
+			want.Metrics = is.Metrics
+		case "spec.behavior":
+			want.Behavior = is.Behavior
+		}
+	}
+	// The API server refuses a minimum above the maximum, whosever that is.
+	want.MinReplicas = ptr.To(min(*want.MinReplicas, want.MaxReplicas))
 }

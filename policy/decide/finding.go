@@ -21,6 +21,8 @@ const (
 	NotScalable            = "TargetNotScalable"
 	NotFound               = "TargetNotFound"
 	ScaleToZeroUnsupported = "ScaleToZeroUnsupported"
+	LettingGo              = "LettingGo"
+	FeaturesUnknown        = "FeaturesUnknown"
 	NearZero               = "NearZero"
 	AtZero                 = "TargetAtZero"
 	TargetUnreadable       = "TargetUnreadable"

@@ -196,6 +196,9 @@ func (h *history) check(before, after *autoscalingv2.HorizontalPodAutoscaler) {
 		}
 		return
 	}
+	if was := h.policy.Status.HPA; was != nil && len(was.Rewrites) == maxRewrites && slices.Contains(was.Rewritten, minPath) && is == min(*before.Spec.MinReplicas, most) {
+		return // somebody keeps writing it: it is left alone, whatever else is written
+	}
 	// Of a policy with a mistake the last good minimum counts.
 	least := hpa.WrittenMin(after, 0)
 	if ready := h.condition(v1alpha1.Ready); ready == "True Applied" && h.policy.Status.ObservedGeneration == h.policy.Generation && least != h.policy.Spec.Replicas.Min {

@@ -1,6 +1,8 @@
 package decide
 
 import (
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -205,6 +207,35 @@ func TestForeignEdits(t *testing.T) {
 	w.pass(20 * time.Minute)
 	if got := w.condition(v1alpha1.Conflict); got != "False NoConflict" {
 		t.Errorf("%s long after the fight", got)
+	}
+}
+
+// A selector with thousands of values makes no message that the API server refuses, with
+// which the whole status, and the fallback in it, would be lost.
+func TestLongSelector(t *testing.T) {
+	for name, metrics := range map[string]state{"all missing": allBad, "one missing": someBad} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, withCPU, fallback(time.Minute, 5), func(p *v1alpha1.AutoscalingPolicy) {
+				var values []string
+				for i := range 1500 {
+					values = append(values, strings.Repeat("v", 40)+strconv.Itoa(i))
+				}
+				p.Spec.Objectives[0].RequestRate.Selector = &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: "handler", Operator: metav1.LabelSelectorOpIn, Values: values}}}
+				slices.Reverse(p.Spec.Objectives) // the last is the one that is missing
+			})
+			w.rest()
+			w.metrics = metrics
+			w.pass(5 * time.Minute)
+			if w.condition(v1alpha1.Held) != "True Fallback" {
+				t.Fatal(w.condition(v1alpha1.Held))
+			}
+			if data := len(jsonOf(t, w.policy.Status)); data > 10_000 {
+				t.Errorf("the status has %d bytes", data)
+			}
+			if says := w.message(v1alpha1.MetricsAvailable); !strings.Contains(says, "http_requests_per_second{handler in (vvv") {
+				t.Error(says)
+			}
+		})
 	}
 }
 

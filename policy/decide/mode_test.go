@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -99,6 +100,53 @@ func TestReady(t *testing.T) {
 			w.rest()
 			if len(w.writes) != n {
 				t.Errorf("writes while nothing changes: %v", w.writes[n:])
+			}
+		})
+	}
+}
+
+// What is not known of the cluster is no reason to refuse a policy or to change its HPA.
+func TestFeaturesUnknown(t *testing.T) {
+	queue := []v1alpha1.Objective{{Queue: &v1alpha1.Queue{Name: "q", PerPod: resource.MustParse("5")}}}
+	for name, tc := range map[string]struct {
+		edit    func(*v1alpha1.AutoscalingPolicySpec)
+		depends bool
+	}{
+		"min 0": {func(s *v1alpha1.AutoscalingPolicySpec) { s.Replicas.Min, s.Objectives = 0, queue }, true},
+		"a container": {func(s *v1alpha1.AutoscalingPolicySpec) {
+			s.Objectives = []v1alpha1.Objective{{CPU: &v1alpha1.Resource{Container: "web", Utilization: ptr.To(int32(60))}}}
+		}, true},
+		"a tolerance": {func(s *v1alpha1.AutoscalingPolicySpec) {
+			s.Behavior = &autoscalingv2.HorizontalPodAutoscalerBehavior{ScaleUp: &autoscalingv2.HPAScalingRules{Tolerance: ptr.To(resource.MustParse("0.2"))}}
+		}, true},
+		"none of it": {func(*v1alpha1.AutoscalingPolicySpec) {}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ready, max := "Unknown FeaturesUnknown", int32(10)
+			if !tc.depends {
+				ready, max = "True Applied", 20
+			}
+			w := newWorld(t, func(p *v1alpha1.AutoscalingPolicy) { tc.edit(&p.Spec) })
+			known := w.caps
+			w.rest()
+			before := w.live.Spec.DeepCopy()
+			w.caps = hpa.Capabilities{}
+			w.pass(time.Hour)
+			if diff := cmp.Diff(*before, w.live.Spec); diff != "" || w.condition(v1alpha1.Ready) != ready || w.happened(EventRefused) {
+				t.Errorf("%s, Events %v\n%s", w.condition(v1alpha1.Ready), w.events, diff)
+			}
+			w.spec(func(s *v1alpha1.AutoscalingPolicySpec) { s.Replicas.Max = 20 })
+			if w.rest(); w.live.Spec.MaxReplicas != max {
+				t.Errorf("max %d", w.live.Spec.MaxReplicas)
+			}
+			w.caps = known
+			if w.rest(); w.condition(v1alpha1.Ready) != "True Applied" || w.live.Spec.MaxReplicas != 20 {
+				t.Errorf("max %d, %s when it is known", w.live.Spec.MaxReplicas, w.condition(v1alpha1.Ready))
+			}
+			w.caps = hpa.Capabilities{}
+			w.spec(func(s *v1alpha1.AutoscalingPolicySpec) { s.Replicas.Min = 30 })
+			if w.rest(); w.condition(v1alpha1.Ready) != "False InvalidSpec" {
+				t.Errorf("%s of what is wrong anywhere", w.condition(v1alpha1.Ready))
 			}
 		})
 	}
@@ -318,5 +366,39 @@ func TestScalingLimited(t *testing.T) {
 				t.Errorf("%s, want %s", got, want)
 			}
 		})
+	}
+}
+
+// In mode DryRun the HPA's owner reference follows deletionPolicy all the same, and
+// nothing else of it: what is deleted with the policy cannot be said afterwards.
+func TestOrphanInDryRun(t *testing.T) {
+	w := newWorld(t)
+	w.rest()
+	before := w.live.Spec.DeepCopy()
+	w.spec(func(s *v1alpha1.AutoscalingPolicySpec) {
+		s.Mode, s.DeletionPolicy, s.Replicas.Max = v1alpha1.DryRun, v1alpha1.Orphan, 20
+	})
+	n := len(w.writes)
+	w.pass(2 * time.Second)
+	if got := len(w.live.OwnerReferences); got != 0 || w.count(string(Apply), n) != 1 || w.count(string(DryRun), n) != 1 {
+		t.Errorf("%d owner references, writes %v", got, w.writes[n:])
+	}
+	if diff := cmp.Diff(*before, w.live.Spec); diff != "" {
+		t.Error(diff)
+	}
+	if got := w.policy.Status.Plan; len(got) != 1 || got[0] != "change spec.maxReplicas" || w.condition(v1alpha1.Ready) != "False DryRun" {
+		t.Errorf("plan %q, %s", got, w.condition(v1alpha1.Ready))
+	}
+	w.spec(func(s *v1alpha1.AutoscalingPolicySpec) { s.DeletionPolicy, s.Objectives = v1alpha1.Delete, nil })
+	if w.pass(2 * time.Second); len(w.live.OwnerReferences) != 1 || w.condition(v1alpha1.Ready) != "False InvalidSpec" {
+		t.Errorf("%d owner references, %s", len(w.live.OwnerReferences), w.condition(v1alpha1.Ready))
+	}
+	w.metrics, w.size = unseen, 1
+	w.edit(func(h *autoscalingv2.HorizontalPodAutoscaler) {
+		h.Spec.MinReplicas, h.Status.CurrentReplicas = ptr.To(int32(0)), 1
+	})
+	w.spec(func(s *v1alpha1.AutoscalingPolicySpec) { s.DeletionPolicy = v1alpha1.Orphan })
+	if w.pass(2 * time.Second); len(w.live.OwnerReferences) != 1 || w.condition(v1alpha1.Ready) != "Unknown NearZero" {
+		t.Errorf("%d owner references, %s while the HPA is about to scale to 0", len(w.live.OwnerReferences), w.condition(v1alpha1.Ready))
 	}
 }

@@ -5,12 +5,9 @@ import (
 	"slices"
 	"strings"
 
-	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/utils/ptr"
 
 	"github.com/loadline/loadline/policy/hpa"
-	"github.com/loadline/loadline/policy/owner"
 )
 
 // Annotations by which people ask for something, and the one in which an adopted HPA's
@@ -78,11 +75,24 @@ func (d *decision) claim() *finding {
 			"there is an HPA %s that Loadline did not make. To take it over: kubectl annotate hpa %s %s=%s. Otherwise delete it, or name the policy differently",
 			name, name, AdoptAnnotation, name)}
 	}
-	if writer := continuing(d.Live); writer != "" {
-		return &finding{reason: FieldOwner, state: StateConflict, conflict: true, message: fmt.Sprintf(
-			"the HPA %s is written by %s, which would undo what Loadline writes: remove the HPA there first, without deleting it from the cluster", name, writer)}
+	writer, commands := "somebody: its managedFields are not known", []string(nil)
+	if d.Whole {
+		writer, commands = Continuing(&d.Live.ObjectMeta)
 	}
-	d.adopt = true
+	if writer != "" {
+		f := &finding{reason: FieldOwner, state: StateConflict, conflict: true, message: fmt.Sprintf(
+			"the HPA %s is written by %s, which would undo what Loadline writes: take the HPA out of there first, without having it deleted from the cluster", name, writer)}
+		if len(commands) > 0 {
+			f.message += ". Then remove what is left of it: " + clip(strings.Join(commands, "; "))
+		}
+		return f
+	}
+	saved, err := hpa.Save(d.Live.Spec)
+	if err != nil {
+		return &finding{reason: ForeignHPA, state: StateConflict, conflict: true, message: fmt.Sprintf(
+			"the HPA %s is not taken over, as it could not be given back: %s. Make it shorter, or delete it", name, clip(err.Error()))}
+	}
+	d.adopt, d.saved = true, saved
 	return nil
 }
 
@@ -92,10 +102,8 @@ func (d *decision) carrySaved() {
 	switch {
 	case d.adopt:
 		// One write both saves and replaces: the resourceVersion sees to it that what is
-		// replaced is what was saved. To write a spec that was read cannot fail.
-		if saved, err := hpa.Save(d.Live.Spec); err == nil {
-			d.want.Annotations[SavedAnnotation] = saved
-		}
+		// replaced is what was saved.
+		d.want.Annotations[SavedAnnotation] = d.saved
 		if manager, ok := d.Live.Labels[hpa.ManagedByLabel]; ok {
 			d.want.Annotations[SavedManagerAnnotation] = manager
 		}
@@ -106,36 +114,6 @@ func (d *decision) carrySaved() {
 			}
 		}
 	}
-}
-
-// gitopsMarks are labels and annotations by which such tools know what is theirs.
-var gitopsMarks = []string{
-	"argocd.argoproj.io/", "helm.toolkit.fluxcd.io/", "kustomize.toolkit.fluxcd.io/", "meta.helm.sh/", "app.kubernetes.io/managed-by=Helm",
-}
-
-// continuing names who goes on writing an HPA that is to be adopted, empty if nobody
-// does. kubectl's imperative commands and its client-side apply are people's, who have
-// asked for the adoption; a server-side apply and the tools above come back.
-func continuing(live *autoscalingv2.HorizontalPodAutoscaler) string {
-	if len(live.ManagedFields) == 0 {
-		return "somebody: its managedFields are not known"
-	}
-	if manager := owner.Continuing(live.ManagedFields, FieldManager); manager != "" {
-		return manager
-	}
-	for _, o := range live.OwnerReferences {
-		if ptr.Deref(o.Controller, false) && !hpa.IsPolicy(o) {
-			return fmt.Sprintf("its owner, the %s %s", o.Kind, o.Name)
-		}
-	}
-	for _, marks := range []map[string]string{live.Labels, live.Annotations} {
-		for key, value := range marks {
-			if slices.ContainsFunc(gitopsMarks, func(mark string) bool { return strings.HasPrefix(key+"="+value, mark) }) {
-				return "the tool that set " + key
-			}
-		}
-	}
-	return ""
 }
 
 // pointers turns paths of fields into JSON pointers. None of them goes through a list.

@@ -54,7 +54,7 @@ const (
 	// Disown updates the HPA to what HPA says, and takes away our entries of managedFields
 	// in the same write.
 	Disown Kind = "Disown"
-	// DeleteLoser deletes the HPA by its UID.
+	// DeleteLoser deletes the HPA as it was read, by its UID, too.
 	DeleteLoser Kind = "DeleteLoser"
 )
 
@@ -76,7 +76,7 @@ type Action struct {
 // Event is one to be sent about the policy.
 type Event struct {
 	Warning bool
-	// Reason is one word of the list in events.go.
+	// Reason is one word of the list in event.go.
 	Reason  string
 	Message string
 }
@@ -84,7 +84,8 @@ type Event struct {
 // Observations are what the metrics of our own show about a policy.
 type Observations struct {
 	State string
-	// Floors counts those in force by kind of owner: schedule, fallback, unknown, release.
+	// Floors counts those in force by kind of owner: schedule, fallback, rollout, switch,
+	// outage, unknown, release.
 	Floors map[string]int
 	// Values by objective, where the HPA reads them.
 	Values []Value

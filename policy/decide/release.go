@@ -57,7 +57,23 @@ func release(s Snapshot) Plan {
 			p.Events = []Event{{Warning: m.Waits, Reason: EventReleasing, Message: fmt.Sprintf("the HPA %s is being let go: %s", s.Live.Name, m.Why)}}
 		}
 	}
+	if s.Policy != nil {
+		return letting(s, m, p)
+	}
 	return p
+}
+
+// letting adds to the plan of a release what the paused policy says of it meanwhile.
+func letting(s Snapshot, m Move, p Plan) Plan {
+	d := begin(s)
+	d.letting, d.action, d.want = &m, p.Action, m.HPA
+	d.ready = finding{reason: LettingGo, state: StatePaused, message: "the HPA is being let go: " + m.Why}
+	if m.Next > 0 {
+		d.wake(d.Now.Add(m.Next))
+	}
+	out := d.plan()
+	out.Events = p.Events // the rest of it changes nothing that a person has to hear
+	return out
 }
 
 // Free returns an HPA of ours as it is let go at once, without anything of ours but its

@@ -240,6 +240,46 @@ func TestAPolicyMadeAnewWhileItsHPAIsLetGo(t *testing.T) {
 	}
 }
 
+// While the HPA of a paused policy is let go, the policy says so, and how far it is.
+func TestPausedReleaseInTheStatus(t *testing.T) {
+	w := newWorld(t, scheduled("0 5 * * *", time.Hour, 8))
+	w.rest()
+	w.pass(10 * time.Minute)
+	w.spec(func(s *v1alpha1.AutoscalingPolicySpec) { s.Mode = v1alpha1.Paused })
+	w.rest()
+	w.edit(func(h *autoscalingv2.HorizontalPodAutoscaler) { h.Annotations[ReleaseAnnotation] = ReleaseKeep })
+	var minima []int32
+	for range 100 {
+		p := w.turn()
+		if w.happened(EventReleased) {
+			break
+		}
+		if p.Observations.State != StatePaused {
+			t.Fatalf("state %q in the metrics", p.Observations.State)
+		}
+		if is := *w.policy.Status.EffectiveMin; is != w.min() {
+			t.Fatalf("effectiveMin %d, the HPA has %d", is, w.min())
+		} else if !slices.Contains(minima, is) {
+			minima = append(minima, is)
+		}
+		want := "True Releasing"
+		if w.min() == 2 {
+			want = "False NotHeld"
+		}
+		if w.condition(v1alpha1.Held) != want || w.condition(v1alpha1.Ready) != "False LettingGo" {
+			t.Fatalf("min %d: %s, %s", w.min(), w.condition(v1alpha1.Held), w.condition(v1alpha1.Ready))
+		}
+		w.now = w.now.Add(max(p.Next, time.Second))
+		w.sync()
+	}
+	if diff := cmp.Diff([]int32{8, 6, 4, 3, 2}, minima); diff != "" || !w.happened(EventReleased) {
+		t.Errorf("Events %v\n%s", w.events, diff)
+	}
+	if w.rest(); w.condition(v1alpha1.Ready) != "False ForeignHPA" || w.policy.Status.EffectiveMin != nil {
+		t.Errorf("%s, effectiveMin %v after it", w.condition(v1alpha1.Ready), w.policy.Status.EffectiveMin)
+	}
+}
+
 // A paused policy gives its HPA back what the freeze has replaced, even a behavior that
 // lets nothing scale either; one that was frozen by hand gets that of the policy.
 func TestPausedGivesTheBehaviorBack(t *testing.T) {

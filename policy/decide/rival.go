@@ -3,11 +3,15 @@ package decide
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 
 	"github.com/loadline/loadline/policy/api/v1alpha1"
 )
+
+// rivalEvery is how often is looked at what keeps another policy from its HPA.
+const rivalEvery = 5 * time.Minute
 
 // sameTarget compares as the HPA controller does, by group, kind and name.
 func sameTarget(a, b autoscalingv2.CrossVersionObjectReference) bool {
@@ -51,7 +55,11 @@ func (d *decision) rival() *finding {
 func (d *decision) against(r *Rival) *finding {
 	t := d.Policy.Scaled()
 	f := &finding{reason: TwoPolicies, state: StateConflict, conflict: true}
-	switch here := d.occupies(); {
+	here := d.occupies()
+	if r.Elsewhere {
+		return d.strayed(r, here)
+	}
+	switch {
 	case r.On.Name != "" && !sameTarget(crossVersion(r.On), reference(d.Policy)):
 		if r.HPA == "" {
 			return nil
@@ -68,7 +76,12 @@ func (d *decision) against(r *Rival) *finding {
 		return nil // it waits for us
 	case here && d.older(r):
 		f.good = true
-		f.message = fmt.Sprintf("the HPA of the younger policy %s is on the %s %s, too, and is about to be deleted", r.Policy, t.Kind, t.Name)
+		f.message = fmt.Sprintf("the HPA of the younger policy %s is on the %s %s, too, and ", r.Policy, t.Kind, t.Name)
+		if r.Idle {
+			f.message += "stays there while that policy's mode is not Enforce: delete one of the two policies"
+		} else {
+			f.message += "gives way: it is deleted by its policy, or by hand if it was adopted"
+		}
 	case here && d.Live.Annotations[SavedAnnotation] != "":
 		f.message = fmt.Sprintf("the HPA of the older policy %s is on the %s %s, too: delete this policy's HPA, which was adopted", r.Policy, t.Kind, t.Name)
 	case here:
@@ -76,8 +89,38 @@ func (d *decision) against(r *Rival) *finding {
 		f.message = fmt.Sprintf("the HPA of the older policy %s is on the %s %s, too: two HPAs undo each other's work, so this policy's is deleted", r.Policy, t.Kind, t.Name)
 	case r.HPA == "" && !r.Claimed && (r.Idle || d.older(r)):
 		return nil
+	case r.HPA == "" && !r.Claimed:
+		f.message = fmt.Sprintf("the policy %s, which is older, names the %s %s, too, and comes first, although it has no HPA there yet", r.Policy, t.Kind, t.Name)
+		if r.Unready != "" {
+			f.message += " (" + clip(r.Unready) + ")"
+		}
+		f.message += ": mend it, or delete one of the two"
+		d.wake(d.now.Add(rivalEvery)) // its status wakes nobody else
+	case r.HPA == "":
+		f.message = fmt.Sprintf("the policy %s is just taking the %s %s: delete one of the two", r.Policy, t.Kind, t.Name)
 	default:
 		f.message = fmt.Sprintf("the policy %s scales the %s %s: delete one of the two. To swap two policies' targets, let one have none meanwhile", r.Policy, t.Kind, t.Name)
+	}
+	return f
+}
+
+// strayed is about the HPA of a policy whose spec names another target. It has no claim
+// to this one, however old its policy is: nothing of ours gives way to an edit by hand.
+func (d *decision) strayed(r *Rival, here bool) *finding {
+	on := reference(d.Policy)
+	if r.On.Name != "" {
+		on = crossVersion(r.On)
+	}
+	f := &finding{reason: TwoPolicies, state: StateConflict, conflict: true}
+	f.message = fmt.Sprintf("the HPA of the policy %s is on the %s %s, too, which that policy does not name: it ", r.Policy, on.Kind, on.Name)
+	if r.Idle {
+		f.message += "stays there while that policy's mode is not Enforce, and the two undo each other's work: set the mode, or the HPA's scaleTargetRef by hand"
+	} else {
+		f.message += "is put back on what its policy names"
+	}
+	f.good = here || !sameTarget(on, reference(d.Policy))
+	if !f.good {
+		f.message = strings.Replace(f.message, ", too,", "", 1) + ", and this policy waits for it. To swap two policies' targets, let one have none meanwhile"
 	}
 	return f
 }

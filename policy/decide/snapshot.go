@@ -22,7 +22,9 @@ type Snapshot struct {
 	// Live is the HPA of the policy's name; nil if there is none. It must show the last
 	// write of ours: an older one would look like somebody's edit. managedFields are
 	// needed only if NeedsFields says so.
-	Live   *autoscalingv2.HorizontalPodAutoscaler
+	Live *autoscalingv2.HorizontalPodAutoscaler
+	// Whole: Live has its managedFields, which may be none.
+	Whole  bool
 	Target Target
 	// Rollout is how far the target's pods are replaced; nil where that is not known.
 	Rollout *rollout.View
@@ -96,8 +98,14 @@ type Rival struct {
 	PolicyUID types.UID
 	// On is what it is on, where the policy names two that take turns.
 	On v1alpha1.TargetReference
+	// Elsewhere: the other policy's spec names another target. Its HPA was edited by hand,
+	// or has not followed the spec yet.
+	Elsewhere bool
 	// Idle: the other policy has no HPA and makes none (mode DryRun or Paused).
 	Idle bool
+	// Unready is why the other policy is not what it says, in its own words; empty where it
+	// is, or does not know yet.
+	Unready string
 	// Claimed: a write that takes the target for this policy is under way.
 	Claimed bool
 }

@@ -144,12 +144,12 @@ func (d *decision) written() (*v1alpha1.AppliedHPA, *int32) {
 		live = ptr.Deref(d.Live.Spec.MinReplicas, 1)
 	}
 	if applies {
-		live = *d.want.Spec.MinReplicas
+		live = minOf(d.want)
 	}
 	a.Min = &live
 	// What we did not decide is not what we wrote: it may be somebody's edit, to be dealt
 	// with when the mode is Enforce, or no more in a fight.
-	decided := d.floors != nil && d.Policy.Spec.Mode == v1alpha1.Enforce && *d.want.Spec.MinReplicas == live
+	decided := d.floors != nil && d.Policy.Spec.Mode == v1alpha1.Enforce && !d.minLeft && *d.want.Spec.MinReplicas == live
 	if !decided && d.stored.HPA != nil && d.stored.HPA.Min != nil {
 		a.Min = d.stored.HPA.Min
 	}

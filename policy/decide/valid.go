@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/loadline/loadline/policy/hpa"
@@ -13,7 +14,7 @@ import (
 // invalid says what is wrong with the policy; nil if nothing is.
 func (d *decision) invalid() *finding {
 	reason := InvalidSpec
-	if d.Policy.Spec.Replicas.Min == 0 && !d.Capabilities.ScaleToZero {
+	if d.Policy.Spec.Replicas.Min == 0 && !d.Capabilities.ScaleToZero && d.Capabilities.Known() {
 		reason = ScaleToZeroUnsupported
 	}
 	if !hpa.Failed(d.problems) {
@@ -31,6 +32,29 @@ func (d *decision) invalid() *finding {
 		}
 	}
 	return &finding{reason: reason, state: StateInvalid, message: message}
+}
+
+// compile builds the HPA without floors. Where nobody knows yet what the cluster takes, it
+// is built as if that were all, and whether it matters is noted: neither is a policy
+// refused nor an HPA changed for what is only not known.
+func (d *decision) compile() {
+	d.plain, d.problems = hpa.Build(d.Policy, nil, d.Capabilities)
+	if d.Capabilities.Known() {
+		return
+	}
+	plain, problems := hpa.Build(d.Policy, nil, hpa.Capabilities{ScaleToZero: true, Tolerance: true, ContainerResource: true})
+	d.depends = !equality.Semantic.DeepEqual(plain, d.plain) || len(problems) != len(d.problems)
+	d.plain, d.problems = plain, problems
+}
+
+// features says that the policy has to wait until is known what the cluster takes; nil
+// if that is known, or all the same to it.
+func (d *decision) features() *finding {
+	if !d.depends {
+		return nil
+	}
+	return &finding{reason: FeaturesUnknown, state: StatePending, waits: true,
+		message: "what the API server takes in an HPA could not be found out yet, and this policy depends on it (min 0, a container's metric or a tolerance): it is tried again twice a minute, and an HPA that there is stays as it was"}
 }
 
 // queries says what is wrong with the PromQL of the objectives.
@@ -51,8 +75,12 @@ func (d *decision) queries() []hpa.Problem {
 	return problems
 }
 
-// maxMessage keeps a condition readable; the schema allows 32768 characters.
-const maxMessage = 1000
+// maxMessage keeps each part of a condition readable. maxCondition is for one that
+// becomes long nevertheless: beyond 32768 the API server would refuse the whole status.
+const (
+	maxMessage   = 1000
+	maxCondition = 10_000
+)
 
 func errorsOf(problems []hpa.Problem) string { return listed(problems, hpa.Error) }
 
@@ -66,11 +94,13 @@ func listed(problems []hpa.Problem, level hpa.Level) string {
 	return clip(strings.Join(texts, "; "))
 }
 
-func clip(s string) string {
-	if len(s) <= maxMessage {
+func clip(s string) string { return cut(s, maxMessage) }
+
+func cut(s string, most int) string {
+	if len(s) <= most {
 		return s
 	}
-	return strings.ToValidUTF8(s[:maxMessage], "") + "…"
+	return strings.ToValidUTF8(s[:most], "") + "…"
 }
 
 // target says why no HPA can scale the target; nil if one can or if that is not known.

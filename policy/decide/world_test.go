@@ -32,8 +32,10 @@ type world struct {
 	now    time.Time
 	policy *v1alpha1.AutoscalingPolicy
 	live   *autoscalingv2.HorizontalPodAutoscaler
-	rivals []Rival
-	target Target
+	// partial: the HPA is as the cache has it.
+	partial bool
+	rivals  []Rival
+	target  Target
 	// rollout is what the target says of its own; nil where it cannot be seen.
 	rollout *rollout.View
 	// handoff and predecessor are those of the snapshot.
@@ -96,7 +98,7 @@ func (w *world) write(what string, do func()) error {
 }
 
 func (w *world) snapshot() Snapshot {
-	s := Snapshot{Now: w.now, Settings: Defaults(), Policy: w.policy, Live: w.live, Rivals: w.rivals, Target: w.target, Rollout: w.rollout, Handoff: w.handoff, Predecessor: w.predecessor, Capabilities: w.caps}
+	s := Snapshot{Now: w.now, Settings: Defaults(), Policy: w.policy, Live: w.live, Whole: !w.partial, Rivals: w.rivals, Target: w.target, Rollout: w.rollout, Handoff: w.handoff, Predecessor: w.predecessor, Capabilities: w.caps}
 	s.Settings.CheckQuery = func(_, expr string) []string {
 		if expr == "bad" {
 			return []string{"parse error: unexpected end"}
@@ -352,6 +354,15 @@ func (w *world) count(what string, since int) int {
 }
 
 func (w *world) happened(event string) bool { return slices.Contains(w.events, event) }
+
+func jsonOf(t *testing.T, v any) []byte {
+	t.Helper()
+	data, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
 
 func jsonCopy[T any](t *testing.T, v T) T {
 	t.Helper()

@@ -176,7 +176,11 @@ func valueOf(m autoscalingv2.MetricSpec, c *autoscalingv2.MetricStatus) *autosca
 	return nil
 }
 
-// Name is what people call a metric.
+// maxSelector is how many bytes of a selector are in a metric's name. One may have
+// thousands of values, and the names are put in messages that have a limit.
+const maxSelector = 100
+
+// Name is what people call a metric: of a long selector only how it begins.
 func Name(m autoscalingv2.MetricSpec) string {
 	switch {
 	case m.Pods != nil:
@@ -197,5 +201,9 @@ func named(m autoscalingv2.MetricIdentifier) string {
 	if m.Selector == nil {
 		return m.Name
 	}
-	return m.Name + "{" + metav1.FormatLabelSelector(m.Selector) + "}"
+	selector := metav1.FormatLabelSelector(m.Selector)
+	if len(selector) > maxSelector {
+		selector = strings.ToValidUTF8(selector[:maxSelector], "") + "…"
+	}
+	return m.Name + "{" + selector + "}"
 }

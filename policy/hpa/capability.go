@@ -29,6 +29,9 @@ type Capabilities struct {
 	Probed time.Time
 }
 
+// Known says whether this is more than that nobody has found out yet.
+func (c Capabilities) Known() bool { return c.Version.GitVersion != "" || !c.Probed.IsZero() }
+
 // Assume returns what a cluster of a version can do if nobody changed its feature
 // gates. The version is MAJOR.MINOR, such as 1.37 or v1.37.2; it is an error if it is
 // something else. The gates' defaults are those of pkg/features/kube_features.go.

@@ -43,16 +43,19 @@ func Defaults() Settings {
 
 const mostLength = 2048 // as the policy's schema has it
 
+// both ends the text of what the adapter enforces and the controller says sooner.
+const both = " Give loadline-adapter and loadline-policy the same, or one refuses what the other takes."
+
 // AddFlags registers a flag for each setting, with its present value as the default.
 func (s *Settings) AddFlags(fs *pflag.FlagSet) {
 	fs.BoolVar(&s.Enabled, "queries", s.Enabled, "Serve the PromQL queries of AutoscalingPolicies, as external metrics: the configuration of rules must have externalRules, or there is no such API.")
-	fs.StringVar(&s.NamespaceLabel, "query-namespace-label", s.NamespaceLabel, "Label of the source's series that carries the namespace. Policies' queries read only series with their own namespace in it, so nobody but the scrape's configuration may set it: honor_labels lets a pod do so.")
-	fs.Var(&matchersFlag{to: &s.Matchers}, "query-matcher", "Matcher such as cluster=\"eu-1\" that is put on every selector of policies' queries. Can be given several times.")
-	fs.IntVar(&s.MaxLength, "query-max-length", s.MaxLength, "Bytes of a policy's query at most.")
-	fs.IntVar(&s.MaxSelectors, "query-max-selectors", s.MaxSelectors, "Selectors in a policy's query at most.")
-	fs.DurationVar(&s.MaxRange, "query-max-range", s.MaxRange, "Range in a policy's query at most, with the ranges of the subqueries around it.")
-	fs.DurationVar(&s.MaxOffset, "query-max-offset", s.MaxOffset, "Offset in a policy's query at most, with the offsets of the subqueries around it.")
-	fs.IntVar(&s.MaxSteps, "query-max-steps", s.MaxSteps, "Steps of a subquery in a policy's query at most, times the steps of the subqueries around it.")
+	fs.StringVar(&s.NamespaceLabel, "query-namespace-label", s.NamespaceLabel, "Label of the source's series that carries the namespace. Policies' queries read only series with their own namespace in it, so nobody but the scrape's configuration may set it: honor_labels lets a pod do so."+both)
+	fs.Var(&matchersFlag{to: &s.Matchers}, "query-matcher", "Matcher such as cluster=\"eu-1\" that is put on every selector of policies' queries. Can be given several times."+both)
+	fs.IntVar(&s.MaxLength, "query-max-length", s.MaxLength, "Bytes of a policy's query at most."+both)
+	fs.IntVar(&s.MaxSelectors, "query-max-selectors", s.MaxSelectors, "Selectors in a policy's query at most."+both)
+	fs.DurationVar(&s.MaxRange, "query-max-range", s.MaxRange, "Range in a policy's query at most, with the ranges of the subqueries around it."+both)
+	fs.DurationVar(&s.MaxOffset, "query-max-offset", s.MaxOffset, "Offset in a policy's query at most, with the offsets of the subqueries around it."+both)
+	fs.IntVar(&s.MaxSteps, "query-max-steps", s.MaxSteps, "Steps of a subquery in a policy's query at most, times the steps of the subqueries around it."+both)
 	fs.IntVar(&s.PerNamespace, "queries-per-namespace", s.PerNamespace, "Queries of the policies of one namespace that are served at most. Those of the oldest policies are.")
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -51,7 +52,8 @@ func unchanged(t *testing.T, h *autoscalingv2.HorizontalPodAutoscaler) {
 }
 
 // An HPA that is there is taken over only when it says so itself; it gets its old spec
-// back when it is let go. One that a GitOps tool goes on writing is not taken over.
+// back when it is let go. One that a GitOps tool goes on writing is not taken over, until
+// what the condition says was done.
 func adoption(t *testing.T, _ *metricAPI) {
 	ns := namespace(t)
 	h := foreign(ns, "web")
@@ -94,7 +96,11 @@ func adoption(t *testing.T, _ *metricAPI) {
 		file := manifest(t, `
 apiVersion: autoscaling/v2
 kind: HorizontalPodAutoscaler
-metadata: {name: api, namespace: NAMESPACE, annotations: {loadline.dev/adopt: api}}
+metadata:
+  name: api
+  namespace: NAMESPACE
+  annotations: {loadline.dev/adopt: api}
+  labels: {argocd.argoproj.io/instance: shop}
 spec:
   scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: api}
   maxReplicas: 20
@@ -106,6 +112,30 @@ spec:
 		create(t, newPolicy(ns, "api"))
 		ready(t, ns, "api", decide.FieldOwner, soon)
 		unchanged(t, h)
+
+		ran := false
+		system.Until(t, "the policy has it", soon, func(ctx context.Context) (bool, string) {
+			p, err := getPolicy(ctx, ns, "api")
+			if err != nil {
+				return false, err.Error()
+			}
+			c := meta.FindStatusCondition(p.Status.Conditions, v1alpha1.Conflict)
+			if c == nil || c.Status == metav1.ConditionFalse {
+				return c != nil, "no condition"
+			}
+			_, commands, found := strings.Cut(c.Message, "remove what is left of it: ")
+			if found && !ran {
+				for _, command := range strings.Split(commands, "; ") {
+					command = strings.ReplaceAll(strings.TrimPrefix(command, "kubectl "), "'", "")
+					kubectl(t, strings.Fields(command)...)
+				}
+				ran = true
+			}
+			return false, c.Message
+		})
+		if adopted, err := getHPA(t.Context(), ns, "api"); err != nil || adopted.UID != h.UID || adopted.Annotations[decide.SavedAnnotation] == "" || !ran {
+			t.Errorf("adopted: %+v, %v", adopted.ObjectMeta, err)
+		}
 	})
 }
 

@@ -97,6 +97,11 @@ func fieldEdits() map[string]func(*v1alpha1.AutoscalingPolicySpec) {
 // Those of live are in liveChanges.
 var elsewhere = []string{
 	"objectives[].query.expr", // the HPA asks by the query's name: TestP4QueryScales
+
+	// A switch, and one in the place of another: TestP13BlueGreen. What a switch takes its
+	// time and its size from is policy/handoff's to test.
+	"rollout.predecessor", "blueGreen.service", "blueGreen.mode", "blueGreen.active", "blueGreen.soak", "blueGreen.timeout", "blueGreen.headroomPercent",
+	"blueGreen.retire", "blueGreen.otherRef.apiVersion", "blueGreen.otherRef.kind", "blueGreen.otherRef.name",
 }
 
 // specPaths are all fields of a policy's spec. Types of others are one value each.
