@@ -63,7 +63,7 @@ func TestP5Thousand(t *testing.T) {
 		c.store(t)
 	}
 	t.Logf("%d policies stored after %s: %d without a target, %d at rest, %d busy", total, time.Since(began).Round(time.Millisecond), *waiting, *resting, *moving)
-	limit := time.Minute + time.Duration(total)*100*time.Millisecond
+	limit := time.Minute + time.Duration(total)*200*time.Millisecond
 	for _, c := range crowds {
 		c.settled(t, limit)
 	}
