@@ -10,7 +10,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
-	"k8s.io/apimachinery/pkg/api/validation/path"
+	"k8s.io/apimachinery/pkg/api/validate/content"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/types"
@@ -160,7 +160,7 @@ func (r *reconciler) without(ctx context.Context, p *v1alpha1.AutoscalingPolicy,
 // hasMetric says whether any of some pods has a metric, as the HPA controller would read
 // it. An adapter says that none has by an empty list, or by NotFound about the metric.
 func (r *reconciler) hasMetric(ctx context.Context, namespace string, m autoscalingv2.MetricIdentifier, pods labels.Selector) (bool, error) {
-	if wrong := path.IsValidPathSegmentName(m.Name); len(wrong) > 0 {
+	if wrong := content.IsPathSegmentName(m.Name); len(wrong) > 0 {
 		return false, fmt.Errorf("a metric %q that no URL can name", m.Name)
 	}
 	read := func(at string, query map[string]string, into any) (code int, err error) {
