@@ -44,8 +44,8 @@ func TestMain(m *testing.M) {
 	period := hpaSync
 	if n := *waiting + *resting + *moving; n > 2000 {
 		// So many would keep the HPA controller, and with it the machine, busy without a
-		// break: 20 a second is what it gets through at the requests below.
-		period = time.Duration(n/20) * time.Second
+		// break: 40 a second is what it may get through at the requests below.
+		period = min(time.Duration(n/40)*time.Second, 5*time.Minute)
 	}
 	os.Exit(system.Main(m, lab.Options{
 		HPASyncPeriod: period,
