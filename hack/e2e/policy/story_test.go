@@ -84,6 +84,7 @@ func TestP14Story(t *testing.T) {
 	if t.Failed() {
 		return
 	}
+	var taken float64
 	var table strings.Builder
 	w := tabwriter.NewWriter(&table, 0, 0, 3, ' ', 0)
 	fmt.Fprintf(w, "pod·s lost in %.0f s\t%s\t%s\t%s\n", storySpan.Seconds(), bare, guarded, nothing)
@@ -101,9 +102,16 @@ func TestP14Story(t *testing.T) {
 		if n := lost[guarded].unwanted; n != 0 {
 			t.Errorf("%s: with a policy it was asked to have fewer pods than the load takes, %.1f pod·s", s.name, n)
 		}
-		if n := lost[bare].unwanted; n == 0 {
+		// Of one rollout the HPA may see too little, if it is slow. Of all it sees enough.
+		_, rollout := lost[nothing]
+		if n := lost[bare].unwanted; rollout {
+			taken += n
+		} else if n == 0 {
 			t.Errorf("%s: with an HPA alone it was never asked to have fewer pods than the load takes: there was nothing to guard", s.name)
 		}
+	}
+	if taken == 0 {
+		t.Error("in no rollout an HPA alone asked for fewer pods than the load takes: there was nothing to guard")
 	}
 	w.Flush()
 	t.Logf("ready pods fewer than the load takes (%d for %d requests a second), times seconds:\n%s", storyPods, storyLoad, &table)
