@@ -57,8 +57,8 @@ e2e: build tools ## End-to-end tests, on local clusters side by side; ARGS='-tes
 			bin/cluster exec -- bin/node.test -test.v -test.timeout 10m -test.run E2E; \
 			$(E2E) -test.run '^Test4HungInFront'"; hack/together.sh \
 		'policies' "echo 'without TestP10GitOps, whose tools take minutes to build: make e2e-gitops'; \
-			$(POLICIES) -test.skip '^TestP([23567]|1[01])'" \
-		'policies, in time' "$(POLICIES) -test.run '^TestP(3|11)'" \
+			$(POLICIES) -test.skip '^TestP([23567]|1[014])'" \
+		'policies, in time' "$(POLICIES) -test.run '^TestP(3|11|14)'" \
 		'policies, faults' "$(POLICIES) -test.run '^TestP[267]'"; hack/together.sh \
 		'policies, many' "$(POLICIES) -test.run '^TestP5'" \
 		'admission' "$(ADMISSION)")
@@ -75,6 +75,11 @@ e2e-gitops: build tools gitops-tools ## Helm, Flux and Argo CD see no drift in p
 	@$(STAGE) 'build Helm' go -C hack/tools/helm build -trimpath -o $(CURDIR)/bin/ helm.sh/helm/v4/cmd/helm
 	@$(STAGE) 'compile the e2e tests of policies' go test -c -tags e2e -o bin/policy.test ./hack/e2e/policy
 	@$(STAGE) 'e2e tests, GitOps' $(POLICIES) -test.run '^TestP10GitOps' $(ARGS)
+
+.PHONY: stories
+stories: build tools ## Roll out, undo and switch Remind Me with and without a policy, and print what is lost
+	@$(STAGE) 'compile the e2e tests of policies' go test -c -tags e2e -o bin/policy.test ./hack/e2e/policy
+	@$(POLICIES) -test.run '^TestP14Story$$' $(ARGS)
 
 .PHONY: soak
 soak: build tools ## Kill loadline-policy at random points of 100 policies' lives; ARGS=-seeds=250 for 1,000

@@ -17,6 +17,8 @@ import (
 	apiregistrationv1 "k8s.io/kube-aggregator/pkg/apis/apiregistration/v1"
 	"sigs.k8s.io/kustomize/api/krusty"
 	"sigs.k8s.io/kustomize/kyaml/filesys"
+
+	"github.com/loadline/loadline/policy/api/v1alpha1"
 )
 
 // variants are all the ways to put the parts together that we offer.
@@ -32,6 +34,7 @@ func variants() map[string][]string {
 		"another Prometheus":      {"resources: [base]", "configMapGenerator: [{name: loadline-adapter-settings, namespace: loadline-system, behavior: merge, literals: ['prometheus-url=https://thanos.example:443/prefix']}]"},
 		"examples/remindme":       {"resources: [examples/remindme/manifests]"},
 		"an image of one's own":   {"resources: [base]", "images: [{name: loadline-adapter, newName: registry.example/loadline-adapter, newTag: v1}]"},
+		"examples/bluegreen":      {"resources: [examples/bluegreen]"},
 		"policy":                  {"resources: [policy]"},
 		"policy beside a CRD":     {"resources: [crd, policy]"},
 		"policy of one's own":     {"resources: [policy/controller]", "images: [{name: loadline-policy, newName: registry.example/loadline-policy, newTag: v1}]"},
@@ -103,6 +106,9 @@ func scheme(t *testing.T) *runtime.Scheme {
 		t.Fatal(err)
 	}
 	if err := apiregistrationv1.AddToScheme(s); err != nil {
+		t.Fatal(err)
+	}
+	if err := v1alpha1.AddToScheme(s); err != nil {
 		t.Fatal(err)
 	}
 	return s

@@ -47,9 +47,10 @@ type source struct {
 	value atomic.Int64
 	away  atomic.Bool
 
-	mu    sync.Mutex
-	turns []int64        // values that each metric takes in turns, in the place of value
-	reads map[string]int // of a metric, so far
+	mu       sync.Mutex
+	turns    []int64        // values that each metric takes in turns, in the place of value
+	measured func() int64   // the value at each read, in the place of value
+	reads    map[string]int // of a metric, so far
 }
 
 // of returns the source of a namespace.
@@ -72,12 +73,22 @@ func (s *source) alternate(values ...int64) {
 	s.turns = values
 }
 
+// measure has a metric be what is found at each read of it.
+func (s *source) measure(by func() int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.measured = by
+}
+
 // read is the metric's value for one more read of it.
 func (s *source) read(metric string) int64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	n := s.reads[metric]
 	s.reads[metric]++
+	if s.measured != nil {
+		return s.measured()
+	}
 	if len(s.turns) == 0 {
 		return s.value.Load()
 	}
