@@ -21,6 +21,7 @@ const (
 	steady = 3 * time.Second
 )
 
+// Who writes a size; we are controller.Name.
 const theHPA, people = "kube-controller-manager", "e2e"
 
 // judge goes through what became of a namespace, change by change, and tells what must not
@@ -174,9 +175,6 @@ func (j *judge) lowered(c written, w *work, from int32) {
 			j.tell(c, "we scaled in what serves, %s, from %d to %d", w.name, from, w.size)
 		}
 		return
-	case theHPA:
-	default:
-		j.tell(c, "%q lowered %s from %d to %d", w.writer, w.name, from, w.size)
 	}
 	switch {
 	case !mine || w.size < j.hpa.min && c.at.Sub(j.hpaSince) <= lag: // it was decided before

@@ -47,11 +47,10 @@ func startStage(t *testing.T) {
 	node := &corev1.Node{
 		ObjectMeta: metav1.ObjectMeta{Name: stage},
 		Spec:       corev1.NodeSpec{Taints: []corev1.Taint{{Key: stage, Effect: corev1.TaintEffectNoSchedule}}},
+		Status:     corev1.NodeStatus{Conditions: []corev1.NodeCondition{{Type: corev1.NodeReady, Status: corev1.ConditionTrue, LastHeartbeatTime: metav1.Now(), LastTransitionTime: metav1.Now()}}},
 	}
 	must(t, kube.Create(t.Context(), node))
 	t.Cleanup(func() { must(t, kube.Delete(context.Background(), node)) })
-	node.Status.Conditions = []corev1.NodeCondition{{Type: corev1.NodeReady, Status: corev1.ConditionTrue, LastHeartbeatTime: metav1.Now(), LastTransitionTime: metav1.Now()}}
-	must(t, kube.Status().Update(t.Context(), node))
 	lease := &coordinationv1.Lease{
 		ObjectMeta: metav1.ObjectMeta{Namespace: corev1.NamespaceNodeLease, Name: stage},
 		Spec:       coordinationv1.LeaseSpec{HolderIdentity: ptr.To(stage), LeaseDurationSeconds: ptr.To(int32(40)), RenewTime: ptr.To(metav1.NowMicro())},

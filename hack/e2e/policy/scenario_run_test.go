@@ -5,6 +5,8 @@ package policy
 import (
 	"context"
 	"fmt"
+	"strconv"
+	"sync"
 	"testing"
 	"time"
 
@@ -25,7 +27,7 @@ import (
 
 // settles is how long a scenario may take from its last move to rest: a soak, the steps
 // in which a floor ends, and on a busy machine more.
-const settles = 6 * time.Minute
+const settles = 3 * time.Minute
 
 // run is one run of a scenario in a namespace.
 type run struct {
@@ -37,6 +39,7 @@ type run struct {
 
 	ups    []up
 	deaths int
+	scaled sync.Map          // resourceVersions of what we scaled
 	good   map[string]string // the last revision of a workload that is not broken
 	nth    int
 }
@@ -99,6 +102,13 @@ func (r *run) verdict(seen *history) error {
 	text := ""
 	for _, c := range changes {
 		told := len(j.problems)
+		if f, ok := c.fact.(workloadFact); ok && f.writer != people {
+			f.writer = theHPA
+			if _, ours := r.scaled.Load(strconv.FormatInt(c.version, 10)); ours {
+				f.writer = controller.Name
+			}
+			c.fact = f
+		}
 		j.look(c)
 		text += "\n    " + c.String()
 		for _, p := range j.problems[told:] {
@@ -118,7 +128,7 @@ func (r *run) control(ctx context.Context) (stop func()) {
 	go func() {
 		defer close(done)
 		for i := 0; ctx.Err() == nil; i++ {
-			c := &confined{namespace: r.ns, died: make(chan struct{})}
+			c := &confined{namespace: r.ns, died: make(chan struct{}), scaled: func(version string) { r.scaled.Store(version, true) }}
 			var d death
 			if i < len(r.scenario.deaths) && r.killed {
 				d = r.scenario.deaths[i]
