@@ -27,7 +27,7 @@ import (
 
 // settles is how long a scenario may take from its last move to rest: a soak, the steps
 // in which a floor ends, and on a busy machine more.
-const settles = 3 * time.Minute
+const settles = 150 * time.Second
 
 // run is one run of a scenario in a namespace.
 type run struct {
