@@ -57,10 +57,11 @@ e2e: build tools ## End-to-end tests, on local clusters side by side; ARGS='-tes
 			bin/cluster exec -- bin/node.test -test.v -test.timeout 10m -test.run E2E; \
 			$(E2E) -test.run '^Test4HungInFront'"; hack/together.sh \
 		'policies' "echo 'without TestP10GitOps, whose tools take minutes to build: make e2e-gitops'; \
-			$(POLICIES) -test.skip '^TestP([23567]|1[014])'" \
+			$(POLICIES) -test.skip '^TestP([23567]|1[0145])'" \
 		'policies, in time' "$(POLICIES) -test.run '^TestP(3|11|14)'" \
 		'policies, faults' "$(POLICIES) -test.run '^TestP[267]'"; hack/together.sh \
 		'policies, many' "$(POLICIES) -test.run '^TestP5'" \
+		'policies, scenarios' "$(POLICIES) -test.run '^TestP15'" \
 		'admission' "$(ADMISSION)")
 
 # Of Flux and Argo CD only what applies and compares is built, which shares most of its
@@ -82,9 +83,10 @@ stories: build tools ## Roll out, undo and switch Remind Me with and without a p
 	@$(POLICIES) -test.run '^TestP14Story$$' $(ARGS)
 
 .PHONY: soak
-soak: build tools ## Kill loadline-policy at random points of 100 policies' lives; ARGS=-seeds=250 for 1,000
+soak: build tools ## Kill loadline-policy at random points of 100 policies' lives and of 500 scenarios; ARGS='-seeds=250 -scenarios=5000' for ten times as many
 	@$(STAGE) 'compile the e2e tests of policies' go test -c -tags e2e -o bin/policy.test ./hack/e2e/policy
 	@$(POLICIES) -test.run '^TestP7Killed$$' -seeds=25 $(ARGS)
+	@$(POLICIES) -test.run '^TestP15' -scenarios=500 -test.timeout 4h $(ARGS)
 
 .PHONY: bench-policies
 bench-policies: build tools ## Measure loadline-policy with 1,000 and 10,000 policies: without targets, at rest, busy

@@ -32,17 +32,20 @@ var asWanted = []string{Applied, Paused, AtZero, NotFound, TargetUnreadable, Fig
 const minPath = "spec.minReplicas"
 
 // foreignTo returns which of the fields that are not as we want them others have
-// changed or added: all, where the policy is the same as when we wrote them last; the minimum,
-// which we move ourselves, only where it is not the one that we wrote.
+// changed or added: all, where the policy is the same as when we wrote them last; the minimum
+// and, in blue/green, the target, which we move ourselves, only where they are not what we
+// wrote.
 func (d *decision) foreignTo(paths []string) []string {
 	ready := meta.FindStatusCondition(d.stored.Conditions, v1alpha1.Ready)
 	was := d.stored.HPA
 	if was == nil || ready == nil || was.UID != d.Live.UID || d.stored.ObservedGeneration != d.Policy.Generation || !slices.Contains(asWanted, ready.Reason) {
 		return nil
 	}
+	before := v1alpha1.AutoscalingPolicy{Spec: d.Policy.Spec, Status: *d.stored}
+	followed := sameTarget(d.Live.Spec.ScaleTargetRef, reference(&before))
 	return slices.DeleteFunc(paths, func(path string) bool {
 		// A write of ours whose end we did not live to see would otherwise count.
-		return strings.HasPrefix(path, "metadata.") ||
+		return strings.HasPrefix(path, "metadata.") || followed && strings.HasPrefix(path, "spec.scaleTargetRef") ||
 			path == minPath && was.Min != nil && *was.Min == ptr.Deref(d.Live.Spec.MinReplicas, 1)
 	})
 }

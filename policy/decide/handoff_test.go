@@ -189,3 +189,20 @@ func TestPredecessor(t *testing.T) {
 		t.Errorf("%s with min %d", w.condition(v1alpha1.RollingOut), w.min())
 	}
 }
+
+// That the HPA goes along with the Service again and again is no fight with another writer.
+func TestFollowsTheServiceAgainAndAgain(t *testing.T) {
+	w := twoColours(t)
+	w.rest()
+	for i, name := range []string{"web-2", "web", "web-2", "web", "web-2", "web"} {
+		if name == "web" {
+			name = w.policy.Spec.TargetRef.Name
+		}
+		w.handoff.Service.Selector = map[string]string{"app": "web", "colour": name}
+		w.turn()
+		w.pass(time.Minute)
+		if on := w.live.Spec.ScaleTargetRef.Name; on != name || w.condition(v1alpha1.Conflict) == "True Fight" {
+			t.Errorf("flip %d: the HPA is on %s, the Service on %s, %s", i, on, name, w.condition(v1alpha1.Conflict))
+		}
+	}
+}

@@ -192,6 +192,7 @@ func (s *step) request() (begun bool) {
 	case to == "":
 	case s.managing() && to == w.From && s.state.Serving == w.From:
 		if w.Phase != v1alpha1.Reverting && !s.World.Service.serves(s.World.Workload(w.To)) {
+			w.Request = asked // so that to ask once more is another request
 			s.enter(v1alpha1.Reverting, "it was taken back")
 		}
 	case s.managing() && (to != w.From || w.Phase == v1alpha1.Retargeting):
@@ -199,7 +200,7 @@ func (s *step) request() (begun bool) {
 		s.state.Handled = asked
 	case !s.managing() && asked == s.state.Handled:
 	default:
-		next := &v1alpha1.Switch{From: s.state.Serving, To: to, Managed: true, Phase: v1alpha1.Preflight, Since: s.now, Started: s.now}
+		next := &v1alpha1.Switch{From: s.state.Serving, To: to, Managed: true, Request: asked, Phase: v1alpha1.Preflight, Since: s.now, Started: s.now}
 		if s.underWay() && to == w.From {
 			next.Needed, next.Size, next.Back = w.Needed, min(w.Needed, s.Policy.Spec.Replicas.Max), ptr.To(w.Size)
 		}
@@ -243,7 +244,10 @@ func (s *step) enter(p v1alpha1.SwitchPhase, message string) {
 	w.Phase, w.Since, w.Message = p, s.now, message
 	s.action, s.soon = nil, true
 	if !s.underWay() {
-		s.state.Handled, s.soon = Request(s.Policy), false
+		s.soon = false
+		if w.Managed {
+			s.state.Handled = w.Request
+		}
 	}
 }
 

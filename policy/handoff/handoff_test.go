@@ -239,6 +239,23 @@ func TestRatchet(t *testing.T) {
 	}
 }
 
+// What is asked for again while it is taken back is not forgotten.
+func TestAskedAgainWhileReverting(t *testing.T) {
+	s := newSim(t)
+	s.rest()
+	s.checks.Unmetered = []string{"m"}
+	s.ask(green)
+	s.rest()
+	s.ask(blue)
+	s.step()
+	s.ask(green)
+	s.checks = Checks{}
+	s.rest()
+	if s.hpa != green {
+		t.Errorf("the HPA is on %s after %v", s.hpa, s.did)
+	}
+}
+
 // Without the mandate nothing is done any more.
 func TestModeObservedInTheMiddle(t *testing.T) {
 	s := newSim(t)

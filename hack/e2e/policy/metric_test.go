@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -44,8 +45,9 @@ type metricAPI struct {
 
 // source is what the metrics of a namespace are. Its zero value answers 0.
 type source struct {
-	value atomic.Int64
-	away  atomic.Bool
+	value  atomic.Int64
+	away   atomic.Bool
+	shared atomic.Bool // the value is that of all pods together
 
 	mu       sync.Mutex
 	turns    []int64        // values that each metric takes in turns, in the place of value
@@ -225,15 +227,24 @@ func (m *metricAPI) custom(ctx context.Context, path []string, selector string) 
 	if err != nil || kube.List(ctx, &pods, client.InNamespace(path[2]), client.MatchingLabelsSelector{Selector: chosen}) != nil {
 		return list
 	}
+	pods.Items = slices.DeleteFunc(pods.Items, func(p corev1.Pod) bool { return p.Labels[unmetered] != "" || p.DeletionTimestamp != nil })
+	value := resource.NewQuantity(m.of(path[2]).value.Load(), resource.DecimalSI)
+	if m.of(path[2]).shared.Load() {
+		pods.Items = slices.DeleteFunc(pods.Items, func(p corev1.Pod) bool { return !podReady(&p) })
+		value = resource.NewMilliQuantity(value.MilliValue()/max(1, int64(len(pods.Items))), resource.DecimalSI)
+	}
 	for _, p := range pods.Items {
-		if p.Labels[unmetered] != "" || p.DeletionTimestamp != nil {
-			continue
-		}
 		list.Items = append(list.Items, customv1beta2.MetricValue{
 			DescribedObject: corev1.ObjectReference{Kind: "Pod", APIVersion: "v1", Namespace: p.Namespace, Name: p.Name},
 			Metric:          customv1beta2.MetricIdentifier{Name: path[5]}, Timestamp: metav1.Now(),
-			Value: *resource.NewQuantity(m.of(path[2]).value.Load(), resource.DecimalSI),
+			Value: *value,
 		})
 	}
 	return list
+}
+
+func podReady(p *corev1.Pod) bool {
+	return slices.ContainsFunc(p.Status.Conditions, func(c corev1.PodCondition) bool {
+		return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue
+	})
 }

@@ -152,6 +152,11 @@ type Switch struct {
 	//
 	// +optional
 	Managed bool `json:"managed,omitempty"`
+	// Request is what was asked for last of a managed one, in the words of
+	// status.blueGreen.handled.
+	//
+	// +optional
+	Request string `json:"request,omitempty"`
 	// Phase is how far it is: Preflight, Prescale, Waiting, Holding, Flipping, Retargeting,
 	// Soaking, Retiring and Complete or, where it is given up, Reverting and Aborted.
 	Phase SwitchPhase `json:"phase"`

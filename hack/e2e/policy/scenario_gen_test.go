@@ -1,0 +1,98 @@
+//go:build e2e
+
+package policy
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// What the scenarios are of: the same seed is the same scenario, and among 500 there is
+// enough of each kind and of each move.
+func TestP15Generator(t *testing.T) {
+	counts := map[string]int{}
+	for seed := range uint64(500) {
+		s := newScenario(seed)
+		if diff := cmp.Diff(s.String(), newScenario(seed).String()); diff != "" {
+			t.Fatalf("seed %d is not the same twice:\n%s", seed, diff)
+		}
+		counts[s.kind]++
+		if s.forGood {
+			counts["for good"]++
+		}
+		last := time.Duration(0)
+		for _, m := range s.moves {
+			counts[m.what]++
+			if m.at < last {
+				t.Errorf("a move before the last one: %s", s)
+			}
+			last = m.at
+		}
+	}
+	for _, what := range []string{aDeployment, aRecreate, aStatefulSet, twoManaged, twoObserved, "for good", loads, images, breaks, undoes, reapply, flips, asks} {
+		if counts[what] < 25 {
+			t.Errorf("%d of %q", counts[what], what)
+		}
+	}
+	t.Logf("%v", counts)
+}
+
+// The judge finds what must not be: a test of it that needs no cluster.
+func TestP15Judge(t *testing.T) {
+	begin := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
+	web := func(size int32, template, writer string, whole bool) workloadFact {
+		return workloadFact{name: "web", template: template, size: size, whole: whole, writer: writer}
+	}
+	var start []any
+	for _, name := range []string{"a", "b", "c", "d"} {
+		start = append(start, podFact{name, "web", true})
+	}
+	start = append(start, web(4, "v0", people, true), hpaFact{"web", 2}, serviceFact{"web", people})
+	green := []any{workloadFact{name: "green", size: 2, whole: true}, podFact{"e", "green", true}, podFact{"f", "green", true}}
+	tests := map[string]struct {
+		facts []any // one every 5 s, after start
+		want  []string
+	}{
+		"a rollout with its floor": {facts: []any{web(4, "v1", people, false), hpaFact{"web", 4}, nil, nil, web(4, "v1", people, true), hpaFact{"web", 2}, nil, web(3, "v1", theHPA, true)}},
+		"without one":              {facts: []any{web(4, "v1", people, false), nil, nil}, want: []string{"17.000 web is rolled out at 4 since 07.000, and the minimum is 2"}},
+		"whose floor ends": {
+			facts: []any{web(4, "v1", people, false), hpaFact{"web", 4}, hpaFact{"web", 3}},
+			want:  []string{"17.000 the minimum went from 4 to 3 while web is rolled out, begun at 4"},
+		},
+		"below the minimum": {
+			facts: []any{hpaFact{"web", 4}, web(3, "v0", theHPA, true)},
+			want:  []string{"12.000 the HPA lowered web from 4 to 3, below the minimum 4"},
+		},
+		"fewer pods than held": {
+			facts: []any{hpaFact{"web", 4}, podFact{"a", "web", false}},
+			want:  []string{"12.000 3 pods of web serve, 4 are held and the strategy takes 0"},
+		},
+		"a write by hand that is mended": {facts: []any{hpaFact{"web", 4}, web(3, "v0", people, true), web(4, "v0", theHPA, true), nil, nil, nil, nil}},
+		"one that is not": {
+			facts: []any{hpaFact{"web", 4}, web(3, "v0", people, true), nil, nil, nil, nil},
+			want:  []string{"32.000 web has 3 replicas, 4 are held, and a write by hand was long ago"},
+		},
+		"we scale in what serves": {facts: []any{web(3, "v0", "loadline-policy", true)}, want: []string{"07.000 we scaled in what serves, web, from 4 to 3"}},
+		"we move to fewer": {
+			facts: append(green, serviceFact{"green", "loadline-policy"}),
+			want:  []string{"22.000 we moved the Service from 4 ready pods of web to 2 of green"},
+		},
+		"people do": {facts: append(green, serviceFact{"green", people})},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			j := &judge{s: scenario{kind: aDeployment}, ups: []up{{from: begin.Add(-time.Hour)}}}
+			for _, f := range start {
+				j.look(written{at: begin.Add(-time.Minute), fact: f})
+			}
+			for i, f := range test.facts {
+				j.look(written{at: begin.Add(time.Duration(i) * 5 * time.Second), fact: f})
+			}
+			if diff := cmp.Diff(test.want, j.problems); diff != "" {
+				t.Errorf("problems (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
