@@ -55,7 +55,7 @@ func TestP14Story(t *testing.T) {
 	alone(t)
 	c := &chapter{metrics: startMetricAPI(t), lost: map[string]map[string]lack{}}
 	local(t, nil, func(o *controller.Options) { o.MetricWindow, o.HPASync = 3*scrapeEvery, hpaSync })
-	c.observer = observe(t, storyPods)
+	c.observer = follow(t, storyPods)
 	stories := []struct {
 		name string
 		run  func(t *testing.T, c *chapter, by string) lack

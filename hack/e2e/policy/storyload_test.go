@@ -51,16 +51,16 @@ type counter struct {
 	namespace  string
 	ready      bool      // it has been
 	next       time.Time // turn to read it
-	last, prev sample
+	last, prev scrape
 }
 
-type sample struct {
+type scrape struct {
 	at    time.Time
 	total float64
 }
 
-// observe looks until the test is over.
-func observe(t *testing.T, needed int) *observer {
+// follow looks until the test is over.
+func follow(t *testing.T, needed int) *observer {
 	t.Helper()
 	o := &observer{needed: needed, stories: map[string]*lack{}, counters: map[types.UID]*counter{}}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -149,7 +149,7 @@ func (o *observer) scrape(ctx context.Context, c *counter, ip string) {
 	if err != nil {
 		return
 	}
-	s := sample{at: time.Now()}
+	s := scrape{at: time.Now()}
 	for _, m := range families["http_requests_total"].GetMetric() {
 		s.total += m.GetCounter().GetValue()
 	}
