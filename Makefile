@@ -56,12 +56,12 @@ e2e: build tools ## End-to-end tests, on local clusters side by side; ARGS='-tes
 			bin/cluster exec -- bin/cluster.test -test.v -test.timeout 10m; \
 			bin/cluster exec -- bin/node.test -test.v -test.timeout 10m -test.run E2E; \
 			$(E2E) -test.run '^Test4HungInFront'"; hack/together.sh \
-		'policies' "echo 'without TestP10GitOps, whose tools take minutes to build: make e2e-gitops'; \
+		'policies' "echo 'without TestP10GitOps, whose tools take minutes to build (make e2e-gitops),'; \
+			echo 'TestP14Story, which needs a machine that does nothing else (make stories), and TestP15Scenarios (make soak)'; \
 			$(POLICIES) -test.skip '^TestP([23567]|1[0145])'" \
-		'policies, in time' "$(POLICIES) -test.run '^TestP(3|11|14)'" \
+		'policies, in time' "$(POLICIES) -test.run '^TestP(3|11)'" \
 		'policies, faults' "$(POLICIES) -test.run '^TestP[267]'"; hack/together.sh \
-		'policies, many' "$(POLICIES) -test.run '^TestP5'" \
-		'policies, scenarios' "$(POLICIES) -test.run '^TestP15'" \
+		'policies, many' "$(POLICIES) -test.run '^TestP(5|15Generator|15Judge)'" \
 		'admission' "$(ADMISSION)")
 
 # Of Flux and Argo CD only what applies and compares is built, which shares most of its

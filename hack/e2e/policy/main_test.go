@@ -27,6 +27,9 @@ import (
 // hpaSync is the HPA controller's period, at the pace of a test.
 const hpaSync = 5 * time.Second
 
+// syncPeriod is that of this run: longer with thousands of policies.
+var syncPeriod = hpaSync
+
 // system is what all tests share.
 var system suite.Suite
 
@@ -41,14 +44,13 @@ func TestMain(m *testing.M) {
 		os.Exit(1)
 	}
 	flag.Parse()
-	period := hpaSync
 	if n := *waiting + *resting + *moving; n > 2000 {
 		// So many would keep the HPA controller, and with it the machine, busy without a
 		// break: 40 a second is what it may get through at the requests below.
-		period = min(time.Duration(n/40)*time.Second, 5*time.Minute)
+		syncPeriod = min(time.Duration(n/40)*time.Second, 5*time.Minute)
 	}
 	os.Exit(system.Main(m, lab.Options{
-		HPASyncPeriod: period,
+		HPASyncPeriod: syncPeriod,
 		// With Kubernetes' 20 requests a second a thousand HPAs take minutes for a sync.
 		ExtraArgs: map[string][]string{"kube-controller-manager": {"--kube-api-qps=100", "--kube-api-burst=200"}},
 	}, connect, startPolicies))

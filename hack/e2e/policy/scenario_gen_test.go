@@ -49,29 +49,29 @@ func TestP15Judge(t *testing.T) {
 	for _, name := range []string{"a", "b", "c", "d"} {
 		start = append(start, podFact{name, "web", true})
 	}
-	start = append(start, web(4, "v0", people, true), hpaFact{"web", 2}, serviceFact{"web", people})
+	start = append(start, web(4, "v0", people, true), hpaFact{"web", 2, true}, serviceFact{"web", people})
 	green := []any{workloadFact{name: "green", size: 2, whole: true}, podFact{"e", "green", true}, podFact{"f", "green", true}}
 	tests := map[string]struct {
 		facts []any // one every 5 s, after start
 		want  []string
 	}{
-		"a rollout with its floor": {facts: []any{web(4, "v1", people, false), hpaFact{"web", 4}, nil, nil, web(4, "v1", people, true), hpaFact{"web", 2}, nil, web(3, "v1", theHPA, true)}},
+		"a rollout with its floor": {facts: []any{web(4, "v1", people, false), hpaFact{"web", 4, true}, nil, nil, web(4, "v1", people, true), hpaFact{"web", 2, true}, nil, web(3, "v1", theHPA, true)}},
 		"without one":              {facts: []any{web(4, "v1", people, false), nil, nil}, want: []string{"17.000 web is rolled out at 4 since 07.000, and the minimum is 2"}},
 		"whose floor ends": {
-			facts: []any{web(4, "v1", people, false), hpaFact{"web", 4}, hpaFact{"web", 3}},
+			facts: []any{web(4, "v1", people, false), hpaFact{"web", 4, true}, hpaFact{"web", 3, true}},
 			want:  []string{"17.000 the minimum went from 4 to 3 while web is rolled out, begun at 4"},
 		},
 		"below the minimum": {
-			facts: []any{hpaFact{"web", 4}, web(3, "v0", theHPA, true)},
+			facts: []any{hpaFact{"web", 4, true}, web(3, "v0", theHPA, true)},
 			want:  []string{"12.000 the HPA lowered web from 4 to 3, below the minimum 4"},
 		},
 		"fewer pods than held": {
-			facts: []any{hpaFact{"web", 4}, podFact{"a", "web", false}},
+			facts: []any{hpaFact{"web", 4, true}, podFact{"a", "web", false}},
 			want:  []string{"12.000 3 pods of web serve, 4 are held and the strategy takes 0"},
 		},
-		"a write by hand that is mended": {facts: []any{hpaFact{"web", 4}, web(3, "v0", people, true), web(4, "v0", theHPA, true), nil, nil, nil, nil}},
+		"a write by hand that is mended": {facts: []any{hpaFact{"web", 4, true}, web(3, "v0", people, true), web(4, "v0", theHPA, true), nil, nil, nil, nil}},
 		"one that is not": {
-			facts: []any{hpaFact{"web", 4}, web(3, "v0", people, true), nil, nil, nil, nil},
+			facts: []any{hpaFact{"web", 4, true}, web(3, "v0", people, true), nil, nil, nil, nil},
 			want:  []string{"32.000 web has 3 replicas, 4 are held, and a write by hand was long ago"},
 		},
 		"we scale in what serves": {facts: []any{web(3, "v0", "loadline-policy", true)}, want: []string{"07.000 we scaled in what serves, web, from 4 to 3"}},

@@ -47,7 +47,6 @@ type judge struct {
 	works    map[string]*work
 	pods     map[string]podFact
 	hpa      hpaFact
-	hpaSince time.Time
 	on       string // whom the Service selects
 	reached  int32  // how many ready pods of the minimum were reached
 	served   []sample
@@ -66,14 +65,17 @@ type sample struct {
 // work is a workload.
 type work struct {
 	workloadFact
-	rolling bool      // a new template is not everywhere yet
-	held    int32     // the size at which the floor has to be; 0 for none
-	since   time.Time // a new template
-	inForce bool
-	late    bool // and that was told
-	spoiled bool // a write by hand during a failing revision
-	back    time.Time
-	backTo  int32
+	// overtaken: a rollout by the next one. The Deployment controller then takes pods of the
+	// oldest revision for unhealthy by a status that lags, and one more may go.
+	overtaken bool
+	rolling   bool      // a new template is not everywhere yet
+	held      int32     // the size at which the floor has to be; 0 for none
+	since     time.Time // a new template
+	inForce   bool
+	late      bool // and that was told
+	spoiled   bool // a write by hand during a failing revision
+	back      time.Time
+	backTo    int32
 }
 
 func (j *judge) tell(c written, format string, args ...any) {
@@ -139,13 +141,14 @@ func (j *judge) workload(c written, f workloadFact) {
 	was := w.workloadFact
 	w.workloadFact = f
 	if f.template != was.template {
+		w.overtaken = w.rolling
 		w.rolling, w.since = true, c.at
 		if j.hpa.target == f.name {
 			w.held, w.inForce, w.late = max(w.held, was.size), false, false
 		}
 	}
 	if f.whole {
-		w.rolling, w.held, w.spoiled = false, 0, false
+		w.rolling, w.overtaken, w.held, w.spoiled = false, false, 0, false
 	}
 	if w.backTo > 0 && f.size >= w.backTo {
 		w.backTo = 0
@@ -177,7 +180,7 @@ func (j *judge) lowered(c written, w *work, from int32) {
 		return
 	}
 	switch {
-	case !mine || w.size < j.hpa.min && c.at.Sub(j.hpaSince) <= lag: // it was decided before
+	case !mine || w.size < j.hpa.min && !j.hpa.seen: // it was decided before
 		j.reached = min(j.reached, w.size)
 		w.held = min(w.held, w.size)
 	case w.size < j.hpa.min:
@@ -195,7 +198,8 @@ func (j *judge) force(w *work) {
 }
 
 func (j *judge) minimum(c written, f hpaFact) {
-	if f == j.hpa {
+	if f.target == j.hpa.target && f.min == j.hpa.min {
+		j.hpa.seen = f.seen
 		return
 	}
 	if w := j.works[f.target]; w != nil && j.hpa.target == f.target && w.inForce && w.held > 0 && f.min < w.held {
@@ -206,7 +210,7 @@ func (j *judge) minimum(c written, f hpaFact) {
 			w.held, w.inForce, w.backTo = 0, false, 0
 		}
 	}
-	j.hpa, j.hpaSince = f, c.at
+	j.hpa = f
 	for _, w := range j.works {
 		j.force(w)
 		w.backTo = min(w.backTo, f.min)
@@ -249,6 +253,9 @@ func (j *judge) serving(c written) {
 		cost = 1
 	default:
 		cost = j.s.unavailable
+		if w.overtaken {
+			cost++
+		}
 	}
 	j.reached = min(max(j.reached, min(n, w.size)), j.hpa.min)
 	if cost == mostPods {

@@ -47,6 +47,7 @@ type (
 	hpaFact struct {
 		target string
 		min    int32
+		seen   bool // by the controller of HPAs: what it writes before was decided before
 	}
 	serviceFact struct{ app, writer string }
 	policyFact  struct{ floors, phase string }
@@ -127,7 +128,7 @@ func factOf(o client.Object, gone bool) any {
 	case *corev1.Service:
 		return serviceFact{o.Spec.Selector["app"], writer(o.ManagedFields, "spec", "selector", "app")}
 	case *autoscalingv2.HorizontalPodAutoscaler:
-		return hpaFact{o.Spec.ScaleTargetRef.Name, ptr.Deref(o.Spec.MinReplicas, 1)}
+		return hpaFact{o.Spec.ScaleTargetRef.Name, ptr.Deref(o.Spec.MinReplicas, 1), ptr.Deref(o.Status.ObservedGeneration, 0) >= o.Generation}
 	case *v1alpha1.AutoscalingPolicy:
 		f := policyFact{}
 		for _, held := range o.Status.Floors {
