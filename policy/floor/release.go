@@ -83,6 +83,9 @@ func (e *evaluation) release(floors []v1alpha1.Floor) *v1alpha1.Release {
 	if min(e.liveMin(), e.Max) > r.Value {
 		return &r // the HPA has not followed the last step yet
 	}
+	if e.Target != nil && !e.Target.Observed && !e.reached(r.LastStep.Add(e.maxHold())) {
+		return &r // a rollout may have begun that nobody has looked at yet
+	}
 	from := r.LastStep.Add(every)
 	switch e.health.State {
 	case Bad:

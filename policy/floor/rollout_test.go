@@ -242,3 +242,30 @@ func TestStandsStill(t *testing.T) {
 		}
 	}
 }
+
+// What has ended does not come down while the target's controller has yet to look at it: a
+// rollout that began and was undone while nobody looked would be seen too late.
+func TestReleaseWaitsForTheTarget(t *testing.T) {
+	b := newBench(t)
+	b.in.MetricWindow, b.in.Rollout = time.Minute, &v1alpha1.Rollout{}
+	b.in.Switch = &v1alpha1.Floor{Value: 6, Expires: metav1.NewTime(b.in.Now.Add(time.Hour))}
+	for i, x := range []struct {
+		after  time.Duration
+		target *rollout.View
+		held   bool
+		min    int32
+	}{
+		{0, view("a", 6), true, 6},
+		{10 * time.Minute, view("a", 6, unobserved), false, 6},
+		{10 * time.Minute, view("a", 6, unobserved), false, 6},
+		{time.Minute, view("a", 6), false, 3},
+	} {
+		if !x.held {
+			b.in.Switch = nil
+		}
+		b.in.Target, b.in.Live.Status.CurrentReplicas = x.target, 6
+		if r := b.after(x.after); r.Min != x.min {
+			t.Fatalf("step %d: min %d, want %d", i, r.Min, x.min)
+		}
+	}
+}
