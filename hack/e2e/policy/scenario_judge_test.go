@@ -74,8 +74,11 @@ type work struct {
 	inForce   bool
 	late      bool // and that was told
 	spoiled   bool // a write by hand during a failing revision
-	back      time.Time
-	backTo    int32
+	// mending is until when pods may be missing that a write by hand took: the size is back
+	// before they have gone.
+	mending time.Time
+	back    time.Time
+	backTo  int32
 }
 
 func (j *judge) tell(c written, format string, args ...any) {
@@ -169,6 +172,7 @@ func (j *judge) lowered(c written, w *work, from int32) {
 			w.spoiled = w.spoiled || w.failing
 			w.held = min(w.held, max(w.size, j.hpa.min))
 		}
+		w.mending = c.at.Add(hpaSync + lag + react)
 		if j.on == w.name {
 			j.reached = min(j.reached, w.size)
 		}
@@ -246,6 +250,8 @@ func (j *judge) serving(c written) {
 	j.served = append(j.served, sample{c.at, min(n, w.size)})
 	cost := int32(0)
 	switch {
+	case c.at.Before(w.mending):
+		cost = mostPods
 	case !w.rolling:
 	case j.s.kind == aRecreate || w.spoiled:
 		cost = mostPods
