@@ -23,6 +23,7 @@ func (r *reconciler) turn(ctx context.Context, key types.NamespacedName) (time.D
 	}
 	if s.Policy == nil {
 		r.metrics.forget(key)
+		r.looks.drop(key)
 	} else {
 		r.metrics.observe(key, s.Policy.CreationTimestamp.Time, plan.Observations)
 	}

@@ -24,13 +24,7 @@ type facts struct{ policies, pods client.Reader }
 
 // BlueGreen implements webhook.Facts.
 func (f *facts) BlueGreen(ctx context.Context, namespace, service string) ([]v1alpha1.AutoscalingPolicy, error) {
-	var list v1alpha1.AutoscalingPolicyList
-	if err := f.policies.List(ctx, &list, client.InNamespace(namespace)); err != nil {
-		return nil, fmt.Errorf("list the policies: %w", err)
-	}
-	return slices.DeleteFunc(list.Items, func(p v1alpha1.AutoscalingPolicy) bool {
-		return p.Spec.BlueGreen == nil || p.Spec.BlueGreen.Service != service
-	}), nil
+	return policiesBehind(ctx, f.policies, namespace, service)
 }
 
 // Ready implements webhook.Facts.

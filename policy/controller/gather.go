@@ -96,6 +96,15 @@ func (r *reconciler) policiesAt(ctx context.Context, t target) ([]v1alpha1.Autos
 	return list.Items, err
 }
 
+// hpasAt are the HPAs that scale a target.
+func (r *reconciler) hpasAt(ctx context.Context, t target) ([]autoscalingv2.HorizontalPodAutoscaler, error) {
+	var list autoscalingv2.HorizontalPodAutoscalerList
+	if err := r.cached.List(ctx, &list, client.InNamespace(t.namespace), client.MatchingFields{byTarget: t.String()}, noWait); err != nil {
+		return nil, fmt.Errorf("list the HPAs of the %s %s: %w", t.kind, t.name, err)
+	}
+	return list.Items, nil
+}
+
 // rivals are the HPAs and the policies on a target of the policy, without its own.
 func (r *reconciler) rivals(ctx context.Context, p *v1alpha1.AutoscalingPolicy, on v1alpha1.TargetReference) ([]decide.Rival, error) {
 	t := targetOf(p.Namespace, on)
@@ -103,9 +112,9 @@ func (r *reconciler) rivals(ctx context.Context, p *v1alpha1.AutoscalingPolicy, 
 	if err != nil {
 		return nil, fmt.Errorf("list the policies of the target: %w", err)
 	}
-	var hpas autoscalingv2.HorizontalPodAutoscalerList
-	if err := r.cached.List(ctx, &hpas, client.InNamespace(t.namespace), client.MatchingFields{byTarget: t.String()}, noWait); err != nil {
-		return nil, fmt.Errorf("list the HPAs of the target: %w", err)
+	hpas, err := r.hpasAt(ctx, t)
+	if err != nil {
+		return nil, err
 	}
 	found := map[string]*decide.Rival{} // by policy
 	var order []*decide.Rival
@@ -121,7 +130,7 @@ func (r *reconciler) rivals(ctx context.Context, p *v1alpha1.AutoscalingPolicy, 
 			found[other.Name] = add(rivalOf(&other))
 		}
 	}
-	for _, h := range hpas.Items {
+	for _, h := range hpas {
 		if h.Name == p.Name {
 			continue
 		}

@@ -32,15 +32,20 @@ func (r *reconciler) watchServices(b *builder.Builder) *builder.Builder {
 }
 
 func (r *reconciler) policiesOfService(ctx context.Context, o client.Object) []reconcile.Request {
-	var list v1alpha1.AutoscalingPolicyList
-	if err := r.cached.List(ctx, &list, client.InNamespace(o.GetNamespace()), client.MatchingFields{byService: o.GetName()}, noWait); err != nil {
+	policies, err := policiesBehind(ctx, r.cached, o.GetNamespace(), o.GetName())
+	if err != nil {
 		return nil // the cache only fails where it is not there
 	}
-	var out []reconcile.Request
-	for _, p := range list.Items {
-		out = append(out, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&p)})
+	return requestsFor(policies)
+}
+
+// policiesBehind are those whose targets take turns behind a Service, from a cache.
+func policiesBehind(ctx context.Context, c client.Reader, namespace, service string) ([]v1alpha1.AutoscalingPolicy, error) {
+	var list v1alpha1.AutoscalingPolicyList
+	if err := c.List(ctx, &list, client.InNamespace(namespace), client.MatchingFields{byService: service}, noWait); err != nil {
+		return nil, fmt.Errorf("list the policies: %w", err)
 	}
-	return out
+	return list.Items, nil
 }
 
 // handoff collects what a switch between two workloads, and the end of a predecessor, are

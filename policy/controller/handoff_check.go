@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	authorizationv1 "k8s.io/api/authorization/v1"
-	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -92,10 +91,7 @@ func continuing(o client.Object, field ...string) string {
 // scaleRights are those that it takes to scale a workload, by hand.
 func scaleRights(t v1alpha1.TargetReference) []authorizationv1.ResourceAttributes {
 	resource := strings.ToLower(t.Kind) + "s" // of the four kinds whose pods are known
-	group, _, found := strings.Cut(t.APIVersion, "/")
-	if !found {
-		group = ""
-	}
+	group := targetOf("", t).group
 	return []authorizationv1.ResourceAttributes{
 		{Verb: "get", Group: group, Resource: resource, Name: t.Name},
 		{Verb: "get", Group: group, Resource: resource, Subresource: "scale", Name: t.Name},
@@ -176,12 +172,9 @@ func (r *reconciler) predecessor(ctx context.Context, p *v1alpha1.AutoscalingPol
 	if out.Successor, _, err = r.side(ctx, p, p.Scaled(), false); err != nil {
 		return nil, err
 	}
-	var hpas autoscalingv2.HorizontalPodAutoscalerList
-	if err := r.cached.List(ctx, &hpas, client.InNamespace(p.Namespace), client.MatchingFields{byTarget: targetOf(p.Namespace, ref).String()}, noWait); err != nil {
-		return nil, fmt.Errorf("list the HPAs of %s: %w", ref.Name, err)
+	hpas, err := r.hpasAt(ctx, targetOf(p.Namespace, ref))
+	if len(hpas) > 0 {
+		out.HPA = hpas[0].Name
 	}
-	if len(hpas.Items) > 0 {
-		out.HPA = hpas.Items[0].Name
-	}
-	return out, nil
+	return out, err
 }

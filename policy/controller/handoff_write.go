@@ -2,13 +2,11 @@ package controller
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 
 	autoscalingv1 "k8s.io/api/autoscaling/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/klog/v2"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -61,20 +59,12 @@ func (r *reconciler) scale(ctx context.Context, namespace string, a *handoff.Act
 
 // flip changes the selector of a Service that is still as it was read.
 func (r *reconciler) flip(ctx context.Context, namespace string, a *handoff.Action) error {
-	type operation struct {
-		Op    string `json:"op"`
-		Path  string `json:"path"`
-		Value any    `json:"value"`
-	}
-	patch, err := json.Marshal([]operation{
-		{"add", "/metadata/resourceVersion", a.ResourceVersion},
-		{"replace", "/spec/selector", a.Selector},
-	})
+	patch, err := versioned(a.ResourceVersion, operation{"replace", "/spec/selector", a.Selector})
 	if err != nil {
 		return err
 	}
 	service := &corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: a.Service}}
 	return r.call(ctx, func(ctx context.Context) error {
-		return r.direct.Patch(ctx, service, client.RawPatch(types.JSONPatchType, patch))
+		return r.direct.Patch(ctx, service, patch)
 	})
 }

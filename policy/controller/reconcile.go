@@ -120,8 +120,12 @@ func (r *reconciler) policiesOn(ctx context.Context, t target) []reconcile.Reque
 		klog.FromContext(ctx).Error(err, "Cannot list policies", "target", t)
 		return nil
 	}
+	return requestsFor(list)
+}
+
+func requestsFor(policies []v1alpha1.AutoscalingPolicy) []reconcile.Request {
 	var out []reconcile.Request
-	for _, p := range list {
+	for _, p := range policies {
 		out = append(out, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&p)})
 	}
 	return out

@@ -61,6 +61,7 @@ func newWorld(t *testing.T, objects ...client.Object) *world {
 	w.client = fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).
 		WithStatusSubresource(&v1alpha1.AutoscalingPolicy{}).WithReturnManagedFields().
 		WithIndex(&v1alpha1.AutoscalingPolicy{}, byTarget, targetsOfPolicy).
+		WithIndex(&v1alpha1.AutoscalingPolicy{}, byService, serviceOfPolicy).
 		WithIndex(&autoscalingv2.HorizontalPodAutoscaler{}, byTarget, targetOfHPA).Build()
 	faulty := client.WithFieldOwner(interceptor.NewClient(w.client.(client.WithWatch), w.faults()), Name)
 	o := NewOptions()

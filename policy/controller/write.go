@@ -58,21 +58,29 @@ func (r *reconciler) stillOwns(ctx context.Context, key types.NamespacedName, s 
 
 // removeFields takes fields away that others have put on our HPA.
 func (r *reconciler) removeFields(ctx context.Context, a *decide.Action) error {
-	type operation struct {
-		Op    string `json:"op"`
-		Path  string `json:"path"`
-		Value string `json:"value,omitempty"`
-	}
-	// A resourceVersion in what a patch leads to is checked as that of an update is.
-	patch := []operation{{"add", "/metadata/resourceVersion", a.ResourceVersion}}
+	var removals []operation
 	for _, path := range a.Paths {
-		patch = append(patch, operation{"remove", path, ""})
+		removals = append(removals, operation{"remove", path, nil})
 	}
-	data, err := json.Marshal(patch)
+	patch, err := versioned(a.ResourceVersion, removals...)
 	if err != nil {
 		return err
 	}
-	return r.cached.Patch(ctx, a.HPA.DeepCopy(), client.RawPatch(types.JSONPatchType, data))
+	return r.cached.Patch(ctx, a.HPA.DeepCopy(), patch)
+}
+
+// operation is one of a JSON patch (RFC 6902).
+type operation struct {
+	Op    string `json:"op"`
+	Path  string `json:"path"`
+	Value any    `json:"value,omitempty"`
+}
+
+// versioned is a JSON patch of an object that still has a resourceVersion: one in what a
+// patch leads to is checked as that of an update is.
+func versioned(version string, of ...operation) (client.Patch, error) {
+	data, err := json.Marshal(append([]operation{{"add", "/metadata/resourceVersion", version}}, of...))
+	return client.RawPatch(types.JSONPatchType, data), err
 }
 
 // disown updates the HPA to what the action says, without our managedFields. An

@@ -75,7 +75,7 @@ func (d *decision) noticed(r *v1alpha1.RolloutState) bool {
 	if r.UnmeteredSince == nil {
 		return false
 	}
-	at := r.UnmeteredSince.Add(max(d.Settings.MetricWindow, 2*d.Settings.Sync))
+	at := r.UnmeteredSince.Add(floor.Settle(d.Settings.MetricWindow, d.Settings.Sync))
 	if d.now.Before(at) {
 		d.wake(at)
 		return false

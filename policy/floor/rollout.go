@@ -224,7 +224,11 @@ func (e *evaluation) maxHold() time.Duration {
 
 // settle is for how long after a rollout the metrics may still be those of pods that are
 // gone, and the HPA may act on them.
-func (e *evaluation) settle() time.Duration { return max(e.MetricWindow, 2*e.Sync) }
+func (e *evaluation) settle() time.Duration { return Settle(e.MetricWindow, e.Sync) }
+
+// Settle is how long metrics that look back for a window, and an HPA that is synced once a
+// period, take to know of what has changed.
+func Settle(window, sync time.Duration) time.Duration { return max(window, 2*sync) }
 
 // RollsOut says whether a target is of a kind whose pods are watched while they are
 // replaced.
