@@ -81,8 +81,7 @@ func (e *env) switchTo(ctx context.Context, o switchOptions, name, to string) er
 	if writer != "" {
 		return fmt.Errorf("%s writes spec.blueGreen.active of %s, and would undo it: set it to %s there", writer, name, to)
 	}
-	began := e.now()
-	patch, err := switchPatch(p, to, began)
+	patch, request, err := switchPatch(p, to, e.now())
 	if err != nil {
 		return err
 	}
@@ -105,7 +104,7 @@ func (e *env) switchTo(ctx context.Context, o switchOptions, name, to string) er
 	}
 	ctx, cancel = context.WithTimeout(ctx, o.timeout)
 	defer cancel()
-	return e.watchSwitch(ctx, c, scope{namespace: c.namespace, name: name}, to, handoffRequest(p, to, patch))
+	return e.watchSwitch(ctx, c, scope{namespace: c.namespace, name: name}, to, request)
 }
 
 // switchTarget is the workload to switch to, by name or, without one, the other one.
@@ -130,28 +129,19 @@ func switchTarget(p *v1alpha1.AutoscalingPolicy, to string) (string, error) {
 	return to, nil
 }
 
-// switchPatch asks for a workload. What was asked for before, and given up or undone by
-// somebody, is asked for anew.
-func switchPatch(p *v1alpha1.AutoscalingPolicy, to string, now time.Time) ([]byte, error) {
-	patch := map[string]any{"spec": map[string]any{"blueGreen": map[string]any{"active": to}}}
-	if p.Spec.BlueGreen.Active == to && p.Scaled().Name != to {
-		patch["metadata"] = map[string]any{"annotations": map[string]string{handoff.RequestAnnotation: now.UTC().Format(time.RFC3339Nano)}}
-	}
-	return json.Marshal(patch)
-}
-
-// handoffRequest is what the status calls the request of a patch.
-func handoffRequest(p *v1alpha1.AutoscalingPolicy, to string, patch []byte) string {
+// switchPatch asks for a workload, and returns what the status calls that request. What
+// was asked for before, and given up or undone by somebody, is asked for anew.
+func switchPatch(p *v1alpha1.AutoscalingPolicy, to string, now time.Time) (patch []byte, request string, err error) {
+	body := map[string]any{"spec": map[string]any{"blueGreen": map[string]any{"active": to}}}
 	asked := p.DeepCopy()
-	var with struct {
-		Metadata struct{ Annotations map[string]string }
-	}
-	_ = json.Unmarshal(patch, &with) // which was made from the same
-	for k, v := range with.Metadata.Annotations {
-		metav1.SetMetaDataAnnotation(&asked.ObjectMeta, k, v)
-	}
 	asked.Spec.BlueGreen.Active = to
-	return handoff.Request(asked)
+	if p.Spec.BlueGreen.Active == to && p.Scaled().Name != to {
+		again := now.UTC().Format(time.RFC3339Nano)
+		body["metadata"] = map[string]any{"annotations": map[string]string{handoff.RequestAnnotation: again}}
+		metav1.SetMetaDataAnnotation(&asked.ObjectMeta, handoff.RequestAnnotation, again)
+	}
+	patch, err = json.Marshal(body)
+	return patch, handoff.Request(asked), err
 }
 
 // watchSwitch prints the phases until a workload serves and the HPA scales it.
