@@ -59,10 +59,15 @@ func (r *reconciler) gather(ctx context.Context, key types.NamespacedName, targe
 		if err := r.handoff(ctx, &s); err != nil {
 			return s, err
 		}
-		if s.Rollout, err = r.workload(ctx, policyTarget(policy)); err != nil {
+		o, err := r.workload(ctx, policyTarget(policy))
+		if err != nil {
 			return s, err
 		}
-		s.Unmetered = r.unmetered(ctx, policy, s.Rollout)
+		if o != nil {
+			v, _ := view(o)
+			s.Rollout = &v
+		}
+		s.Unmetered = r.unmetered(ctx, policy, o, s.Rollout)
 		s.Capabilities = r.features.get(ctx)
 		if target == nil {
 			s.Target = r.target(ctx, s)

@@ -57,8 +57,9 @@ func (r *reconciler) check(ctx context.Context, p *v1alpha1.AutoscalingPolicy, w
 		c.ServiceOwner = continuing(service, "spec", "selector")
 	}
 	to := b.Active
-	if s := p.Status.BlueGreen; s != nil && s.Switch != nil && s.Switch.Managed && !s.Switch.Phase.Over() {
-		to = s.Switch.To
+	under := p.Status.BlueGreen.Managing()
+	if under != nil {
+		to = under.To
 	}
 	for _, side := range []*handoff.Workload{&w.First, &w.Other} {
 		fresh, o, err := r.side(ctx, p, side.Ref, true)
@@ -73,7 +74,7 @@ func (r *reconciler) check(ctx context.Context, p *v1alpha1.AutoscalingPolicy, w
 	if side := w.Workload(to); side.Found && side.Available > 0 {
 		c.Unmetered = r.without(ctx, p, side.Selector)
 	}
-	if s := p.Status.BlueGreen; s != nil && s.Switch != nil && s.Switch.Phase == v1alpha1.Retargeting {
+	if under != nil && under.Phase == v1alpha1.Retargeting {
 		c.Endpoints, err = r.endpoints(ctx, p)
 		failed(err)
 	}

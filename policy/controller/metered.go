@@ -46,7 +46,7 @@ type look struct {
 // unmetered are the metrics of a policy that no pod of the target's newest revision has,
 // though some serve; nil where that is not known, or nothing is rolled out. It is looked
 // at once for each sync of the HPA.
-func (r *reconciler) unmetered(ctx context.Context, p *v1alpha1.AutoscalingPolicy, v *rollout.View) []string {
+func (r *reconciler) unmetered(ctx context.Context, p *v1alpha1.AutoscalingPolicy, o client.Object, v *rollout.View) []string {
 	key := client.ObjectKeyFromObject(p)
 	state := p.Status.Rollout
 	if v == nil || state == nil || state.Phase != v1alpha1.Progressing && state.Phase != v1alpha1.Stalled || len(podsMetrics(p)) == 0 {
@@ -57,7 +57,7 @@ func (r *reconciler) unmetered(ctx context.Context, p *v1alpha1.AutoscalingPolic
 	if last, ok := r.looks.get(key); ok && last.revision == v.Revision && now.Sub(last.at) < r.opts.HPASync && !now.Before(last.at) {
 		return last.found
 	}
-	selector, err := r.newest(ctx, p, v)
+	selector, err := r.newest(ctx, o, v)
 	if err != nil {
 		klog.FromContext(ctx).V(1).Info("Cannot tell the pods of the newest revision", "err", err.Error())
 	}
@@ -81,11 +81,7 @@ func podsMetrics(p *v1alpha1.AutoscalingPolicy) []autoscalingv2.MetricIdentifier
 }
 
 // newest selects the pods of the target's newest revision; nil while none of them serves.
-func (r *reconciler) newest(ctx context.Context, p *v1alpha1.AutoscalingPolicy, v *rollout.View) (labels.Selector, error) {
-	o, err := r.object(ctx, policyTarget(p), false)
-	if o == nil || err != nil {
-		return nil, err
-	}
+func (r *reconciler) newest(ctx context.Context, o client.Object, v *rollout.View) (labels.Selector, error) {
 	_, selector := rollout.Pods(o)
 	switch w := o.(type) {
 	case *appsv1.StatefulSet:
@@ -100,7 +96,7 @@ func (r *reconciler) newest(ctx context.Context, p *v1alpha1.AutoscalingPolicy, 
 		}
 		var sets appsv1.ReplicaSetList
 		err := r.call(ctx, func(ctx context.Context) error {
-			return r.direct.List(ctx, &sets, client.InNamespace(p.Namespace), client.MatchingLabelsSelector{Selector: selector}, client.Limit(maxReplicaSets))
+			return r.direct.List(ctx, &sets, client.InNamespace(w.Namespace), client.MatchingLabelsSelector{Selector: selector}, client.Limit(maxReplicaSets))
 		})
 		if err != nil {
 			return nil, fmt.Errorf("list the ReplicaSets of %s: %w", w.Name, err)

@@ -81,18 +81,13 @@ func view(o client.Object) (rollout.View, target) {
 	return rollout.View{}, t
 }
 
-// workload is how far the rollout of a target is; nil where it is not there, or is of a
-// kind that is not watched.
-func (r *reconciler) workload(ctx context.Context, t target) (*rollout.View, error) {
+// workload is a target whose rollouts are held; nil where it is not there, or is of a kind
+// that is not watched.
+func (r *reconciler) workload(ctx context.Context, t target) (client.Object, error) {
 	if !r.opts.HoldRollouts {
 		return nil, nil
 	}
-	o, err := r.object(ctx, t, false)
-	if o == nil || err != nil {
-		return nil, err
-	}
-	v, _ := view(o)
-	return &v, nil
+	return r.object(ctx, t, false)
 }
 
 // object is a workload, by the cache or, where it is to be fresh, whole and by the API

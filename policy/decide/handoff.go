@@ -34,7 +34,7 @@ func (d *decision) follow() {
 	})
 	d.switching = &r
 	d.wake(r.Next)
-	if w := r.State.Switch; w != nil && w.Managed && !w.Phase.Over() && w.Phase != v1alpha1.Soaking {
+	if w := r.State.Managing(); w != nil && w.Phase != v1alpha1.Soaking {
 		d.wake(d.Now.Add(handoffEvery))
 	}
 	p := *d.Policy

@@ -123,7 +123,7 @@ func (s *step) underWay() bool {
 }
 
 // managing says whether a managed switch is under way.
-func (s *step) managing() bool { return s.underWay() && s.state.Switch.Managed }
+func (s *step) managing() bool { return s.state.Managing() != nil }
 
 // flippedByUs says whether that the Service selects a workload is our own doing, and the
 // switch has yet to see it.

@@ -38,7 +38,7 @@ func NeedsChecks(p *v1alpha1.AutoscalingPolicy) bool {
 	if s == nil {
 		return false // the first step only finds out which one serves
 	}
-	if w := s.Switch; w != nil && w.Managed && !w.Phase.Over() {
+	if w := s.Managing(); w != nil {
 		return w.Phase != v1alpha1.Soaking
 	}
 	return Request(p) != s.Handled

@@ -202,5 +202,13 @@ func (p *AutoscalingPolicy) Scaled() TargetReference {
 	return p.Spec.TargetRef
 }
 
+// Managing is the managed switch that is under way; nil if there is none.
+func (s *BlueGreenState) Managing() *Switch {
+	if s == nil || s.Switch == nil || !s.Switch.Managed || s.Switch.Phase.Over() {
+		return nil
+	}
+	return s.Switch
+}
+
 // Over says whether nothing is left to do in a phase.
 func (p SwitchPhase) Over() bool { return p == Complete || p == Aborted }
