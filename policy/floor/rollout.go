@@ -66,22 +66,7 @@ func (e *evaluation) rollout() (*v1alpha1.RolloutState, *v1alpha1.Floor) {
 // rolling makes the next state of the last one.
 func (e *evaluation) rolling(s *v1alpha1.RolloutState) *v1alpha1.RolloutState {
 	v, now := e.Target, metav1.NewTime(e.now)
-	switch {
-	case s == nil: // at rest is what has no old pods, even if it starts its first ones
-		s = &v1alpha1.RolloutState{TargetUID: v.UID}
-		if v.Old == 0 {
-			s.Settled = v.Revision
-		}
-	case s.TargetUID != v.UID:
-		was := s.TargetUID
-		s = &v1alpha1.RolloutState{TargetUID: v.UID}
-		if e.Replaced != nil && was != "" {
-			s.Predecessor, s.PredecessorUID = e.Replaced.DeepCopy(), was
-		}
-	}
-	if e.Gone {
-		s.Predecessor, s.PredecessorUID = nil, ""
-	}
+	s = e.identified(s)
 	for _, t := range []*metav1.Time{s.Since, s.Started} {
 		if t != nil {
 			*t = e.past(*t)
@@ -186,6 +171,29 @@ func (e *evaluation) complete(s *v1alpha1.RolloutState) bool {
 		size = 0 // nothing is held
 	}
 	return e.Target.Complete() && (e.Target.Size == 0 || e.Target.Size >= min(size, e.Max))
+}
+
+// identified is the state of the target that is there: of another one in the place of the
+// last it begins anew.
+func (e *evaluation) identified(s *v1alpha1.RolloutState) *v1alpha1.RolloutState {
+	v := e.Target
+	switch {
+	case s == nil: // at rest is what has no old pods, even if it starts its first ones
+		s = &v1alpha1.RolloutState{TargetUID: v.UID}
+		if v.Old == 0 {
+			s.Settled = v.Revision
+		}
+	case s.TargetUID != v.UID:
+		was := s.TargetUID
+		s = &v1alpha1.RolloutState{TargetUID: v.UID}
+		if e.Replaced != nil && was != "" {
+			s.Predecessor, s.PredecessorUID = e.Replaced.DeepCopy(), was
+		}
+	}
+	if e.Gone {
+		s.Predecessor, s.PredecessorUID = nil, ""
+	}
+	return s
 }
 
 // switching is the floor of a switch, since when it is held.
