@@ -177,12 +177,19 @@ func retargeted(t *testing.T, p *v1alpha1.AutoscalingPolicy) {
 	t.Helper()
 	set := stateful(t, p.Namespace, "web", 1)
 	before := built(t, p.Namespace, "web")
-	stays, err := replicasOf(t.Context(), p.Namespace, "web")
-	must(t, err)
+	// What the Deployment has of a floor before is held for the StatefulSet as well.
+	stays := *before.Spec.MinReplicas
+	system.Until(t, "the Deployment at the policy's min", 30*time.Second, func(ctx context.Context) (bool, string) {
+		h, err := getHPA(ctx, p.Namespace, "web")
+		if err != nil {
+			return false, err.Error()
+		}
+		return h.Status.CurrentReplicas == stays && h.Status.DesiredReplicas == stays, fmt.Sprintf("%+v", h.Status)
+	})
 	editSpec(t, p, []string{"targetRef.kind"}, func(s *v1alpha1.AutoscalingPolicySpec) { s.TargetRef.Kind = "StatefulSet" })
 	system.Until(t, "the StatefulSet at the policy's min", 30*time.Second, func(ctx context.Context) (bool, string) {
 		err := kube.Get(ctx, client.ObjectKeyFromObject(set), set)
-		return err == nil && *set.Spec.Replicas == 2, fmt.Sprint(*set.Spec.Replicas, err)
+		return err == nil && *set.Spec.Replicas == stays, fmt.Sprint(*set.Spec.Replicas, err)
 	})
 	after := built(t, p.Namespace, "web")
 	if after.UID != before.UID || after.Generation != before.Generation+1 {

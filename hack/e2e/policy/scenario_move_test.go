@@ -40,19 +40,19 @@ func (r *run) move(ctx context.Context, m move) error {
 		r.bear(m.n)
 	case reapply:
 		return r.change(ctx, o, func() { *size = &m.n })
-	case images:
-		r.good[m.name] = fmt.Sprintf("v%d", r.nth)
-		return r.change(ctx, o, func() { *template = played(m.name, r.good[m.name], r.start) })
+	case images, undoes:
+		if m.what == images {
+			r.good[m.name] = fmt.Sprintf("v%d", r.nth)
+		}
+		if err := r.change(ctx, o, func() { *template = played(m.name, r.good[m.name], r.start) }); err != nil {
+			return err
+		}
+		return r.unstick(ctx)
 	case breaks:
 		return r.change(ctx, o, func() {
 			*template = played(m.name, fmt.Sprintf("v%d", r.nth), r.start)
 			template.Annotations[startsIn] = ""
 		})
-	case undoes:
-		if err := r.change(ctx, o, func() { *template = played(m.name, r.good[m.name], r.start) }); err != nil || r.kind != aStatefulSet {
-			return err
-		}
-		return r.unstick(ctx, m.name)
 	case flips:
 		s := &corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: r.ns, Name: "web"}}
 		return r.change(ctx, s, func() { s.Spec.Selector["app"] = m.name })
@@ -63,9 +63,18 @@ func (r *run) move(ctx context.Context, m move) error {
 	return nil
 }
 
-// unstick deletes the pods that never get ready, as the documentation of StatefulSets has
-// people do: with OrderedReady it waits for them for ever.
-func (r *run) unstick(ctx context.Context, name string) error {
+// unstick deletes the pods of a StatefulSet that never get ready once its template is one
+// whose pods do, as the documentation of StatefulSets has people do: with OrderedReady it
+// waits for them for ever.
+func (r *run) unstick(ctx context.Context) error {
+	if r.kind != aStatefulSet {
+		return nil
+	}
+	name := r.names()[0]
+	o, _, template := r.workload(name)
+	if err := kube.Get(ctx, client.ObjectKeyFromObject(o), o); err != nil || template.Annotations[startsIn] == "" {
+		return err
+	}
 	var pods corev1.PodList
 	if err := kube.List(ctx, &pods, client.InNamespace(r.ns), client.MatchingLabels{"app": name}); err != nil {
 		return err
@@ -78,6 +87,15 @@ func (r *run) unstick(ctx context.Context, name string) error {
 		}
 	}
 	return nil
+}
+
+// rested is rests for the time after the last move, when people still look after pods that
+// a StatefulSet made by its last revision just before it heard of the next one.
+func (r *run) rested(ctx context.Context) (bool, string) {
+	if err := r.unstick(ctx); err != nil {
+		return false, err.Error()
+	}
+	return r.rests(ctx)
 }
 
 // until waits for something, and fails with what was seen last.

@@ -76,7 +76,7 @@ func (r *run) life(ctx context.Context, watcher client.WithWatch) (end *scenario
 		if err := r.until(ctx, "the end of the switch", r.over); err != nil {
 			return nil, err
 		}
-	} else if err := r.until(ctx, "rest", r.rests); err != nil {
+	} else if err := r.until(ctx, "rest", r.rested); err != nil {
 		return nil, err
 	}
 	end, err = r.end(ctx)

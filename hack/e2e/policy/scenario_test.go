@@ -74,6 +74,9 @@ func (m move) String() string {
 	return fmt.Sprintf("%s %s %s", m.at, m.what, m.name)
 }
 
+// rollsOut says whether a move begins a rollout.
+func (m move) rollsOut() bool { return m.what == images || m.what == breaks }
+
 // String is the scenario as a table.
 func (s scenario) String() string {
 	var b strings.Builder
@@ -158,6 +161,9 @@ func newScenario(seed uint64) scenario {
 		case s.kind == twoObserved && pick < 3 && broken == "": // flipped to pods that cannot serve is nobody's scenario here
 			on = other(s, on)
 			m.what, m.name = flips, on
+		case !s.forGood && len(s.moves) > 0 && s.moves[len(s.moves)-1].rollsOut() && r.IntN(2) == 0:
+			// The HPA would scale in what is rolled out: only the floor keeps it.
+			m.what, m.n, m.name = loads, leastPods, ""
 		case broken != "" && pick < 5:
 			m.what, m.name, broken = undoes, broken, ""
 		case pick < 6 && s.forGood:
