@@ -70,6 +70,9 @@ func TestRightsOfThePolicyController(t *testing.T) {
 			"shop: get,update replicationcontrollers/scale",
 			"shop: get,update statefulsets/scale.apps",
 			"shop: list endpointslices.discovery.k8s.io",
+			"shop: list limitranges",
+			"shop: list poddisruptionbudgets.policy",
+			"shop: list resourcequotas",
 		)
 		if diff := cmp.Diff(given, rights(t, render(t, variants()["policy that may switch"]), controller.Name)); diff != "" {
 			t.Error(diff)

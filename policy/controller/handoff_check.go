@@ -31,6 +31,7 @@ func (r *reconciler) check(ctx context.Context, p *v1alpha1.AutoscalingPolicy, w
 		{Verb: "patch", Resource: "services", Name: b.Service},
 		{Verb: "list", Group: discoveryv1.GroupName, Resource: "endpointslices"},
 	}
+	needs = append(needs, boundRights()...)
 	for _, t := range policyTargets(p) {
 		needs = append(needs, scaleRights(t)...)
 	}
@@ -61,6 +62,7 @@ func (r *reconciler) check(ctx context.Context, p *v1alpha1.AutoscalingPolicy, w
 	if under != nil {
 		to = under.To
 	}
+	var grows client.Object
 	for _, side := range []*handoff.Workload{&w.First, &w.Other} {
 		fresh, o, err := r.side(ctx, p, side.Ref, true)
 		if failed(err) {
@@ -68,11 +70,14 @@ func (r *reconciler) check(ctx context.Context, p *v1alpha1.AutoscalingPolicy, w
 		}
 		*side = fresh
 		if o != nil && side.Ref.Name == to {
-			c.ReplicasOwner = continuing(o, "spec", "replicas")
+			grows, c.ReplicasOwner = o, continuing(o, "spec", "replicas")
 		}
 	}
 	if side := w.Workload(to); side.Found && side.Available > 0 {
 		c.Unmetered = r.without(ctx, p, side.Selector)
+	}
+	if grows != nil && under != nil && under.Phase == v1alpha1.Preflight && failed(r.bounds(ctx, c, w.Workload(under.From), w.Workload(to), grows)) {
+		return
 	}
 	if under != nil && under.Phase == v1alpha1.Retargeting {
 		c.Endpoints, err = r.endpoints(ctx, p)

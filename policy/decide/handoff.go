@@ -239,6 +239,7 @@ func (d *decision) switchEvents() []Event {
 		e.Reason = EventSwitchBegun
 	case v1alpha1.Prescale:
 		e.Reason = EventSwitchPrescales
+		e.Warning = was.Phase == v1alpha1.Preflight && is.Message != ""
 	case v1alpha1.Flipping:
 		e.Reason = EventSwitchFlips
 	case v1alpha1.Soaking:

@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
+
+	"github.com/loadline/loadline/policy/quota"
 )
 
 func containerRenamed() Mode {
@@ -59,7 +61,7 @@ func (t *workload) containerNames() []string {
 		names = append(names, t.template.Spec.Containers[i].Name)
 	}
 	for i := range t.template.Spec.InitContainers {
-		if c := &t.template.Spec.InitContainers[i]; sidecar(c) {
+		if c := &t.template.Spec.InitContainers[i]; quota.Sidecar(c) {
 			names = append(names, c.Name)
 		}
 	}

@@ -3,10 +3,11 @@ package guard
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
+
+	"github.com/loadline/loadline/policy/quota"
 )
 
 func quotaSurge() Mode {
@@ -30,8 +31,8 @@ func quotaSurge() Mode {
 					continue
 				}
 				for name, hard := range q.Spec.Hard {
-					if of, ok := quotaOf(name); ok {
-						w.exceeds(r, in[q.Namespace], q, name, of, hard)
+					if e, ok := quota.EntryOf(name); ok {
+						w.exceeds(r, in[q.Namespace], q, name, e, hard)
 					}
 				}
 			}
@@ -39,23 +40,9 @@ func quotaSurge() Mode {
 	}
 }
 
-// countPods stands for the number of pods, among the resources that a quota limits.
-const countPods corev1.ResourceName = "pods"
-
-// quotaOf is the resource of pods that a quota's entry is about.
-func quotaOf(name corev1.ResourceName) (corev1.ResourceName, bool) {
-	switch name {
-	case corev1.ResourcePods, "count/pods":
-		return countPods, true
-	case corev1.ResourceCPU, corev1.ResourceMemory, corev1.ResourceEphemeralStorage, corev1.ResourceRequestsCPU, corev1.ResourceRequestsMemory, corev1.ResourceRequestsEphemeralStorage:
-		return corev1.ResourceName(strings.TrimPrefix(string(name), "requests.")), true
-	}
-	return "", false
-}
-
 // exceeds finds the HPAs whose maximum does not fit into an entry of a quota beside what
 // all others take at the least.
-func (w *world) exceeds(r *result, all []*scaler, q *corev1.ResourceQuota, entry, of corev1.ResourceName, hard resource.Quantity) {
+func (w *world) exceeds(r *result, all []*scaler, q *corev1.ResourceQuota, entry corev1.ResourceName, of quota.Entry, hard resource.Quantity) {
 	var least float64
 	for _, m := range w.members[q.Namespace] {
 		if m.of != nil && m.of.scales {
@@ -88,21 +75,21 @@ func (w *world) least(t *workload) int32 {
 	return t.size()
 }
 
-// perPod is what one pod takes of a resource.
-func (w *world) perPod(t *workload, of corev1.ResourceName) float64 {
-	switch {
-	case of == countPods:
-		return 1
-	case t.template == nil:
+// perPod is what one pod takes of a quota's entry.
+func (w *world) perPod(t *workload, of quota.Entry) float64 {
+	if t.template == nil {
+		if of.Of == quota.Pods {
+			return 1
+		}
 		return 0
 	}
-	q := w.podRequest(t.Namespace, &t.template.Spec, of)
+	q := of.PerPod(w.limits[t.Namespace], &t.template.Spec)
 	return q.AsApproximateFloat64()
 }
 
 // amount writes a sum as a quantity is written.
-func amount(n float64, of corev1.ResourceName) string {
-	if slices.Contains([]corev1.ResourceName{corev1.ResourceMemory, corev1.ResourceEphemeralStorage}, of) {
+func amount(n float64, of quota.Entry) string {
+	if slices.Contains([]corev1.ResourceName{corev1.ResourceMemory, corev1.ResourceEphemeralStorage}, of.Of) {
 		return resource.NewQuantity(int64(n), resource.BinarySI).String()
 	}
 	return resource.NewMilliQuantity(int64(n*1000+0.5), resource.DecimalSI).String()

@@ -11,6 +11,8 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/loadline/loadline/policy/quota"
 )
 
 // workload is whatever makes pods of a template.
@@ -176,16 +178,11 @@ func (w *workload) container(name string) (field string, c *corev1.Container) {
 		}
 	}
 	for i := range w.template.Spec.InitContainers {
-		if c := &w.template.Spec.InitContainers[i]; c.Name == name && sidecar(c) {
+		if c := &w.template.Spec.InitContainers[i]; c.Name == name && quota.Sidecar(c) {
 			return path(w.at, "spec.initContainers", i), c
 		}
 	}
 	return "", nil
-}
-
-// sidecar says whether an init container runs as long as the pod.
-func sidecar(c *corev1.Container) bool {
-	return c.RestartPolicy != nil && *c.RestartPolicy == corev1.ContainerRestartPolicyAlways
 }
 
 // mapField is a field that is a key of a map; one with dots needs brackets.

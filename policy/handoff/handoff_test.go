@@ -6,9 +6,11 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/loadline/loadline/policy/api/v1alpha1"
+	"github.com/loadline/loadline/policy/quota"
 )
 
 func diff(t *testing.T, want, got any) {
@@ -182,6 +184,9 @@ func TestRefused(t *testing.T) {
 			"argocd writes the selector of the Service web, and would undo the switch: change it there with mode Observed, or annotate the Service with loadline.dev/allow-switch and a reason"},
 		"replicas in Git": {func(s *sim) { s.checks.ReplicasOwner = "flux" },
 			"flux writes the replicas of Deployment web-green, and would undo the prescaling: leave replicas out there, use mode Observed, or annotate it with loadline.dev/allow-switch and a reason"},
+		"a quota": {func(s *sim) {
+			s.checks.Room = &quota.Room{Pods: 3, Quota: "team", Entry: "requests.cpu", Left: resource.MustParse("1700m"), Each: resource.MustParse("500m")}
+		}, "web-green needs 4 pods more, each with 500m of requests.cpu, and the ResourceQuota team has 1700m left: raise it for the time of the switch, then ask again with kubectl loadline switch"},
 		"too many": {func(s *sim) { s.policy.Spec.Replicas.Max = 3 }, "Deployment web-blue has 4 pods, and replicas.max is 3, which is all that Deployment web-green may get"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -198,6 +203,20 @@ func TestRefused(t *testing.T) {
 			diff(t, []string{"Preflight", "Aborted"}, s.did)
 		})
 	}
+}
+
+// Room for just as many is room. What a drain may take is told, and is no reason to stay.
+func TestPreflightGoesOn(t *testing.T) {
+	s := newSim(t)
+	s.rest()
+	s.checks.Room, s.checks.Unprotected = &quota.Room{Pods: 4}, "web"
+	s.ask(green)
+	for s.policy.Status.BlueGreen.Switch == nil || s.policy.Status.BlueGreen.Switch.Phase == v1alpha1.Preflight {
+		s.step()
+	}
+	diff(t, "the PodDisruptionBudget web is for the pods that serve now, and none is for those of web-green: a drained node may take all of them", s.policy.Status.BlueGreen.Switch.Message)
+	s.rest()
+	diff(t, green, s.hpa)
 }
 
 // What does not get ready in time is given up, and gets back its size; so is what does not

@@ -47,7 +47,11 @@ func (s *step) phase() {
 	case v1alpha1.Preflight:
 		w.Before = ptr.To(to.Size)
 		s.ratchet(from)
-		s.enter(v1alpha1.Prescale, "")
+		if why := s.crowded(to); why != "" {
+			s.giveUp(why)
+			return
+		}
+		s.enter(v1alpha1.Prescale, s.unprotected(to))
 	case v1alpha1.Prescale, v1alpha1.Waiting:
 		s.prepare(from, to)
 	case v1alpha1.Holding:
@@ -95,6 +99,26 @@ func (s *step) refused(from, to *Workload) string {
 		return fmt.Sprintf("%s has %d pods, and replicas.max is %d, which is all that %s may get", named(from), from.Size, s.Policy.Spec.Replicas.Max, named(to))
 	}
 	return ""
+}
+
+// crowded says why the quotas of the namespace have no room for the workload beside the one
+// that serves; empty if they have, as far as is known.
+func (s *step) crowded(to *Workload) string {
+	room, more := s.World.Checks.Room, s.state.Switch.Size-to.Size
+	if room == nil || room.Pods >= more {
+		return ""
+	}
+	return fmt.Sprintf("%s needs %d pods more, each with %s of %s, and the ResourceQuota %s has %s left: raise it for the time of the switch, then ask again with kubectl loadline switch",
+		to.Ref.Name, more, room.Each.String(), room.Entry, room.Quota, room.Left.String())
+}
+
+// unprotected warns of evictions after the switch: no reason not to make it.
+func (s *step) unprotected(to *Workload) string {
+	budget := s.World.Checks.Unprotected
+	if budget == "" {
+		return ""
+	}
+	return fmt.Sprintf("the PodDisruptionBudget %s is for the pods that serve now, and none is for those of %s: a drained node may take all of them", budget, to.Ref.Name)
 }
 
 // giveUp ends a switch before the Service is touched.

@@ -6,6 +6,7 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/loadline/loadline/policy/api/v1alpha1"
+	"github.com/loadline/loadline/policy/quota"
 	"github.com/loadline/loadline/policy/rollout"
 )
 
@@ -47,6 +48,11 @@ type Checks struct {
 	ServiceOwner, ReplicasOwner string
 	// Endpoints are the ready endpoints of the Service by workload; nil if not read.
 	Endpoints map[string]int
+	// Room is the room that the namespace's quotas leave for more pods of the workload that
+	// is to serve; nil where nothing bounds it, or it was not read. Unprotected is the name
+	// of a PodDisruptionBudget of what serves, where none is for what is to serve.
+	Room        *quota.Room
+	Unprotected string
 	// Unmetered are metrics of the policy that the pods of the workload that is to serve do
 	// not export; nil if that is not known.
 	Unmetered []string

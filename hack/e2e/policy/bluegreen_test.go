@@ -12,6 +12,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/utils/ptr"
@@ -144,6 +145,7 @@ func managedSwitch(t *testing.T, m *metricAPI) {
 	}
 	maySwitch(t, ns)
 	fewest := watchServing(t, ns)
+	crowded(t, ns)
 	began := time.Now()
 	if out, said, code := loadline(t, ns, "switch", "web", "--dry-run"); code != 0 {
 		t.Errorf("switch --dry-run: %d: %s%s", code, out, said)
@@ -170,6 +172,33 @@ func managedSwitch(t *testing.T, m *metricAPI) {
 	if on, err := serves(t.Context(), ns); err != nil || on != "blue" {
 		t.Errorf("the Service is on %s: %v", on, err)
 	}
+}
+
+// crowded asks for a switch for which the namespace's quota has no room: it is given up
+// before anything is done.
+func crowded(t *testing.T, ns string) {
+	t.Helper()
+	q := create(t, &corev1.ResourceQuota{
+		ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "team"},
+		Spec:       corev1.ResourceQuotaSpec{Hard: corev1.ResourceList{corev1.ResourcePods: resource.MustParse("5")}},
+	})
+	system.Until(t, "the quota counts the pods", 30*time.Second, func(ctx context.Context) (bool, string) {
+		if err := kube.Get(ctx, client.ObjectKeyFromObject(q), q); err != nil {
+			return false, err.Error()
+		}
+		used := q.Status.Used[corev1.ResourcePods]
+		return used.Value() == 4, used.String()
+	})
+	out, said, code := loadline(t, ns, "switch", "web")
+	if code == 0 {
+		t.Errorf("switch without room: %s", out)
+	}
+	has(t, out+said, "green needs 3 pods more, each with 1 of pods, and the ResourceQuota team has 1 left")
+	if on, err := serves(t.Context(), ns); err != nil || on != "blue" {
+		t.Errorf("without room, the Service is on %s: %v", on, err)
+	}
+	size(t, ns, "green", 1, time.Second)
+	must(t, kube.Delete(t.Context(), q))
 }
 
 // Somebody else moves the Service: the HPA goes along with the size that it had, and what
