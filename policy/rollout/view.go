@@ -86,6 +86,11 @@ func OfDeployment(d *appsv1.Deployment) View {
 // OfStatefulSet is how far a StatefulSet is. Its updatedReplicas count the pods of the
 // update revision whichever strategy it has; its currentRevision never follows under
 // OnDelete (completeRollingUpdate in stateful_set_utils.go), so it says nothing here.
+//
+// A rollout that is undone halfway has the two revisions equal at once, while pods of the
+// other one serve (getStatefulSetRevisions in stateful_set_control.go reuses it). They
+// cannot be told from pods that end, which replicas count and updatedReplicas do not
+// (computeReplicaStatus): Old is 0, and the rollout is complete once Updated is Size.
 func OfStatefulSet(s *appsv1.StatefulSet) View {
 	v := View{
 		UID: s.UID, Revision: revision(s.Annotations, &s.Spec.Template), Size: ptr.Deref(s.Spec.Replicas, 1),
@@ -94,11 +99,10 @@ func OfStatefulSet(s *appsv1.StatefulSet) View {
 	}
 	if s.Status.UpdateRevision != s.Status.CurrentRevision {
 		v.Old = s.Status.Replicas - s.Status.UpdatedReplicas
-	} else {
-		v.Updated = s.Status.Replicas
 	}
+	undone := v.Updated < v.Size && v.Available >= v.Size // none is away, so that the others are old
 	switch roll := s.Spec.UpdateStrategy.RollingUpdate; {
-	case v.Old <= 0:
+	case v.Old <= 0 && !undone:
 	case s.Spec.UpdateStrategy.Type == appsv1.OnDeleteStatefulSetStrategyType:
 		v.Waits = "its strategy is OnDelete: it goes on as pods are deleted"
 	case roll != nil && ptr.Deref(roll.Partition, 0) > 0 && v.Updated >= v.Size-*roll.Partition:

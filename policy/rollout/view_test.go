@@ -78,9 +78,13 @@ func TestOfStatefulSet(t *testing.T) {
 		edit []func(*appsv1.StatefulSet)
 		want out
 	}{
-		"at rest":                     {nil, out{true, "4 of 4 pods are updated, 4 serve"}},
-		"its status counts no update": {[]func(*appsv1.StatefulSet){func(s *appsv1.StatefulSet) { s.Status.UpdatedReplicas = 0 }}, out{true, "4 of 4 pods are updated, 4 serve"}},
-		"in the middle":               {[]func(*appsv1.StatefulSet){update(1)}, out{false, "1 of 4 pods are updated, 4 serve, 3 are old"}},
+		"at rest":        {nil, out{true, "4 of 4 pods are updated, 4 serve"}},
+		"undone halfway": {[]func(*appsv1.StatefulSet){func(s *appsv1.StatefulSet) { s.Status.UpdatedReplicas = 2 }}, out{false, "2 of 4 pods are updated, 4 serve"}},
+		"undone halfway, OnDelete": {[]func(*appsv1.StatefulSet){func(s *appsv1.StatefulSet) {
+			s.Status.UpdatedReplicas, s.Spec.UpdateStrategy.Type = 2, appsv1.OnDeleteStatefulSetStrategyType
+		}}, out{false, "2 of 4 pods are updated, 4 serve; its strategy is OnDelete: it goes on as pods are deleted"}},
+		"scaled in":     {[]func(*appsv1.StatefulSet){func(s *appsv1.StatefulSet) { s.Status.Replicas = 6 }}, out{true, "4 of 4 pods are updated, 4 serve"}},
+		"in the middle": {[]func(*appsv1.StatefulSet){update(1)}, out{false, "1 of 4 pods are updated, 4 serve, 3 are old"}},
 		"the last step": {[]func(*appsv1.StatefulSet){update(4), func(s *appsv1.StatefulSet) { s.Status.AvailableReplicas = 3 }},
 			out{false, "4 of 4 pods are updated, 3 serve"}},
 		"OnDelete": {[]func(*appsv1.StatefulSet){update(1), func(s *appsv1.StatefulSet) { s.Spec.UpdateStrategy.Type = appsv1.OnDeleteStatefulSetStrategyType }},

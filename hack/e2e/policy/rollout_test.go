@@ -89,7 +89,7 @@ func TestP11Rollouts(t *testing.T) {
 	local(t, nil, func(o *controller.Options) { o.MetricWindow = 5 * time.Second })
 	// Together, so that what is local goes on until all are done.
 	t.Run("side by side", func(t *testing.T) {
-		for name, test := range map[string]func(*testing.T, *metricAPI){"Held": heldRollout, "Paused": pausedRollout, "Partition": partition, "Unmetered": unmeteredRollout} {
+		for name, test := range map[string]func(*testing.T, *metricAPI){"Held": heldRollout, "Paused": pausedRollout, "Partition": partition, "Undone": undoneRollout, "Unmetered": unmeteredRollout} {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
 				test(t, m)
@@ -180,18 +180,7 @@ func partition(t *testing.T, m *metricAPI) {
 	ns := namespace(t)
 	load := m.of(ns)
 	load.value.Store(30)
-	s := create(t, &appsv1.StatefulSet{
-		ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "api"},
-		Spec: appsv1.StatefulSetSpec{
-			Replicas: ptr.To(int32(3)), Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": "api"}},
-			PodManagementPolicy: appsv1.ParallelPodManagement, Template: running("api", "v1"),
-			UpdateStrategy: appsv1.StatefulSetUpdateStrategy{RollingUpdate: &appsv1.RollingUpdateStatefulSetStrategy{Partition: ptr.To(int32(2))}},
-		},
-	})
-	system.Until(t, "its pods", time.Minute, func(ctx context.Context) (bool, string) {
-		err := kube.Get(ctx, client.ObjectKeyFromObject(s), s)
-		return err == nil && s.Status.AvailableReplicas == 3, fmt.Sprintf("%d, %v", s.Status.AvailableReplicas, err)
-	})
+	s := threeOrdinals(t, ns, appsv1.StatefulSetUpdateStrategy{RollingUpdate: &appsv1.RollingUpdateStatefulSetStrategy{Partition: ptr.To(int32(2))}})
 	create(t, newPolicy(ns, "api", external, func(p *v1alpha1.AutoscalingPolicy) {
 		p.Spec.TargetRef.Kind = "StatefulSet"
 		p.Spec.Rollout = &v1alpha1.Rollout{MaxHold: &metav1.Duration{Duration: time.Minute}}
@@ -207,6 +196,66 @@ func partition(t *testing.T, m *metricAPI) {
 		return err != nil || *s.Spec.Replicas < 3, fmt.Sprintf("%d pods at the partition, %v", *s.Spec.Replicas, err)
 	})
 	conditioned(t, ns, "api", v1alpha1.RollingOut, "True "+string(v1alpha1.GivenUp), 90*time.Second)
+	minimum(t, ns, "api", 2, 30*time.Second)
+}
+
+// threeOrdinals is a StatefulSet api whose three pods serve.
+func threeOrdinals(t *testing.T, ns string, strategy appsv1.StatefulSetUpdateStrategy) *appsv1.StatefulSet {
+	t.Helper()
+	s := create(t, &appsv1.StatefulSet{
+		ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "api"},
+		Spec: appsv1.StatefulSetSpec{
+			Replicas: ptr.To(int32(3)), Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": "api"}},
+			PodManagementPolicy: appsv1.ParallelPodManagement, Template: running("api", "v1"), UpdateStrategy: strategy,
+		},
+	})
+	ordinalsServe(t, s, 3)
+	return s
+}
+
+// ordinalsServe waits until so many pods of a StatefulSet's newest revision are there, and
+// all three serve.
+func ordinalsServe(t *testing.T, s *appsv1.StatefulSet, updated int32) {
+	t.Helper()
+	system.Until(t, "three pods serve", time.Minute, func(ctx context.Context) (bool, string) {
+		err := kube.Get(ctx, client.ObjectKeyFromObject(s), s)
+		st := s.Status
+		return err == nil && st.ObservedGeneration >= s.Generation && st.AvailableReplicas == 3 && st.UpdatedReplicas == updated, fmt.Sprintf("%+v, %v", st, err)
+	})
+}
+
+// A StatefulSet that is undone halfway says that it is at its revision at once: the size is
+// held until its pods are, too.
+func undoneRollout(t *testing.T, m *metricAPI) {
+	ns := namespace(t)
+	load := m.of(ns)
+	load.value.Store(30)
+	s := threeOrdinals(t, ns, appsv1.StatefulSetUpdateStrategy{Type: appsv1.OnDeleteStatefulSetStrategyType})
+	create(t, newPolicy(ns, "api", external, func(p *v1alpha1.AutoscalingPolicy) { p.Spec.TargetRef.Kind = "StatefulSet" }))
+	goodMetrics(t, ns, "api")
+	conditioned(t, ns, "api", v1alpha1.RollingOut, "False "+decide.AtRest, soon)
+
+	replaced := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "api-2"}}
+	edit(t, s, func(s *appsv1.StatefulSet) { s.Spec.Template.Spec.Containers[0].Image = "remindmeweb:v2" })
+	minimum(t, ns, "api", 3, soon)
+	must(t, kube.Delete(t.Context(), replaced))
+	ordinalsServe(t, s, 1)
+	edit(t, s, func(s *appsv1.StatefulSet) { s.Spec.Template.Spec.Containers[0].Image = "remindmeweb:v1" })
+	ordinalsServe(t, s, 2)
+	load.value.Store(5)
+	system.Never(t, 4*hpaSync, func(ctx context.Context) (bool, string) {
+		p, err := getPolicy(ctx, ns, "api")
+		if err != nil {
+			return true, err.Error()
+		}
+		c := condition(p, v1alpha1.RollingOut)
+		return !strings.HasPrefix(c, v1alpha1.RollingOut+"=True"), c
+	})
+	if err := kube.Get(t.Context(), client.ObjectKeyFromObject(s), s); err != nil || *s.Spec.Replicas != 3 {
+		t.Errorf("%d pods while one of them is of the other revision, %v", *s.Spec.Replicas, err)
+	}
+	must(t, kube.Delete(t.Context(), replaced))
+	conditioned(t, ns, "api", v1alpha1.RollingOut, "False "+decide.AtRest, time.Minute)
 	minimum(t, ns, "api", 2, 30*time.Second)
 }
 

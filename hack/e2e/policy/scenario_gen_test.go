@@ -31,7 +31,7 @@ func TestP15Generator(t *testing.T) {
 			last = m.at
 		}
 	}
-	for _, what := range []string{aDeployment, aRecreate, aStatefulSet, twoManaged, twoObserved, "for good", loads, images, breaks, undoes, reapply, flips, asks} {
+	for _, what := range []string{aDeployment, aRecreate, aStatefulSet, twoManaged, twoObserved, "for good", loads, images, breaks, undoes, backs, reapply, flips, asks} {
 		if counts[what] < 25 {
 			t.Errorf("%d of %q", counts[what], what)
 		}
@@ -52,7 +52,7 @@ func TestP15Judge(t *testing.T) {
 	start = append(start, web(4, "v0", people, true), hpaFact{"web", 2, true}, serviceFact{"web", people})
 	green := []any{workloadFact{name: "green", size: 2, whole: true}, podFact{"e", "green", true}, podFact{"f", "green", true}}
 	tests := map[string]struct {
-		facts []any // one every 5 s, after start
+		facts []any // one every 5 s, after start, or several at a time
 		want  []string
 	}{
 		"a rollout with its floor": {facts: []any{web(4, "v1", people, false), hpaFact{"web", 4, true}, nil, nil, web(4, "v1", people, true), hpaFact{"web", 2, true}, nil, web(3, "v1", theHPA, true)}},
@@ -65,6 +65,13 @@ func TestP15Judge(t *testing.T) {
 			facts: []any{hpaFact{"web", 4, true}, web(3, "v0", theHPA, true)},
 			want:  []string{"12.000 the HPA lowered web from 4 to 3, below the minimum 4"},
 		},
+		"what was decided before": {facts: []any{
+			web(4, "v1", people, false), hpaFact{"web", 4, false}, web(3, "v1", theHPA, false), web(4, "v1", theHPA, false), podFact{"a", "web", false}, podFact{"a", "web", true},
+			web(4, "v1", theHPA, true), podFact{"a", "web", false},
+		}, want: []string{"42.000 3 pods of web serve, 4 are held and the strategy takes 0"}},
+		"more than was decided before": {facts: []any{
+			web(4, "v1", people, false), hpaFact{"web", 4, false}, web(3, "v1", theHPA, false), web(4, "v1", theHPA, false), []any{podFact{"a", "web", false}, podFact{"b", "web", false}},
+		}, want: []string{"27.000 2 pods of web serve, 4 are held and the strategy takes 1"}},
 		"fewer pods than held": {
 			facts: []any{hpaFact{"web", 4, true}, podFact{"a", "web", false}},
 			want:  []string{"12.000 3 pods of web serve, 4 are held and the strategy takes 0"},
@@ -88,7 +95,13 @@ func TestP15Judge(t *testing.T) {
 				j.look(written{at: begin.Add(-time.Minute), fact: f})
 			}
 			for i, f := range test.facts {
-				j.look(written{at: begin.Add(time.Duration(i) * 5 * time.Second), fact: f})
+				together, ok := f.([]any)
+				if !ok {
+					together = []any{f}
+				}
+				for _, f := range together {
+					j.look(written{at: begin.Add(time.Duration(i) * 5 * time.Second), fact: f})
+				}
 			}
 			if diff := cmp.Diff(test.want, j.problems); diff != "" {
 				t.Errorf("problems (-want +got):\n%s", diff)

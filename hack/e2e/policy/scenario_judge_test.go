@@ -35,8 +35,8 @@ const theHPA, people = "kube-controller-manager", "e2e"
 //     fewer again as long as it holds. With no HPA and that many replicas there were so
 //     many all the time, less what the strategy takes while it replaces pods: all of them
 //     with Recreate, maxUnavailable in a rolling update, one in a StatefulSet. What a write
-//     by hand takes is gone until pods have started again; while a revision fails, until
-//     that is over.
+//     by hand takes is gone until pods have started again, and so is what the HPA had decided
+//     on before it saw the minimum; while a revision fails, until that is over.
 //   - The minimum is back one HPA sync after a write by hand.
 type judge struct {
 	s     scenario
@@ -74,9 +74,10 @@ type work struct {
 	inForce   bool
 	late      bool // and that was told
 	spoiled   bool // a write by hand during a failing revision
-	// mending is until when pods may be missing that a write by hand took: the size is back
-	// before they have gone.
+	// mending is until when pods, so many, may be missing that a write by hand took, or one
+	// that the HPA had decided on before: the size is back before they have gone.
 	mending time.Time
+	taken   int32
 	back    time.Time
 	backTo  int32
 }
@@ -172,7 +173,7 @@ func (j *judge) lowered(c written, w *work, from int32) {
 			w.spoiled = w.spoiled || w.failing
 			w.held = min(w.held, max(w.size, j.hpa.min))
 		}
-		w.mending = c.at.Add(hpaSync + lag + react)
+		w.mending, w.taken = c.at.Add(hpaSync+lag+react), mostPods
 		if j.on == w.name {
 			j.reached = min(j.reached, w.size)
 		}
@@ -187,6 +188,9 @@ func (j *judge) lowered(c written, w *work, from int32) {
 	case !mine || w.size < j.hpa.min && !j.hpa.seen: // it was decided before
 		j.reached = min(j.reached, w.size)
 		w.held = min(w.held, w.size)
+		if !c.at.Before(w.mending) {
+			w.mending, w.taken = c.at.Add(hpaSync+lag+react), from-w.size
+		}
 	case w.size < j.hpa.min:
 		j.tell(c, "the HPA lowered %s from %d to %d, below the minimum %d", w.name, from, w.size, j.hpa.min)
 	case w.held > 0 && w.inForce && w.size < w.held:
@@ -250,7 +254,7 @@ func (j *judge) serving(c written) {
 	j.served = append(j.served, sample{c.at, min(n, w.size)})
 	cost := int32(0)
 	switch {
-	case c.at.Before(w.mending):
+	case c.at.Before(w.mending) && w.taken == mostPods:
 		cost = mostPods
 	case !w.rolling:
 	case j.s.kind == aRecreate || w.spoiled:
@@ -262,6 +266,9 @@ func (j *judge) serving(c written) {
 		if w.overtaken {
 			cost++
 		}
+	}
+	if c.at.Before(w.mending) && cost != mostPods {
+		cost += w.taken
 	}
 	j.reached = min(max(j.reached, min(n, w.size)), j.hpa.min)
 	if cost == mostPods {

@@ -40,9 +40,12 @@ func (r *run) move(ctx context.Context, m move) error {
 		r.bear(m.n)
 	case reapply:
 		return r.change(ctx, o, func() { *size = &m.n })
-	case images, undoes:
-		if m.what == images {
-			r.good[m.name] = fmt.Sprintf("v%d", r.nth)
+	case images, backs, undoes:
+		switch was := r.good[m.name]; m.what {
+		case images:
+			r.good[m.name], r.before[m.name] = fmt.Sprintf("v%d", r.nth), was
+		case backs:
+			r.good[m.name], r.before[m.name] = r.before[m.name], was
 		}
 		if err := r.change(ctx, o, func() { *template = played(m.name, r.good[m.name], r.start) }); err != nil {
 			return err

@@ -41,6 +41,7 @@ type run struct {
 	deaths int
 	scaled sync.Map          // resourceVersions of what we scaled
 	good   map[string]string // the last revision of a workload that is not broken
+	before map[string]string // the one before that
 	nth    int
 }
 
@@ -157,7 +158,7 @@ func (r *run) control(ctx context.Context) (stop func()) {
 
 // begin makes the workloads, the Service and the policy.
 func (r *run) begin(ctx context.Context) error {
-	r.good = map[string]string{}
+	r.good, r.before = map[string]string{}, map[string]string{}
 	r.bear(r.first)
 	service := &corev1.Service{
 		ObjectMeta: metav1.ObjectMeta{Namespace: r.ns, Name: "web", Labels: map[string]string{"team": "shop"}},

@@ -59,6 +59,7 @@ const (
 	images  = "image"   // a new revision of the workload
 	breaks  = "break"   // a new revision whose pods never get ready
 	undoes  = "undo"    // the last revision that was good
+	backs   = "back"    // the revision before this one, although its pods do get ready
 	reapply = "reapply" // somebody writes the manifest's replicas, n
 	flips   = "flip"    // somebody points the Service to the other colour
 	asks    = "ask"     // somebody asks for a managed switch
@@ -75,7 +76,7 @@ func (m move) String() string {
 }
 
 // rollsOut says whether a move begins a rollout.
-func (m move) rollsOut() bool { return m.what == images || m.what == breaks }
+func (m move) rollsOut() bool { return m.what == images || m.what == backs || m.what == breaks }
 
 // String is the scenario as a table.
 func (s scenario) String() string {
@@ -164,6 +165,8 @@ func newScenario(seed uint64) scenario {
 		case !s.forGood && len(s.moves) > 0 && s.moves[len(s.moves)-1].rollsOut() && r.IntN(2) == 0:
 			// The HPA would scale in what is rolled out: only the floor keeps it.
 			m.what, m.n, m.name = loads, leastPods, ""
+		case broken == "" && len(s.moves) > 0 && s.moves[len(s.moves)-1].what == images && pick < 3:
+			m.what = backs
 		case broken != "" && pick < 5:
 			m.what, m.name, broken = undoes, broken, ""
 		case pick < 6 && s.forGood:

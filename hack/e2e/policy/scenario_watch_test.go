@@ -122,7 +122,7 @@ func factOf(o client.Object, gone bool) any {
 		return workloadOf(o, &o.Spec.Template, n, st.ObservedGeneration >= o.Generation && st.Replicas == n && st.UpdatedReplicas == n && st.AvailableReplicas == n)
 	case *appsv1.StatefulSet:
 		n, st := *o.Spec.Replicas, o.Status
-		return workloadOf(o, &o.Spec.Template, n, st.ObservedGeneration >= o.Generation && st.Replicas == n && st.CurrentRevision == st.UpdateRevision && st.AvailableReplicas == n)
+		return workloadOf(o, &o.Spec.Template, n, st.ObservedGeneration >= o.Generation && st.Replicas == n && st.CurrentRevision == st.UpdateRevision && st.UpdatedReplicas == n && st.AvailableReplicas == n)
 	case *corev1.Pod:
 		return podFact{o.Name, o.Labels["app"], podReady(o) && !gone && o.DeletionTimestamp == nil}
 	case *corev1.Service:
