@@ -69,9 +69,9 @@ func TestP15Judge(t *testing.T) {
 			web(4, "v1", people, false), hpaFact{"web", 4, false}, web(3, "v1", theHPA, false), web(4, "v1", theHPA, false), podFact{"a", "web", false}, podFact{"a", "web", true},
 			web(4, "v1", theHPA, true), podFact{"a", "web", false},
 		}, want: []string{"42.000 3 pods of web serve, 4 are held and the strategy takes 0"}},
-		"more than was decided before": {facts: []any{
-			web(4, "v1", people, false), hpaFact{"web", 4, false}, web(3, "v1", theHPA, false), web(4, "v1", theHPA, false), []any{podFact{"a", "web", false}, podFact{"b", "web", false}},
-		}, want: []string{"27.000 2 pods of web serve, 4 are held and the strategy takes 1"}},
+		"more of it": {facts: []any{
+			hpaFact{"web", 3, true}, web(3, "v0", theHPA, true), hpaFact{"web", 4, true}, []any{web(4, "v0", theHPA, true), podFact{"a", "web", false}, podFact{"b", "web", false}},
+		}, want: []string{"22.000 2 pods of web serve, 3 are held and the strategy takes 0"}},
 		"fewer pods than held": {
 			facts: []any{hpaFact{"web", 4, true}, podFact{"a", "web", false}},
 			want:  []string{"12.000 3 pods of web serve, 4 are held and the strategy takes 0"},

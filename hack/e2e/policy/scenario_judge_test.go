@@ -74,12 +74,16 @@ type work struct {
 	inForce   bool
 	late      bool // and that was told
 	spoiled   bool // a write by hand during a failing revision
-	// mending is until when pods, so many, may be missing that a write by hand took, or one
-	// that the HPA had decided on before: the size is back before they have gone.
+	// mending is until when pods may be missing that a write by hand took: the size is back
+	// before they have gone.
 	mending time.Time
-	taken   int32
-	back    time.Time
-	backTo  int32
+	// owed are ready pods that are to go, until a time, by what the HPA wrote: they may go
+	// although the minimum, and the size, were raised meanwhile.
+	owed      int32
+	owedUntil time.Time
+	ready     int32
+	back      time.Time
+	backTo    int32
 }
 
 func (j *judge) tell(c written, format string, args ...any) {
@@ -173,7 +177,7 @@ func (j *judge) lowered(c written, w *work, from int32) {
 			w.spoiled = w.spoiled || w.failing
 			w.held = min(w.held, max(w.size, j.hpa.min))
 		}
-		w.mending, w.taken = c.at.Add(hpaSync+lag+react), mostPods
+		w.mending = c.at.Add(hpaSync + lag + react)
 		if j.on == w.name {
 			j.reached = min(j.reached, w.size)
 		}
@@ -184,13 +188,11 @@ func (j *judge) lowered(c written, w *work, from int32) {
 		}
 		return
 	}
+	w.owed, w.owedUntil = max(0, j.ready(w.name)-w.size), c.at.Add(hpaSync+lag+react)
 	switch {
 	case !mine || w.size < j.hpa.min && !j.hpa.seen: // it was decided before
 		j.reached = min(j.reached, w.size)
 		w.held = min(w.held, w.size)
-		if !c.at.Before(w.mending) {
-			w.mending, w.taken = c.at.Add(hpaSync+lag+react), from-w.size
-		}
 	case w.size < j.hpa.min:
 		j.tell(c, "the HPA lowered %s from %d to %d, below the minimum %d", w.name, from, w.size, j.hpa.min)
 	case w.held > 0 && w.inForce && w.size < w.held:
@@ -254,7 +256,7 @@ func (j *judge) serving(c written) {
 	j.served = append(j.served, sample{c.at, min(n, w.size)})
 	cost := int32(0)
 	switch {
-	case c.at.Before(w.mending) && w.taken == mostPods:
+	case c.at.Before(w.mending):
 		cost = mostPods
 	case !w.rolling:
 	case j.s.kind == aRecreate || w.spoiled:
@@ -267,9 +269,11 @@ func (j *judge) serving(c written) {
 			cost++
 		}
 	}
-	if c.at.Before(w.mending) && cost != mostPods {
-		cost += w.taken
+	if paid := min(w.owed, w.ready-n); paid > 0 && c.at.Before(w.owedUntil) {
+		w.owed -= paid
+		j.reached -= paid
 	}
+	w.ready = n
 	j.reached = min(max(j.reached, min(n, w.size)), j.hpa.min)
 	if cost == mostPods {
 		j.reached = 0
