@@ -34,9 +34,13 @@ func (r *reconciler) turn(ctx context.Context, key types.NamespacedName) (time.D
 	if refusal != nil {
 		// The words of the API server become the policy's status. That is no success:
 		// the write is tried again, later and later.
-		s.Refused = refusal
+		if plan.Handoff != nil {
+			s.HandoffRefused = refusal.Message
+		} else {
+			s.Refused = refusal
+		}
 		plan = r.judge(s)
-		plan.Intent, plan.Action = nil, nil
+		plan.Intent, plan.Action, plan.Handoff = nil, nil, nil
 	}
 	if plan.ValuesOnly && !r.values.TryAccept() {
 		// They come after what is waited for: thousands of busy policies would else
@@ -114,7 +118,11 @@ func (r *reconciler) act(ctx context.Context, key types.NamespacedName, s *decid
 		}
 	}
 	if plan.Handoff != nil { // never with an action
-		return nil, r.handOver(ctx, key.Namespace, plan.Handoff)
+		err := r.handOver(ctx, key.Namespace, plan.Handoff)
+		if refusal := refused(err); refusal != nil {
+			return refusal, nil
+		}
+		return nil, err
 	}
 	if plan.Action == nil {
 		return nil, nil

@@ -10,6 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/labels"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/loadline/loadline/policy/api/v1alpha1"
@@ -178,9 +179,31 @@ func (r *reconciler) predecessor(ctx context.Context, p *v1alpha1.AutoscalingPol
 	if out.Successor, _, err = r.side(ctx, p, p.Scaled(), false); err != nil {
 		return nil, err
 	}
+	if out.Service, err = r.leftBehind(ctx, p.Namespace, &out.Workload, &out.Successor); err != nil {
+		return nil, err
+	}
 	hpas, err := r.hpasAt(ctx, targetOf(p.Namespace, ref))
 	if len(hpas) > 0 {
 		out.HPA = hpas[0].Name
 	}
 	return out, err
+}
+
+// leftBehind is the name of a Service that selects the pods of one workload and not those
+// of the one in its place; empty if there is none, or where Services are not watched.
+func (r *reconciler) leftBehind(ctx context.Context, namespace string, old, next *handoff.Workload) (string, error) {
+	if !r.opts.FollowServices {
+		return "", nil
+	}
+	var list corev1.ServiceList
+	if err := r.cached.List(ctx, &list, client.InNamespace(namespace), noWait); err != nil {
+		return "", fmt.Errorf("list the Services: %w", err)
+	}
+	for _, s := range list.Items {
+		selector := labels.SelectorFromSet(s.Spec.Selector)
+		if len(s.Spec.Selector) > 0 && selector.Matches(labels.Set(old.Labels)) && !selector.Matches(labels.Set(next.Labels)) {
+			return s.Name, nil
+		}
+	}
+	return "", nil
 }

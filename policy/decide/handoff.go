@@ -30,7 +30,7 @@ func (d *decision) follow() {
 	}
 	r := handoff.Step(handoff.Input{
 		Now: d.Now, Policy: d.Policy, World: *d.Handoff, Size: d.needed(), Min: d.confirmedMin(), OnTarget: d.onTarget(),
-		Rival: d.otherHPA, Sync: d.Settings.Sync,
+		Rival: d.otherHPA, Sync: d.Settings.Sync, Refused: clip(d.HandoffRefused),
 	})
 	d.switching = &r
 	d.wake(r.Next)
@@ -137,6 +137,9 @@ func (d *decision) hand() {
 	}
 	if d.Predecessor != nil && d.floors.Whole {
 		d.handoff, d.kept = d.Predecessor.Retire(d.Policy.Scaled())
+		if d.HandoffRefused != "" {
+			d.handoff, d.kept = nil, clip(d.HandoffRefused)
+		}
 		d.wake(d.Now.Add(handoffEvery))
 	}
 }
@@ -239,7 +242,7 @@ func (d *decision) switchEvents() []Event {
 		e.Reason = EventSwitchBegun
 	case v1alpha1.Prescale:
 		e.Reason = EventSwitchPrescales
-		e.Warning = was.Phase == v1alpha1.Preflight && is.Message != ""
+		e.Warning = was.Phase == v1alpha1.Preflight && d.Handoff.Checks != nil && d.Handoff.Checks.Unprotected != ""
 	case v1alpha1.Flipping:
 		e.Reason = EventSwitchFlips
 	case v1alpha1.Soaking:

@@ -41,6 +41,8 @@ type Snapshot struct {
 	// Refused is what the API server answered to the write that this same snapshot led
 	// to. Decide then writes nothing to the HPA and says so in the status.
 	Refused *Refusal
+	// HandoffRefused is what it answered to the write of a handoff.
+	HandoffRefused string
 }
 
 // Settings are the administrator's.

@@ -1,6 +1,8 @@
 package handoff
 
 import (
+	"fmt"
+	"slices"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -26,6 +28,9 @@ type Input struct {
 	Rival func(v1alpha1.TargetReference) string
 	// Sync is the HPA controller's period.
 	Sync time.Duration
+	// Refused is what the API server answered to the Action that these same values led to;
+	// empty if nothing was tried. The result then has none.
+	Refused string
 }
 
 // Result is what a step leads to.
@@ -85,6 +90,7 @@ func (s *step) run() {
 		}
 	}
 	s.restoreTimes()
+	s.forget(names)
 	serving, doubt := s.World.Serving(s.spec.Service)
 	s.state.Doubt = doubt
 	if serving != "" && serving != s.state.Serving && !s.flippedByUs(serving) {
@@ -98,8 +104,29 @@ func (s *step) run() {
 	switch {
 	case s.managing():
 		s.phase()
+		s.refusal()
 	case s.underWay():
 		s.soak()
+	}
+}
+
+// forget ends a switch of which the policy names only one workload by now: what has another
+// name is not ours to scale any more.
+func (s *step) forget(names []string) {
+	w := s.state.Switch
+	if !s.underWay() {
+		return
+	}
+	for _, name := range []string{w.From, w.To} {
+		if slices.Contains(names, name) {
+			continue
+		}
+		end := v1alpha1.Aborted
+		if w.Flipped != nil {
+			end = v1alpha1.Complete
+		}
+		s.enter(end, fmt.Sprintf("the policy does not name %s any more, which keeps the pods that it has", name))
+		return
 	}
 }
 

@@ -242,6 +242,103 @@ func TestTooLate(t *testing.T) {
 	}
 }
 
+// Pods of an older revision serve, and are not what people want to switch to; what serves
+// already is, on the way back.
+func TestNewestRevision(t *testing.T) {
+	s := newSim(t)
+	s.rest()
+	s.world.Other.Size, s.world.Other.Available, s.world.Other.Old = 6, 6, 2
+	s.ask(green)
+	s.rest()
+	diff(t, []string{"Preflight", "Prescale", "Waiting"}, s.did)
+	diff(t, "4 of 5 pods of web-green are of its newest revision", s.policy.Status.BlueGreen.Switch.Message)
+	s.world.Other.Old = 0
+	s.rest()
+	diff(t, green, s.hpa)
+	s.world.First.Old = 3
+	s.ask(blue)
+	s.rest()
+	diff(t, blue, s.hpa)
+
+	s = newSim(t)
+	s.rest()
+	s.world.Other.Failed, s.world.Other.Waits = true, "it is past its progress deadline"
+	s.ask(green)
+	s.rest()
+	diff(t, []string{"Preflight", "Aborted"}, s.did)
+	diff(t, "web-green is rolled out, and it is past its progress deadline", s.policy.Status.BlueGreen.Switch.Message)
+}
+
+// What the policy does not name any more is not scaled.
+func TestNamesOthers(t *testing.T) {
+	red := workload("web-red", 4)
+	s := newSim(t)
+	s.rest()
+	s.ask(green)
+	s.rest()
+	s.policy.Spec.TargetRef, s.world.First, s.did = red.Ref, red, nil
+	s.pass(time.Hour)
+	diff(t, []string{"Complete"}, s.did)
+	diff(t, "the policy does not name web-blue any more, which keeps the pods that it has", s.policy.Status.BlueGreen.Switch.Message)
+	diff(t, []any{green, int32(2)}, []any{s.hpa, s.min})
+
+	s = newSim(t)
+	s.rest()
+	s.checks.Unmetered = []string{"m"}
+	s.ask(green)
+	s.rest()
+	s.policy.Spec.BlueGreen.OtherRef, s.world.Other, s.did = red.Ref, red, nil
+	s.ask("")
+	s.rest()
+	diff(t, []string{"Aborted"}, s.did)
+	diff(t, []any{blue, int32(2)}, []any{s.hpa, s.min})
+}
+
+// A write that the API server refuses is told in its words, and not tried for ever.
+func TestWriteRefused(t *testing.T) {
+	for name, tt := range map[string]struct {
+		from string // the phase from which on writes are refused
+		did  []string
+		want string
+	}{
+		"prescaling": {"Prescale", []string{"Preflight", "Prescale", "Reverting", "Aborted"}, "not within 10m0s: no"},
+		"the flip": {"Flipping", []string{"Preflight", "Prescale", "scale web-green 5", "Waiting", "Holding", "Flipping", "Reverting", "Aborted"},
+			"not within 10m0s: no; web-green keeps its 5 pods: no"},
+		"the end of blue": {"Soaking", []string{"Preflight", "Prescale", "scale web-green 5", "Waiting", "Holding", "Flipping", "flip web-green", "Retargeting", "Soaking", "Retiring", "Complete"},
+			"web-blue keeps its 4 pods: no"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSim(t)
+			s.rest()
+			s.ask(green)
+			for range 100 {
+				if w := s.policy.Status.BlueGreen.Switch; w != nil && string(w.Phase) == tt.from {
+					break
+				}
+				s.step()
+				s.late()
+			}
+			s.refuse = "no"
+			s.pass(time.Hour)
+			diff(t, tt.did, s.did)
+			diff(t, tt.want, s.policy.Status.BlueGreen.Switch.Message)
+		})
+	}
+}
+
+// A size that grew when it was given up, and was never written, is taken back all the same.
+func TestRatchetTooLate(t *testing.T) {
+	s := newSim(t)
+	s.rest()
+	s.checks.Unmetered = []string{"m"}
+	s.ask(green)
+	s.rest()
+	s.now = s.now.Add(11 * time.Minute)
+	s.world.First.Size, s.world.First.Available = 6, 6
+	s.rest()
+	diff(t, []string{"Preflight", "Prescale", "scale web-green 5", "Waiting", "Reverting", "scale web-green 1", "Aborted"}, s.did)
+}
+
 // The size grows with what serves, until the flip.
 func TestRatchet(t *testing.T) {
 	s := newSim(t)
@@ -306,7 +403,9 @@ func TestPredecessor(t *testing.T) {
 		"gone":             {func(p *Predecessor) { p.Found = false }, out{}},
 		"at 0":             {func(p *Predecessor) { p.Size = 0 }, out{}},
 		"no right":         {func(p *Predecessor) { p.Failed = "may not" }, out{nil, "may not"}},
-		"an HPA":           {func(p *Predecessor) { p.HPA = "v1" }, out{nil, "the HPA v1 scales the ReplicationController v1: delete it"}},
+		"a Service": {func(p *Predecessor) { p.Service = "web" },
+			out{nil, "the Service web selects the pods of v1, and not those of v2: give these its labels, or move it"}},
+		"an HPA": {func(p *Predecessor) { p.HPA = "v1" }, out{nil, "the HPA v1 scales the ReplicationController v1: delete it"}},
 		"overlap": {func(p *Predecessor) { p.Selector = labels.SelectorFromSet(map[string]string{"app": "web"}) },
 			out{nil, "the selectors of v1 and v2 overlap, so that each counts the other's pods as its own: scale v1 by hand"}},
 	} {

@@ -1,6 +1,7 @@
 package handoff
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -47,11 +48,16 @@ func (s *step) phase() {
 	case v1alpha1.Preflight:
 		w.Before = ptr.To(to.Size)
 		s.ratchet(from)
-		if why := s.crowded(to); why != "" {
+		why := s.crowded(to)
+		if to.Failed && w.Back == nil {
+			why = to.Ref.Name + " is rolled out, and " + to.Waits
+		}
+		if why != "" {
 			s.giveUp(why)
 			return
 		}
-		s.enter(v1alpha1.Prescale, s.unprotected(to))
+		_, why = s.ready(from, to)
+		s.enter(v1alpha1.Prescale, cmp.Or(s.unprotected(to), why))
 	case v1alpha1.Prescale, v1alpha1.Waiting:
 		s.prepare(from, to)
 	case v1alpha1.Holding:
@@ -155,8 +161,9 @@ func (s *step) ratchet(from *Workload) {
 	w.Size = max(w.Size, min(s.headroom(w.Needed), most))
 }
 
-// ready says whether a workload could serve; or why not. Where nothing serves at all,
-// anything that does is better.
+// ready says whether a workload could serve; or why not: with its newest revision, for that
+// is what people want to have, but for the way back. Where nothing serves at all, anything
+// that does is better.
 func (s *step) ready(from, to *Workload) (ok bool, why string) {
 	size := s.state.Switch.Size
 	switch {
@@ -164,6 +171,8 @@ func (s *step) ready(from, to *Workload) (ok bool, why string) {
 		return true, ""
 	case !to.Observed || to.Available < size:
 		return false, fmt.Sprintf("%d of %d pods of %s serve", to.Available, size, to.Ref.Name)
+	case s.state.Switch.Back == nil && (to.Old > 0 || to.Updated < size):
+		return false, fmt.Sprintf("%d of %d pods of %s are of its newest revision", min(to.Updated, size), size, to.Ref.Name)
 	case len(s.World.Checks.Unmetered) > 0:
 		return false, fmt.Sprintf("the pods of %s do not export %s", to.Ref.Name, strings.Join(s.World.Checks.Unmetered, ", "))
 	}
@@ -176,10 +185,14 @@ func (s *step) prepare(from, to *Workload) {
 	stored := w.Size
 	s.ratchet(from)
 	ok, why := s.ready(from, to)
+	late := why
+	if to.Size < w.Size {
+		late = cmp.Or(w.Message, why) // it may be why it could not be scaled
+	}
 	switch {
 	case ok:
 		s.enter(v1alpha1.Holding, "")
-	case s.tooLate(why):
+	case s.tooLate(late):
 	case to.Size >= w.Size && w.Phase == v1alpha1.Prescale:
 		s.enter(v1alpha1.Waiting, why)
 	case to.Size >= w.Size:
@@ -189,7 +202,6 @@ func (s *step) prepare(from, to *Workload) {
 	case w.Size > stored:
 		s.soon = true // a size is stored before it is written
 	default:
-		w.Message = why
 		s.action = &Action{Kind: Scale, Target: to.Ref, From: to.Size, Replicas: w.Size, Why: "it is to serve"}
 	}
 }
@@ -216,74 +228,9 @@ func (s *step) flip(from, to *Workload) {
 		s.enter(v1alpha1.Waiting, why)
 		return
 	}
-	if s.tooLate("the selector of the Service could not be changed") {
+	if s.tooLate(cmp.Or(s.state.Switch.Message, "the selector of the Service could not be changed")) {
 		return
 	}
 	selector, _ := s.World.Service.selectorFor(to)
 	s.action = &Action{Kind: Flip, Service: s.spec.Service, Selector: selector, ResourceVersion: s.World.Service.ResourceVersion, Why: "the other workload is ready"}
-}
-
-// retarget moves the HPA once the Service's endpoints are those of the other workload.
-func (s *step) retarget(to *Workload) {
-	w := s.state.Switch
-	moved := s.World.Checks != nil && s.World.Checks.Endpoints[w.To] > 0 && s.World.Checks.Endpoints[w.From] == 0
-	if !moved && !s.reached(w.Since.Add(endpointSyncs*s.Sync)) {
-		w.Message = "waits for the endpoints of the Service"
-		return
-	}
-	s.state.Serving = w.To
-	s.enter(v1alpha1.Soaking, "")
-}
-
-// soakManaged keeps both until the soak is over and what serves is whole.
-func (s *step) soakManaged(to *Workload) {
-	w := s.state.Switch
-	switch {
-	case !s.reached(w.Flipped.Add(s.soakTime())):
-	case s.spec.Retire == v1alpha1.Keep:
-		s.enter(v1alpha1.Complete, "")
-	case !to.Observed || to.Available < to.Size:
-		w.Message = fmt.Sprintf("%s is kept, for %d of %d pods of %s serve", w.From, to.Available, to.Size, w.To)
-	default:
-		s.enter(v1alpha1.Retiring, "")
-	}
-}
-
-// retire scales to 0 what served before, if the Service still selects the other workload,
-// and the HPA scales that.
-func (s *step) retire(from, to *Workload) {
-	w := s.state.Switch
-	switch c := s.World.Checks; {
-	case !from.Found || from.Size == 0 || s.spec.Retire == v1alpha1.Keep:
-		s.enter(v1alpha1.Complete, "")
-	case c == nil:
-		w.Message = "waits for what the cluster says"
-	case c.Forbidden:
-		s.enter(v1alpha1.Complete, fmt.Sprintf("%s keeps its %d pods: %s", w.From, from.Size, c.Failed))
-	case c.Failed != "":
-		w.Message = c.Failed
-	case s.Rival(from.Ref) != "":
-		w.Message = fmt.Sprintf("the HPA %s scales %s: delete it", s.Rival(from.Ref), w.From)
-	case !s.World.Service.serves(to) || s.World.Service.serves(from) || s.OnTarget != w.To || to.Available < to.Size:
-		w.Message = fmt.Sprintf("%s is kept until the Service and the HPA are at %s, and its pods serve", w.From, w.To)
-	default:
-		s.action = &Action{Kind: Scale, Target: from.Ref, From: from.Size, Replicas: 0, Why: "it serves no longer"}
-	}
-}
-
-// revert gives the other workload back the size that it had, unless somebody else has
-// changed it since, or the Service has come to select it.
-func (s *step) revert(to *Workload) {
-	w := s.state.Switch
-	ours := to.Found && w.Before != nil && to.Size == w.Size && *w.Before < to.Size
-	switch c := s.World.Checks; {
-	case !ours || s.World.Service.serves(to) || s.OnTarget == w.To:
-		s.enter(v1alpha1.Aborted, w.Message)
-	case c == nil || c.Failed != "":
-		if s.reached(w.Since.Add(s.timeout())) || c != nil && c.Forbidden {
-			s.enter(v1alpha1.Aborted, w.Message)
-		}
-	default:
-		s.action = &Action{Kind: Scale, Target: to.Ref, From: to.Size, Replicas: *w.Before, Why: "the switch was given up"}
-	}
 }

@@ -15,6 +15,8 @@ type Predecessor struct {
 	HPA string
 	// Failed is why it may not be scaled; empty if it may.
 	Failed string
+	// Service selects its pods, and not the successor's; empty if none does.
+	Service string
 }
 
 // Replaceable says whether a target can be the predecessor of another one: of other kinds
@@ -33,6 +35,8 @@ func (p *Predecessor) Retire(successor v1alpha1.TargetReference) (*Action, strin
 		return nil, p.Failed
 	case p.HPA != "":
 		return nil, fmt.Sprintf("the HPA %s scales the %s %s: delete it", p.HPA, p.Ref.Kind, p.Ref.Name)
+	case p.Service != "":
+		return nil, fmt.Sprintf("the Service %s selects the pods of %s, and not those of %s: give these its labels, or move it", p.Service, p.Ref.Name, successor.Name)
 	case p.Selector.Matches(set(p.Successor.Labels)) || p.Successor.Selector.Matches(set(p.Labels)):
 		return nil, fmt.Sprintf("the selectors of %s and %s overlap, so that each counts the other's pods as its own: scale %s by hand", p.Ref.Name, successor.Name, p.Ref.Name)
 	}

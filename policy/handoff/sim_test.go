@@ -32,6 +32,8 @@ type sim struct {
 	min     int32
 	checks  Checks
 	version int
+	// refuse is what the API server answers to each write that is to hand over.
+	refuse string
 	// fail, if set, says whether a write is lost.
 	fail func() bool
 	// did are the phases and the writes, in their order.
@@ -71,6 +73,9 @@ func (s *sim) step() bool {
 		Now: s.now, Policy: s.policy, World: s.world, Min: s.min, OnTarget: s.hpa, Sync: sync, Size: s.world.Workload(s.hpa).Size,
 		Rival: func(v1alpha1.TargetReference) string { return "" },
 	}
+	for _, w := range []*Workload{&in.World.First, &in.World.Other} {
+		w.Updated = w.Available - w.Old
+	}
 	in.World.Checks = nil
 	if NeedsChecks(s.policy) {
 		c := s.checks
@@ -84,6 +89,10 @@ func (s *sim) step() bool {
 	}
 	before := s.policy.Status.BlueGreen
 	r := Step(in)
+	if s.refuse != "" && r.Action != nil {
+		in.Refused = s.refuse
+		r = Step(in)
+	}
 	if s.fail != nil && s.fail() {
 		return true
 	}
@@ -114,7 +123,7 @@ func text(s v1alpha1.BlueGreenState) string {
 		return fmt.Sprint(s.Serving, s.Doubt, s.Handled)
 	}
 	w := s.Switch
-	return fmt.Sprint(s.Serving, s.Doubt, s.Handled, w.From, w.To, w.Managed, w.Phase, w.Size, w.Needed)
+	return fmt.Sprint(s.Serving, s.Doubt, s.Handled, w.From, w.To, w.Managed, w.Phase, w.Size, w.Needed, w.Before != nil)
 }
 
 // act makes a write, which must keep the rules of safety whatever the world is like.
@@ -231,6 +240,8 @@ func TestRandomSwitches(t *testing.T) {
 					s.checks.Failed = []string{"", "", "away"}[random.IntN(3)]
 				case 5:
 					s.now = s.now.Add(time.Duration(random.IntN(900)) * time.Second)
+				case 7:
+					s.refuse = []string{"", "", "no"}[random.IntN(3)]
 				case 6:
 					s.policy.Annotations = map[string]string{RequestAnnotation: fmt.Sprint(random.IntN(5))}
 				default:
@@ -239,7 +250,7 @@ func TestRandomSwitches(t *testing.T) {
 				s.pods(random.Int32N(3))
 				s.step()
 			}
-			s.fail, s.checks = nil, Checks{}
+			s.fail, s.refuse, s.checks = nil, "", Checks{}
 			s.pods(100)
 			s.pass(3 * time.Hour)
 			state := s.policy.Status.BlueGreen

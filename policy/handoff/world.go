@@ -58,12 +58,15 @@ type Checks struct {
 	Unmetered []string
 }
 
-// Workload is the one of a name: the other one, or else the first.
+// Workload is the one of a name; one that is not there, if it is neither's.
 func (w *World) Workload(name string) *Workload {
-	if w.Other.Ref.Name == name {
+	switch name {
+	case w.First.Ref.Name:
+		return &w.First
+	case w.Other.Ref.Name:
 		return &w.Other
 	}
-	return &w.First
+	return &Workload{Ref: v1alpha1.TargetReference{Name: name}}
 }
 
 // serves says whether the Service selects the pods of a workload.

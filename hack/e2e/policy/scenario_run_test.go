@@ -80,7 +80,12 @@ func (r *run) life(ctx context.Context, watcher client.WithWatch) (end *scenario
 	} else if err := r.until(ctx, "rest", r.rested); err != nil {
 		return nil, err
 	}
-	end, err = r.end(ctx)
+	// Again, if need be: of thousands of reads the API server resets one now and then.
+	err = r.until(ctx, "what is left", func(ctx context.Context) (bool, string) {
+		var err error
+		end, err = r.end(ctx)
+		return err == nil, fmt.Sprint(err)
+	})
 	stop()
 	cancel()
 	wait()
