@@ -24,7 +24,7 @@ const (
 func (d *decision) dryRun() {
 	d.ready = finding{reason: DryRunMode, state: StateDryRun, message: "nothing is written: status.plan says what would be. Set mode to Enforce to have it done"}
 	d.build()
-	d.lines = append(d.differences(), d.wouldSwitch()...)
+	d.lines = slices.Concat(d.differences(), d.wouldReplace(), d.wouldSwitch())
 	switch {
 	case d.Refused != nil:
 		d.lines = append(d.lines, refusedLine+clip(d.Refused.Message))

@@ -35,6 +35,7 @@ const (
 	EventSwitchFlips        = "SwitchFlips"
 	EventSwitched           = "Switched"
 	EventSwitchRetires      = "SwitchRetires"
+	EventSwitchReverts      = "SwitchReverts"
 	EventSwitchComplete     = "SwitchComplete"
 	EventSwitchAborted      = "SwitchAborted"
 	EventPredecessorRetired = "PredecessorRetired"

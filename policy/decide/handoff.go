@@ -144,7 +144,16 @@ func (d *decision) hand() {
 	}
 }
 
-// wouldSwitch says in a line what a switch that is asked for would do.
+// wouldReplace says in a line that the last target would be scaled to 0.
+func (d *decision) wouldReplace() []string {
+	old := d.replaced()
+	if old == nil {
+		return nil
+	}
+	return []string{fmt.Sprintf("scale the %s %s to 0 once %s serves without it", old.Kind, old.Name, d.Policy.Spec.TargetRef.Name)}
+}
+
+// wouldSwitch says what a switch that is asked for would do.
 func (d *decision) wouldSwitch() []string {
 	b := d.Policy.Spec.BlueGreen
 	if b == nil || b.Active == "" || d.Handoff == nil {
@@ -157,7 +166,11 @@ func (d *decision) wouldSwitch() []string {
 	case serving == b.Active:
 		return nil
 	}
-	return []string{fmt.Sprintf("bring %s to the size that %s has and more, then move the Service %s there", b.Active, serving, b.Service)}
+	lines := []string{fmt.Sprintf("bring %s to the size that %s has and more, then move the Service %s there", b.Active, serving, b.Service)}
+	if b.Retire != v1alpha1.Keep {
+		lines = append(lines, fmt.Sprintf("scale %s to 0 after the soak", serving))
+	}
+	return lines
 }
 
 // switched is the condition Switching.
@@ -249,6 +262,8 @@ func (d *decision) switchEvents() []Event {
 		e.Reason = EventSwitched
 	case v1alpha1.Retiring:
 		e.Reason = EventSwitchRetires
+	case v1alpha1.Reverting:
+		e.Reason = EventSwitchReverts
 	case v1alpha1.Complete:
 		e.Reason, e.Message = EventSwitchComplete, fmt.Sprintf("the switch from %s to %s is complete", is.From, is.To)
 	case v1alpha1.Aborted:

@@ -1,10 +1,13 @@
 package decide
 
 import (
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
@@ -187,6 +190,50 @@ func TestPredecessor(t *testing.T) {
 	w.pass(20 * time.Minute)
 	if w.condition(v1alpha1.RollingOut) != "False Complete" || w.min() != 2 {
 		t.Errorf("%s with min %d", w.condition(v1alpha1.RollingOut), w.min())
+	}
+}
+
+// A dry run names each write of a handoff.
+func TestHandoffDryRun(t *testing.T) {
+	w := twoColours(t, func(p *v1alpha1.AutoscalingPolicy) { p.Spec.BlueGreen.Mode = v1alpha1.Managed })
+	w.rest()
+	w.spec(func(s *v1alpha1.AutoscalingPolicySpec) { s.Mode, s.BlueGreen.Active = v1alpha1.DryRun, "web-2" })
+	w.rest()
+	want := []string{"bring web-2 to the size that web has and more, then move the Service web there", "scale web to 0 after the soak"}
+	if diff := cmp.Diff(want, w.policy.Status.Plan); diff != "" {
+		t.Error(diff)
+	}
+	w = newWorld(t, func(p *v1alpha1.AutoscalingPolicy) {
+		p.Spec.TargetRef = v1alpha1.TargetReference{APIVersion: "v1", Kind: "ReplicationController", Name: "web-v1"}
+		p.Spec.Rollout = &v1alpha1.Rollout{Predecessor: v1alpha1.ScaleToZero}
+	})
+	w.rest()
+	w.spec(func(s *v1alpha1.AutoscalingPolicySpec) { s.Mode, s.TargetRef.Name = v1alpha1.DryRun, "web-v2" })
+	w.rest()
+	if plan := w.policy.Status.Plan; !slices.Contains(plan, "scale the ReplicationController web-v1 to 0 once web-v2 serves without it") {
+		t.Errorf("the plan: %q", plan)
+	}
+}
+
+// What the API server refuses of a handoff is in the condition, and the write is tried again.
+func TestHandoffRefused(t *testing.T) {
+	w := twoColours(t, func(p *v1alpha1.AutoscalingPolicy) {
+		p.Spec.BlueGreen.Mode, p.Spec.BlueGreen.Active = v1alpha1.Managed, "web-2"
+	})
+	w.handoff.Checks = &handoff.Checks{}
+	var p Plan
+	for range 20 {
+		if p = w.turn(); p.Handoff != nil {
+			break
+		}
+	}
+	s := w.snapshot()
+	s.Now = s.Now.Add(s.Settings.ValuesEvery) // words are written as seldom as values
+	s.HandoffRefused = "admission webhook denied it"
+	again := Decide(s)
+	switching := meta.FindStatusCondition(again.Status.Conditions, v1alpha1.Switching)
+	if p.Handoff == nil || again.Handoff != nil || again.Next == 0 || switching == nil || !strings.HasSuffix(switching.Message, ": admission webhook denied it") {
+		t.Errorf("first %+v, then %+v after %s: %+v", p.Handoff, again.Handoff, again.Next, switching)
 	}
 }
 

@@ -39,8 +39,22 @@ func Policies(checkQuery func(namespace, expr string) []string) Judge {
 		if err != nil || equality.Semantic.DeepEqual(old.Spec, p.Spec) {
 			return Verdict{}, err
 		}
-		return judged(problems(p, checkQuery), problems(old, checkQuery)), nil
+		v := judged(problems(p, checkQuery), problems(old, checkQuery))
+		if text := leaves(old, p); text != "" {
+			v.Warnings = append(v.Warnings, text)
+		}
+		return v, nil
 	}
+}
+
+// leaves warns of a policy that gives blue/green up while its target is the workload that
+// serves no longer, which may have no pods.
+func leaves(old, p *v1alpha1.AutoscalingPolicy) string {
+	state := old.Status.BlueGreen
+	if old.Spec.BlueGreen == nil || p.Spec.BlueGreen != nil || state == nil || state.Serving == "" || state.Serving == p.Spec.TargetRef.Name {
+		return ""
+	}
+	return fmt.Sprintf("spec.blueGreen: without it the HPA goes from %s, which serves, to spec.targetRef, %s: name %s there in the same write", state.Serving, p.Spec.TargetRef.Name, state.Serving)
 }
 
 func readPolicy(r *admissionv1.AdmissionRequest, raw []byte) (*v1alpha1.AutoscalingPolicy, error) {

@@ -46,6 +46,13 @@ func asking(expr string) func(*v1alpha1.AutoscalingPolicy) {
 
 func labelled(p *v1alpha1.AutoscalingPolicy) { p.Labels = map[string]string{"a": "b"} }
 
+// turns is a policy whose other workload serves.
+func turns(p *v1alpha1.AutoscalingPolicy) {
+	p.Spec.BlueGreen = &v1alpha1.BlueGreen{Service: "web", OtherRef: p.Spec.TargetRef}
+	p.Spec.BlueGreen.OtherRef.Name = "green"
+	p.Status.BlueGreen = &v1alpha1.BlueGreenState{Serving: "green"}
+}
+
 func upTo(max int32) func(*v1alpha1.AutoscalingPolicy) {
 	return func(p *v1alpha1.AutoscalingPolicy) { p.Spec.Replicas.Max = max }
 }
@@ -80,6 +87,9 @@ func TestPolicies(t *testing.T) {
 		"about to go": {admissionv1.Update, policy(), policy(cron, func(p *v1alpha1.AutoscalingPolicy) {
 			p.DeletionTimestamp = &metav1.Time{Time: time.Unix(1, 0)}
 		}), nil, nil},
+		"no blue/green, on what serves": {admissionv1.Update, policy(turns), policy(func(p *v1alpha1.AutoscalingPolicy) { p.Spec.TargetRef.Name = "green" }), nil, nil},
+		"no blue/green, on what does not": {admissionv1.Update, policy(turns), policy(), nil, []string{
+			"spec.blueGreen: without it the HPA goes from green, which serves, to spec.targetRef, "}},
 		"deletion": {admissionv1.Delete, policy(cron), nil, nil, nil},
 	}
 	judge := Policies(func(namespace, expr string) []string {
