@@ -79,7 +79,7 @@ func (d *decision) keepSwitch(s *v1alpha1.AutoscalingPolicyStatus) {
 func (d *decision) status() *v1alpha1.AutoscalingPolicyStatus {
 	s := d.stored.DeepCopy()
 	s.ObservedGeneration = d.Policy.Generation
-	s.State = d.ready.state
+	s.State, s.Target = d.ready.state, d.Policy.Scaled().Name
 	s.Conditions, s.Plan = nil, d.lines
 	s.HPA, s.EffectiveMin = d.written()
 	d.keepSwitch(s)

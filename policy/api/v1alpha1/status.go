@@ -42,6 +42,11 @@ type AutoscalingPolicyStatus struct {
 	//
 	// +optional
 	State string `json:"state,omitempty"`
+	// Target is the name of what is scaled: that of spec.targetRef or, of two that take
+	// turns, of the one that serves.
+	//
+	// +optional
+	Target string `json:"target,omitempty"`
 	// HPA is the HorizontalPodAutoscaler as it was written last.
 	//
 	// +optional

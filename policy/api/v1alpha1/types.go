@@ -11,7 +11,7 @@ import (
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:shortName=asp
-// +kubebuilder:printcolumn:name=Target,type=string,JSONPath=.spec.targetRef.name
+// +kubebuilder:printcolumn:name=Target,type=string,JSONPath=.status.target
 // +kubebuilder:printcolumn:name=Min,type=integer,JSONPath=.status.effectiveMin
 // +kubebuilder:printcolumn:name=Max,type=integer,JSONPath=.spec.replicas.max
 // +kubebuilder:printcolumn:name=Replicas,type=integer,JSONPath=.status.replicas
