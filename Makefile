@@ -57,11 +57,12 @@ e2e: build tools ## End-to-end tests, on local clusters side by side; ARGS='-tes
 			bin/cluster exec -- bin/node.test -test.v -test.timeout 10m -test.run E2E; \
 			$(E2E) -test.run '^Test4HungInFront'"; hack/together.sh \
 		'policies' "echo 'without TestP10GitOps, whose tools take minutes to build (make e2e-gitops),'; \
-			echo 'TestP14Story, which needs a machine that does nothing else (make stories), and TestP15Scenarios (make soak)'; \
+			echo 'TestP14Story, which needs a machine that does nothing else (make stories), and with 16 of the 500 of TestP15Scenarios (make soak)'; \
 			$(POLICIES) -test.skip '^TestP([23567]|1[0145])'" \
 		'policies, in time' "$(POLICIES) -test.run '^TestP(3|11)'" \
 		'policies, faults' "$(POLICIES) -test.run '^TestP[267]'"; hack/together.sh \
-		'policies, many' "$(POLICIES) -test.run '^TestP(5|15Generator|15Judge)'" \
+		'policies, many' "$(POLICIES) -test.run '^TestP5'" \
+		'policies, scenarios' "$(POLICIES) -test.run '^TestP15'" \
 		'admission' "$(ADMISSION)")
 
 # Of Flux and Argo CD only what applies and compares is built, which shares most of its

@@ -75,6 +75,20 @@ func TestTakenBack(t *testing.T) {
 	}
 }
 
+// A way back that is taken back leaves both, and says so.
+func TestWayBackTakenBack(t *testing.T) {
+	s := newSim(t)
+	s.rest()
+	s.ask(green)
+	s.rest()
+	s.ask(blue)
+	s.step()
+	s.ask(green)
+	s.pass(time.Hour)
+	diff(t, "it was taken back; web-blue keeps its 4 pods", s.policy.Status.BlueGreen.Switch.Message)
+	diff(t, []any{green, int32(4)}, []any{s.hpa, s.world.First.Size})
+}
+
 // What served the load before can do so again: the way back waits for nothing.
 func TestRollbackAtOnce(t *testing.T) {
 	s := newSim(t)

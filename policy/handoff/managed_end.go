@@ -62,7 +62,11 @@ func (s *step) revert(to *Workload) {
 	ours := to.Found && w.Before != nil && *w.Before < to.Size && to.Size <= w.Size
 	switch c := s.World.Checks; {
 	case !ours || s.World.Service.serves(to) || s.OnTarget == w.To:
-		s.enter(v1alpha1.Aborted, w.Message)
+		why := w.Message
+		if w.Back != nil && to.Size > 0 { // the switch before it, and its end of what served, went with it
+			why = fmt.Sprintf("%s; %s keeps its %d pods", why, to.Ref.Name, to.Size)
+		}
+		s.enter(v1alpha1.Aborted, why)
 	case c == nil || c.Failed != "":
 		if s.reached(w.Since.Add(s.timeout())) || c != nil && c.Forbidden {
 			s.enter(v1alpha1.Aborted, w.Message)
