@@ -173,6 +173,7 @@ func b0(ups []up) time.Time { return ups[0].from }
 type scenarioEnd struct {
 	HPA      autoscalingv2.HorizontalPodAutoscaler
 	Status   v1alpha1.AutoscalingPolicyStatus
+	Says     []string // the conditions that do not go by values or by how far something had come
 	Images   map[string]string
 	Sizes    map[string]int32
 	Service  corev1.ServiceSpec
@@ -194,6 +195,11 @@ func (r *run) end(ctx context.Context) (*scenarioEnd, error) {
 	}
 	h.Status = autoscalingv2.HorizontalPodAutoscalerStatus{}
 	e.HPA, e.Status = *h, p.Status
+	for _, c := range p.Status.Conditions {
+		if c.Type == v1alpha1.Ready || c.Type == v1alpha1.Conflict || c.Type == v1alpha1.Held {
+			e.Says = append(e.Says, fmt.Sprintf("%s=%s %s", c.Type, c.Status, c.Reason))
+		}
+	}
 	for _, name := range r.names() {
 		o, size, template := r.workload(name)
 		if err := kube.Get(ctx, client.ObjectKeyFromObject(o), o); err != nil {
