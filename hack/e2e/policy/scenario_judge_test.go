@@ -155,7 +155,7 @@ func (j *judge) workload(c written, f workloadFact) {
 			w.held, w.inForce, w.late = max(w.held, was.size), false, false
 		}
 	}
-	if f.whole {
+	if f.whole && j.ready(f.name) >= f.size { // a status may say so of pods that are gone by now
 		w.rolling, w.overtaken, w.held, w.spoiled = false, false, 0, false
 	}
 	if w.backTo > 0 && f.size >= w.backTo {

@@ -16,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/util/retry"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -238,7 +239,8 @@ func (r *run) policy() *v1alpha1.AutoscalingPolicy {
 
 // change edits an object by hand.
 func (r *run) change(ctx context.Context, o client.Object, f func()) error {
-	return retry.RetryOnConflict(retry.DefaultBackoff, func() error {
+	patient := wait.Backoff{Steps: 20, Duration: 20 * time.Millisecond, Factor: 1.3, Jitter: 0.5} // its controller writes, too
+	return retry.RetryOnConflict(patient, func() error {
 		if err := kube.Get(ctx, client.ObjectKeyFromObject(o), o); err != nil {
 			return err
 		}
