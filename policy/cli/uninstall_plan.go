@@ -129,13 +129,17 @@ func leaving(h *autoscalingv2.HorizontalPodAutoscaler, o planOptions) string {
 		return why
 	}
 	m := decide.LetGo(h, decide.Letting{Now: o.now, Settings: decide.Defaults()})
-	switch {
-	case !floored(h, m):
+	if !floored(h, m) {
 		return m.Why
-	case m.Stuck:
-		return fmt.Sprintf("its min %d comes down to %d step by step, when it can read its metrics", ptr.Deref(h.Spec.MinReplicas, 1), m.Goal)
 	}
-	return fmt.Sprintf("its min %d comes down to %d step by step", ptr.Deref(h.Spec.MinReplicas, 1), m.Goal)
+	text := fmt.Sprintf("its min %d comes down to %d step by step", ptr.Deref(h.Spec.MinReplicas, 1), m.Goal)
+	if m.Stuck {
+		text += ", when it can read its metrics"
+	}
+	if dying := decide.Dying(h.Spec); dying != "" {
+		text += "; " + dying
+	}
+	return text
 }
 
 // floored says whether an HPA has a minimum above the one that it is to come to.
