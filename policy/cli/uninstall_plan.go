@@ -32,6 +32,7 @@ func (o object) String() string {
 
 // inventory is what there is of loadline-policy in a cluster.
 type inventory struct {
+	webhooks    []object
 	deployments []object
 	pods        int
 	// leaders are the Leases that somebody holds, of whichever loadline-policy.
@@ -87,7 +88,8 @@ const releasePhase = "release"
 // writes HPAs any more, no HPA is owned any more, and only then the policies go.
 func planUninstall(found inventory, o planOptions) []phase {
 	stop := phase{name: "stop"}
-	for _, d := range found.deployments {
+	// What nobody answers any more is not to be asked.
+	for _, d := range slices.Concat(found.webhooks, found.deployments) {
 		stop.steps = append(stop.steps, step{verb: doDelete, object: d})
 	}
 	if len(found.deployments)+found.pods+len(found.leaders) > 0 {

@@ -75,6 +75,13 @@ func TestPlanUninstall(t *testing.T) {
 			"crd: wait for the end of CustomResourceDefinition autoscalingpolicies.loadline.dev",
 			"rest: delete ClusterRole loadline-policy",
 		}},
+		"with a webhook": {func(i *inventory) {
+			*i = inventory{deployments: i.deployments, webhooks: []object{{kind: "ValidatingWebhookConfiguration", name: "loadline-policy", uid: "w"}}}
+		}, false, false, []string{
+			"stop: delete ValidatingWebhookConfiguration loadline-policy",
+			"stop: delete Deployment loadline-system/loadline-policy",
+			"stop: wait for the end of all pods of loadline-policy",
+		}},
 		"the CRD is kept": {func(i *inventory) { i.pods = 0 }, true, false, []string{
 			"stop: delete Deployment loadline-system/loadline-policy",
 			"stop: wait for the end of all pods of loadline-policy",
