@@ -10,6 +10,7 @@ import (
 
 	"github.com/loadline/loadline/deploy/crd"
 	"github.com/loadline/loadline/policy/api/v1alpha1"
+	"github.com/loadline/loadline/policy/decide"
 	"github.com/loadline/loadline/policy/hpa"
 	"github.com/loadline/loadline/policy/manifest"
 	"github.com/loadline/loadline/policy/query"
@@ -36,7 +37,8 @@ func newRender(e *env) *cobra.Command {
 			"target). Problems go to the standard error, as FILE:LINE: LEVEL: POLICY: FIELD: MESSAGE. Queries are judged\n" +
 			"by the flags that the adapter has.\n\n" +
 			"The HPAs are those without floors, and bear none of the labels by which Loadline knows its own: applied\n" +
-			"by hand they are yours. Nothing is printed if a policy has an error.",
+			"by hand they are yours. A query (loadline-query.…) is served only while its policy is in the cluster; where an\n" +
+			"HPA reads one, a note says so. Nothing is printed if a policy has an error.",
 		Example: "  kubectl loadline render -f policies.yaml\n" +
 			"  kubectl get autoscalingpolicies -A -o yaml | kubectl loadline render -f -\n" +
 			"  kubectl loadline render -f policies.yaml --kubernetes 1.34 >/dev/null   # check only",
@@ -86,6 +88,9 @@ func (e *env) render(o renderOptions) error {
 		return fmt.Errorf("there is no %s in %v", v1alpha1.Kind, o.files)
 	}
 	for _, h := range built {
+		if dying := decide.Dying(h.Spec); dying != "" {
+			fmt.Fprintf(e.ErrOut, "note: the HPA %s: %s\n", h.Name, dying)
+		}
 		object, err := plain(h)
 		if err != nil {
 			return err

@@ -10,11 +10,13 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/tools/cache"
 
 	"github.com/loadline/loadline/policy/api/v1alpha1"
 	"github.com/loadline/loadline/policy/floor"
+	"github.com/loadline/loadline/policy/handoff"
 	"github.com/loadline/loadline/policy/rollout"
 )
 
@@ -152,6 +154,9 @@ func (e *env) watchRollout(ctx context.Context, c *cluster, s scope, t v1alpha1.
 
 // workload reads objects of one kind as views.
 type workload struct {
+	resource schema.GroupVersionResource
+	// side reads one as what a Service may select.
+	side   func(*unstructured.Unstructured) (handoff.Workload, error)
 	list   func(context.Context, *cluster, scope) ([]rollout.View, error)
 	follow func(*cluster, scope, chan<- struct{}, *trouble) (func() []rollout.View, cache.Controller)
 }
@@ -180,6 +185,16 @@ func newWorkload[T any](resource schema.GroupVersionResource, view func(*T) roll
 		return out
 	}
 	return &workload{
+		resource: resource,
+		side: func(u *unstructured.Unstructured) (handoff.Workload, error) {
+			o, err := typed[T](u)
+			if err != nil {
+				return handoff.Workload{}, err
+			}
+			w := handoff.Workload{Found: true, View: view(o)}
+			w.Labels, w.Selector = rollout.Pods(o)
+			return w, nil
+		},
 		list: func(ctx context.Context, c *cluster, s scope) ([]rollout.View, error) {
 			all, err := list[T](ctx, c, resource, s)
 			return views(all), err

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -32,12 +33,13 @@ func newSwitch(e *env) *cobra.Command {
 		Use:   "switch POLICY [WORKLOAD]",
 		Short: "Move the Service of a policy with blueGreen to its other workload, or back.",
 		Long: "Ask for a switch of the Service of a policy with spec.blueGreen in mode Managed: to the workload that is named or,\n" +
-			"without a name, to the one that does not serve. Loadline brings that one to the size of what serves and more, waits\n" +
-			"until its pods serve, holds the HPA's minimum, changes the Service's selector, and moves the HPA.\n\n" +
+			"without a name, to the one that does not serve; while a switch is under way, to the other one than was asked for\n" +
+			"last. Loadline brings that one to the size of what serves and more, waits until its pods serve, holds the HPA's\n" +
+			"minimum, changes the Service's selector, and moves the HPA.\n\n" +
 			"The command only sets spec.blueGreen.active, for which you need the rights that the switch takes: patch on the\n" +
 			"Service, update on the scales of both workloads. It prints the phases, and ends when the Service and the HPA have\n" +
 			"moved, with exit code 1 if the switch was given up. To ask for the workload that served before takes the switch\n" +
-			"back, in any phase.",
+			"back, in any phase, and ends when that one serves. Which way it goes is said on stderr.",
 		Example: "  kubectl loadline switch web\n" +
 			"  kubectl loadline switch web web-blue\n" +
 			"  kubectl loadline switch web --dry-run",
@@ -52,7 +54,7 @@ func newSwitch(e *env) *cobra.Command {
 		}),
 	}
 	fs := cmd.Flags()
-	fs.BoolVar(&o.dryRun, "dry-run", o.dryRun, "Print what would be done, and ask the API server whether you may, without storing anything.")
+	fs.BoolVar(&o.dryRun, "dry-run", o.dryRun, "Print what would be done, as far as what you may read tells, and ask the API server whether you may, without storing anything. The exit code is 1 if the switch would be given up at once.")
 	fs.BoolVar(&o.wait, "wait", o.wait, "Wait until the Service and the HPA have moved, and print the phases.")
 	fs.DurationVar(&o.timeout, "timeout", o.timeout, "How long to wait. The switch goes on when the command has ended.")
 	return cmd
@@ -95,9 +97,9 @@ func (e *env) switchTo(ctx context.Context, o switchOptions, name, to string) er
 		return explain(err, policiesResource())
 	}
 	if o.dryRun {
-		fmt.Fprintf(e.Out, "The Service %s would move to %s (dry run).\n", p.Spec.BlueGreen.Service, to)
-		return nil
+		return e.rehearse(ctx, c, p, to)
 	}
+	fmt.Fprintln(e.ErrOut, way(p, to))
 	if !o.wait {
 		fmt.Fprintf(e.Out, "Asked for %s.\n", to)
 		return nil
@@ -107,26 +109,49 @@ func (e *env) switchTo(ctx context.Context, o switchOptions, name, to string) er
 	return e.watchSwitch(ctx, c, scope{namespace: c.namespace, name: name}, to, request)
 }
 
-// switchTarget is the workload to switch to, by name or, without one, the other one.
+// switchTarget is the workload to switch to, by name or, without one, the other one: than
+// was asked for while a switch is under way, than serves otherwise.
 func switchTarget(p *v1alpha1.AutoscalingPolicy, to string) (string, error) {
 	b := p.Spec.BlueGreen
 	if b == nil {
 		return "", fmt.Errorf("the policy %s has no spec.blueGreen", p.Name)
 	}
 	first, other := p.Spec.TargetRef.Name, b.OtherRef.Name
-	switch serving := p.Scaled().Name; {
-	case to != "" && to != first && to != other:
+	if to != "" && to != first && to != other {
 		return "", usagef("%s is neither of the two workloads: give %s or %s", to, first, other)
-	case to == "" && serving == first:
-		to = other
-	case to == "":
+	}
+	if to == "" {
+		last := p.Scaled().Name
+		if w := p.Status.BlueGreen.Managing(); w != nil {
+			last = cmp.Or(b.Active, w.To)
+		}
 		to = first
+		if last == first {
+			to = other
+		}
 	}
 	if b.Mode != v1alpha1.Managed {
 		return "", fmt.Errorf("the mode of the policy %s is Observed: change the selector of the Service %s to the labels of the pods of %s, and the HPA goes along; or set spec.blueGreen.mode to Managed",
 			p.Name, b.Service, to)
 	}
 	return to, nil
+}
+
+// way says which way the Service goes when a workload is asked for.
+func way(p *v1alpha1.AutoscalingPolicy, to string) string {
+	service, w := p.Spec.BlueGreen.Service, p.Status.BlueGreen.Managing()
+	switch serving := p.Scaled().Name; {
+	case w != nil && to == w.From:
+		return fmt.Sprintf("The switch of the Service %s to %s (%s) is taken back: %s is to serve.", service, w.To, w.Phase, to)
+	case w != nil && p.Spec.BlueGreen.Active == w.From:
+		return fmt.Sprintf("The Service %s is to go to %s after all.", service, to)
+	case w != nil:
+		return fmt.Sprintf("The switch of the Service %s to %s goes on (%s).", service, to, w.Phase)
+	case to == serving:
+		return fmt.Sprintf("The Service %s stays with %s.", service, to)
+	default:
+		return fmt.Sprintf("The Service %s is to go from %s to %s.", service, serving, to)
+	}
 }
 
 // switchPatch asks for a workload, and returns what the status calls that request. What
@@ -180,6 +205,8 @@ func switchOver(p *v1alpha1.AutoscalingPolicy, to, request string) (bool, error)
 	switch {
 	case b == nil:
 		return false, nil
+	case b.Serving == to && b.Switch != nil && b.Switch.From == to && b.Switch.Phase == v1alpha1.Aborted:
+		return true, nil // it never went away, or was taken back
 	case b.Serving == to && b.Doubt == "":
 		// The status says first what the HPA is about to scale, and the condition what it does.
 		c := meta.FindStatusCondition(p.Status.Conditions, v1alpha1.Switching)

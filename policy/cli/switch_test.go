@@ -23,23 +23,56 @@ func TestSwitchTarget(t *testing.T) {
 	green := func(p *v1alpha1.AutoscalingPolicy) {
 		p.Status.BlueGreen = &v1alpha1.BlueGreenState{Serving: "green"}
 	}
+	underWay := func(phase v1alpha1.SwitchPhase, active string) func(*v1alpha1.AutoscalingPolicy) {
+		return func(p *v1alpha1.AutoscalingPolicy) {
+			p.Spec.BlueGreen.Active = active
+			p.Status.BlueGreen = &v1alpha1.BlueGreenState{Serving: "blue", Switch: &v1alpha1.Switch{From: "blue", To: "green", Managed: true, Phase: phase}}
+		}
+	}
 	for name, tt := range map[string]struct {
 		edit func(*v1alpha1.AutoscalingPolicy)
 		to   string
 		want string // or the error
 	}{
-		"the other one":  {func(*v1alpha1.AutoscalingPolicy) {}, "", "green"},
-		"and back":       {green, "", "blue"},
-		"by name":        {green, "green", "green"},
-		"neither":        {green, "red", "red is neither of the two workloads: give blue or green"},
-		"no blueGreen":   {func(p *v1alpha1.AutoscalingPolicy) { p.Spec.BlueGreen = nil }, "", "the policy web has no spec.blueGreen"},
-		"someone else's": {func(p *v1alpha1.AutoscalingPolicy) { p.Spec.BlueGreen.Mode = v1alpha1.Observed }, "", "the mode of the policy web is Observed: change the selector of the Service web to the labels of the pods of green, and the HPA goes along; or set spec.blueGreen.mode to Managed"},
+		"once more in Preflight":   {underWay(v1alpha1.Preflight, "green"), "", "blue"},
+		"once more in Retargeting": {underWay(v1alpha1.Retargeting, "green"), "", "blue"},
+		"after all":                {underWay(v1alpha1.Reverting, "blue"), "", "green"},
+		"after it was given up":    {underWay(v1alpha1.Aborted, "green"), "", "green"},
+		"the other one":            {func(*v1alpha1.AutoscalingPolicy) {}, "", "green"},
+		"and back":                 {green, "", "blue"},
+		"by name":                  {green, "green", "green"},
+		"neither":                  {green, "red", "red is neither of the two workloads: give blue or green"},
+		"no blueGreen":             {func(p *v1alpha1.AutoscalingPolicy) { p.Spec.BlueGreen = nil }, "", "the policy web has no spec.blueGreen"},
+		"someone else's":           {func(p *v1alpha1.AutoscalingPolicy) { p.Spec.BlueGreen.Mode = v1alpha1.Observed }, "", "the mode of the policy web is Observed: change the selector of the Service web to the labels of the pods of green, and the HPA goes along; or set spec.blueGreen.mode to Managed"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := switchTarget(bluegreen(tt.edit), tt.to)
 			if err != nil {
 				got = err.Error()
 			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+// Which way it goes is said.
+func TestSwitchWay(t *testing.T) {
+	for name, tt := range map[string]struct {
+		state  *v1alpha1.BlueGreenState
+		active string
+		want   string
+	}{
+		"there":       {nil, "", "The Service web is to go from blue to green."},
+		"nothing":     {&v1alpha1.BlueGreenState{Serving: "green"}, "", "The Service web stays with green."},
+		"it goes on":  {&v1alpha1.BlueGreenState{Serving: "blue", Switch: &v1alpha1.Switch{From: "blue", To: "green", Managed: true, Phase: v1alpha1.Waiting}}, "green", "The switch of the Service web to green goes on (Waiting)."},
+		"after all":   {&v1alpha1.BlueGreenState{Serving: "blue", Switch: &v1alpha1.Switch{From: "blue", To: "green", Managed: true, Phase: v1alpha1.Reverting}}, "blue", "The Service web is to go to green after all."},
+		"taken back":  {&v1alpha1.BlueGreenState{Serving: "blue", Switch: &v1alpha1.Switch{From: "green", To: "blue", Managed: true, Phase: v1alpha1.Soaking}}, "blue", "The switch of the Service web to blue (Soaking) is taken back: green is to serve."},
+		"is all over": {&v1alpha1.BlueGreenState{Serving: "blue", Switch: &v1alpha1.Switch{From: "blue", To: "green", Managed: true, Phase: v1alpha1.Aborted}}, "blue", "The Service web is to go from blue to green."},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := way(bluegreen(func(p *v1alpha1.AutoscalingPolicy) { p.Status.BlueGreen, p.Spec.BlueGreen.Active = tt.state, tt.active }), "green")
 			if diff := cmp.Diff(tt.want, got); diff != "" {
 				t.Error(diff)
 			}
@@ -99,5 +132,20 @@ func TestSwitchOver(t *testing.T) {
 				t.Errorf("%v, %v", done, err)
 			}
 		})
+	}
+}
+
+// Who takes a switch back is told when that is done, and the exit code is 0.
+func TestSwitchTakenBack(t *testing.T) {
+	for phase, want := range map[v1alpha1.SwitchPhase]bool{
+		v1alpha1.Prescale: false, v1alpha1.Retargeting: false, v1alpha1.Reverting: false, v1alpha1.Aborted: true,
+	} {
+		p := bluegreen(func(p *v1alpha1.AutoscalingPolicy) {
+			p.Status.BlueGreen = &v1alpha1.BlueGreenState{Serving: "blue", Handled: "blue", Switch: &v1alpha1.Switch{From: "blue", To: "green", Managed: true, Phase: phase}}
+			p.Status.Conditions = []metav1.Condition{{Type: v1alpha1.Switching, Reason: string(phase)}}
+		})
+		if done, err := switchOver(p, "blue", "blue"); done != want || err != nil {
+			t.Errorf("%s: %v, %v", phase, done, err)
+		}
 	}
 }

@@ -35,7 +35,8 @@ func newUninstall(e *env) *cobra.Command {
 			"the HPA's scaleDown behavior, of all HPAs side by side, once its metrics were good for a window, and takes\n" +
 			"minutes. With --now it takes one write, and targets may lose most of their pods at once; an HPA whose\n" +
 			"metrics cannot be read then keeps the minimum that it has, and the command that lowers it is printed.\n\n" +
-			"The adapter stays. Without it, HPAs on its metrics keep their size, with ScalingActive false.\n\n" +
+			"The adapter stays, and serves its metrics on, but for the queries of policies: these go with the CRD. An HPA\n" +
+			"keeps its size without them, and one with other metrics, too, only scales out; the plan names each.\n\n" +
 			"It can be interrupted and called again: it goes on where it was.",
 		Example: "  kubectl loadline uninstall --dry-run\n  kubectl loadline uninstall --yes\n  kubectl loadline uninstall --now",
 		Args: func(cmd *cobra.Command, args []string) error {

@@ -32,6 +32,7 @@ func (o object) String() string {
 
 // inventory is what there is of loadline-policy in a cluster.
 type inventory struct {
+	webhooks    []object
 	deployments []object
 	pods        int
 	// leaders are the Leases that somebody holds, of whichever loadline-policy.
@@ -87,7 +88,8 @@ const releasePhase = "release"
 // writes HPAs any more, no HPA is owned any more, and only then the policies go.
 func planUninstall(found inventory, o planOptions) []phase {
 	stop := phase{name: "stop"}
-	for _, d := range found.deployments {
+	// What nobody answers any more is not to be asked.
+	for _, d := range slices.Concat(found.webhooks, found.deployments) {
 		stop.steps = append(stop.steps, step{verb: doDelete, object: d})
 	}
 	if len(found.deployments)+found.pods+len(found.leaders) > 0 {
@@ -129,13 +131,17 @@ func leaving(h *autoscalingv2.HorizontalPodAutoscaler, o planOptions) string {
 		return why
 	}
 	m := decide.LetGo(h, decide.Letting{Now: o.now, Settings: decide.Defaults()})
-	switch {
-	case !floored(h, m):
+	if !floored(h, m) {
 		return m.Why
-	case m.Stuck:
-		return fmt.Sprintf("its min %d comes down to %d step by step, when it can read its metrics", ptr.Deref(h.Spec.MinReplicas, 1), m.Goal)
 	}
-	return fmt.Sprintf("its min %d comes down to %d step by step", ptr.Deref(h.Spec.MinReplicas, 1), m.Goal)
+	text := fmt.Sprintf("its min %d comes down to %d step by step", ptr.Deref(h.Spec.MinReplicas, 1), m.Goal)
+	if m.Stuck {
+		text += ", when it can read its metrics"
+	}
+	if dying := decide.Dying(h.Spec); dying != "" {
+		text += "; " + dying
+	}
+	return text
 }
 
 // floored says whether an HPA has a minimum above the one that it is to come to.

@@ -13,14 +13,14 @@ import (
 	"github.com/loadline/loadline/policy/api/v1alpha1"
 )
 
-// component is the label that all objects of deploy/policy bear, and the name of the
+// component is the label that all objects of deploy/policy and its components bear, and the name of the
 // Lease that its pods make.
 const (
 	component = "app.kubernetes.io/name=loadline-policy"
 	leaseName = "loadline-policy"
 )
 
-// kind is a kind of objects that deploy/policy has.
+// kind is a kind of objects that deploy/policy or a component of it has.
 type kind struct {
 	resource schema.GroupVersionResource
 	name     string
@@ -38,11 +38,22 @@ func podsResource() schema.GroupVersionResource { return gvr("", "v1", "pods") }
 
 func leasesResource() schema.GroupVersionResource { return gvr("coordination.k8s.io", "v1", "leases") }
 
-// otherKinds are those besides the Deployment and its pods.
+// webhooks are asked before the objects that they are about are stored.
+func webhooks() kind {
+	return kind{gvr("admissionregistration.k8s.io", "v1", "validatingwebhookconfigurations"), "ValidatingWebhookConfiguration"}
+}
+
+// deployments are what runs loadline-policy.
+func deployments() kind { return kind{gvr("apps", "v1", "deployments"), "Deployment"} }
+
+// otherKinds are those besides the webhooks, the Deployment and its pods.
 func otherKinds() []kind {
 	const rbac, admission = "rbac.authorization.k8s.io", "admissionregistration.k8s.io"
 	return []kind{
 		{gvr("policy", "v1", "poddisruptionbudgets"), "PodDisruptionBudget"},
+		{gvr("", "v1", "services"), "Service"},
+		{gvr("", "v1", "secrets"), "Secret"},
+		{gvr("networking.k8s.io", "v1", "networkpolicies"), "NetworkPolicy"},
 		{gvr("", "v1", "serviceaccounts"), "ServiceAccount"},
 		{gvr(rbac, "v1", "rolebindings"), "RoleBinding"},
 		{gvr(rbac, "v1", "roles"), "Role"},
@@ -64,7 +75,10 @@ type uninstaller struct {
 func (u *uninstaller) read(ctx context.Context) (inventory, error) {
 	var found inventory
 	var err error
-	if found.deployments, err = u.labelled(ctx, kind{gvr("apps", "v1", "deployments"), "Deployment"}); err != nil {
+	if found.webhooks, err = u.labelled(ctx, webhooks()); err != nil {
+		return found, err
+	}
+	if found.deployments, err = u.labelled(ctx, deployments()); err != nil {
 		return found, err
 	}
 	if found.pods, err = u.pods(ctx); err != nil {

@@ -45,6 +45,13 @@ func raised(hpas []autoscalingv2.HorizontalPodAutoscaler) []autoscalingv2.Horizo
 	return []autoscalingv2.HorizontalPodAutoscaler{*h}
 }
 
+// querying are HPAs whose only metric is a query of their policy.
+func querying(hpas []autoscalingv2.HorizontalPodAutoscaler) []autoscalingv2.HorizontalPodAutoscaler {
+	h := hpas[0].DeepCopy()
+	h.Spec.Metrics = []autoscalingv2.MetricSpec{{Type: autoscalingv2.ExternalMetricSourceType, External: &autoscalingv2.ExternalMetricSource{Metric: autoscalingv2.MetricIdentifier{Name: "loadline-query.web.load"}}}}
+	return []autoscalingv2.HorizontalPodAutoscaler{*h}
+}
+
 // Whatever there is, HPAs are let go after their writer is gone and before their
 // policies are; and what is done once is not in the next plan.
 func TestPlanUninstall(t *testing.T) {
@@ -67,6 +74,13 @@ func TestPlanUninstall(t *testing.T) {
 			"crd: delete CustomResourceDefinition autoscalingpolicies.loadline.dev: and with it 1 policies",
 			"crd: wait for the end of CustomResourceDefinition autoscalingpolicies.loadline.dev",
 			"rest: delete ClusterRole loadline-policy",
+		}},
+		"with a webhook": {func(i *inventory) {
+			*i = inventory{deployments: i.deployments, webhooks: []object{{kind: "ValidatingWebhookConfiguration", name: "loadline-policy", uid: "w"}}}
+		}, false, false, []string{
+			"stop: delete ValidatingWebhookConfiguration loadline-policy",
+			"stop: delete Deployment loadline-system/loadline-policy",
+			"stop: wait for the end of all pods of loadline-policy",
 		}},
 		"the CRD is kept": {func(i *inventory) { i.pods = 0 }, true, false, []string{
 			"stop: delete Deployment loadline-system/loadline-policy",
@@ -92,6 +106,12 @@ func TestPlanUninstall(t *testing.T) {
 			}}
 		}, false, false, []string{
 			"release: release HorizontalPodAutoscaler shop/web: its min 6 comes down to 2 step by step, when it can read its metrics",
+		}},
+		"with a query": {func(i *inventory) { *i = inventory{hpas: querying(i.hpas)} }, false, false, []string{
+			"release: release HorizontalPodAutoscaler shop/web: it keeps its spec, with min 2; loadline-query.web.load is served only while the policy is in the cluster: without it the HPA keeps its size, so give it another metric",
+		}},
+		"with a query and a floor": {func(i *inventory) { *i = inventory{hpas: querying(raised(i.hpas))} }, false, false, []string{
+			"release: release HorizontalPodAutoscaler shop/web: its min 6 comes down to 2 step by step; loadline-query.web.load is served only while the policy is in the cluster: without it the HPA keeps its size, so give it another metric",
 		}},
 		"with a floor, at once": {func(i *inventory) { *i = inventory{hpas: raised(i.hpas)} }, false, true, []string{
 			"release: release HorizontalPodAutoscaler shop/web: it keeps its spec, with min 2 without the floors",

@@ -19,7 +19,8 @@ import (
 // the action is to store one.
 func (r *reconciler) carryOut(ctx context.Context, a *decide.Action) (*autoscalingv2.HorizontalPodAutoscaler, error) {
 	var written *autoscalingv2.HorizontalPodAutoscaler
-	return written, r.call(ctx, func(ctx context.Context) (err error) {
+	// In one return with the call it would be left open which is read first.
+	err := r.call(ctx, func(ctx context.Context) (err error) {
 		switch a.Kind {
 		case decide.Apply:
 			written, err = apply(ctx, r.cached, a)
@@ -36,6 +37,7 @@ func (r *reconciler) carryOut(ctx context.Context, a *decide.Action) (*autoscali
 		}
 		return overtaken(err)
 	})
+	return written, err
 }
 
 // stillOwns keeps an owner reference from being put back that the garbage collector has

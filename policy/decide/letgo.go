@@ -25,6 +25,8 @@ type Letting struct {
 	// Behavior is what an HPA gets back that was frozen without a note of what it had;
 	// nil where nobody knows.
 	Behavior *autoscalingv2.HorizontalPodAutoscalerBehavior
+	// Gone: the policy is not in the cluster any more, and with it went its queries.
+	Gone bool
 }
 
 // Move is the next thing to do about an HPA that is being let go.
@@ -71,7 +73,8 @@ const maxSteps = 512
 // spec) as package floor takes down a floor that has ended, and the write after the
 // last step takes away all that is ours.
 //
-// It begins once the metrics were good for a window; while they are bad it waits. Who
+// It begins once the metrics were good for a window; while they are bad it waits, unless
+// all that is missing are queries of a policy that is gone, which nobody serves again. Who
 // cannot wait sets the minimum on the HPA: one that is not above the goal ends it at
 // once. From the first write on the HPA has no owner, for that may be gone.
 func LetGo(live *autoscalingv2.HorizontalPodAutoscaler, in Letting) Move {
@@ -82,7 +85,7 @@ func LetGo(live *autoscalingv2.HorizontalPodAutoscaler, in Letting) Move {
 	if m.Min <= m.Goal {
 		return settled(live, done, now)
 	}
-	health := floor.Judge(live)
+	health, seen := in.judge(live)
 	was := stepsOf(live)
 	is := was.next(live, health, now)
 	down := hpa.Thaw(live, in.Behavior)
@@ -91,7 +94,7 @@ func LetGo(live *autoscalingv2.HorizontalPodAutoscaler, in Letting) Move {
 		hold = 0 // there is no pod to lose
 	}
 	r := floor.Evaluate(floor.Input{
-		Now: in.Now, Min: m.Goal, Max: live.Spec.MaxReplicas, Live: live, Status: is.status(),
+		Now: in.Now, Min: m.Goal, Max: live.Spec.MaxReplicas, Live: seen, Status: is.status(),
 		Down: scaleDown(down), UnknownHold: hold, Sync: in.Settings.Sync,
 	})
 	if r.Min <= m.Goal {
@@ -105,6 +108,7 @@ func LetGo(live *autoscalingv2.HorizontalPodAutoscaler, in Letting) Move {
 	}
 	m.Min, m.Begins, m.Stuck = r.Min, was == nil, health.State == floor.Bad
 	m.Waits = is.GoodSince == nil && (was == nil || was.GoodSince != nil) && health.State == floor.Bad
+	r.Health = health
 	m.Why = tell(live, m, r, scaleDown(down))
 	if was == nil || !equality.Semantic.DeepEqual(was, is) {
 		m.HPA = onItsWay(live, down, is)
@@ -246,8 +250,10 @@ func tell(live *autoscalingv2.HorizontalPodAutoscaler, m Move, r floor.Result, d
 	switch release := r.Release; {
 	case r.Health.State == floor.Bad:
 		text += ", when it can read its metrics again (" + clip(r.Health.Text) + ")"
-	case r.Health.State == floor.Unknown && !r.Health.Disabled && !noTargetOf(live):
+	case r.Health.State == floor.Unknown && len(r.Health.Missing) == 0 && !r.Health.Disabled && !noTargetOf(live):
 		text += fmt.Sprintf(", or each hour while it does not say whether it reads its metrics (%s)", clip(r.Health.Text))
+	case r.Health.State == floor.Unknown && len(r.Health.Missing) > 0:
+		text += ", or each hour, as " + r.Health.Text
 	case release != nil && release.NotBefore != nil:
 		text += ", from " + floor.Local(release.NotBefore.UTC()) + " on"
 	}

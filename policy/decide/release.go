@@ -41,7 +41,7 @@ func release(s Snapshot) Plan {
 	if s.Refused != nil {
 		return Plan{} // it is tried again, later and later
 	}
-	in := Letting{Now: s.Now, Settings: s.Settings}
+	in := Letting{Now: s.Now, Settings: s.Settings, Gone: s.Policy == nil}
 	if s.Policy != nil {
 		in.Behavior = hpa.Behavior(&s.Policy.Spec, s.Capabilities)
 	}
@@ -115,6 +115,9 @@ func freed(live *autoscalingv2.HorizontalPodAutoscaler, otherwise *autoscalingv2
 		} else {
 			unread, why = live.Annotations[SavedAnnotation], err.Error()+": "+why
 		}
+	}
+	if dying := Dying(free.Spec); dying != "" {
+		why += "; " + dying
 	}
 	strip(free)
 	if unread != "" {

@@ -2,6 +2,7 @@ package guard
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -62,13 +63,36 @@ func shortWindow() Mode {
 		Needs:   []Kind{HorizontalPodAutoscaler, Deployment},
 		check: func(w *world, r *result) {
 			w.each(func(s *scaler, t *workload) {
-				if takes := turnover(s, t); takes > s.window() {
+				takes := turnover(s, t)
+				if takes == 0 && s.window() == 0 && rolls(t) && s.measuresPods() {
+					r.find(s.Object, s.field("spec.behavior.scaleDown.stabilizationWindowSeconds"), fmt.Sprintf("it is 0 s, which is shorter than any rollout of the %s", s.targetName()))
+				}
+				if takes > s.window() {
 					r.find(s.Object, s.field("spec.behavior.scaleDown.stabilizationWindowSeconds"), fmt.Sprintf("it is %.0f s, and by its probes and minReadySeconds a rollout of the %s takes %.0f s at least",
 						s.window().Seconds(), s.targetName(), takes.Seconds()))
 				}
 			})
 		},
 	}
+}
+
+// rolls says whether a rollout of a target replaces its pods one batch after the other.
+func rolls(t *workload) bool {
+	if t.statefulSet != nil {
+		return t.statefulSet.Spec.UpdateStrategy.Type != appsv1.OnDeleteStatefulSetStrategyType
+	}
+	return t.deployment != nil
+}
+
+// measuresPods says whether an HPA scales in by what its pods measure, which a rollout
+// moves; that of a queue stays as it is.
+func (s *scaler) measuresPods() bool {
+	if down := s.scaleDown(); down != nil && down.SelectPolicy != nil && *down.SelectPolicy == autoscalingv2.DisabledPolicySelect {
+		return false
+	}
+	return len(s.hpa.Spec.Metrics) == 0 || slices.ContainsFunc(s.hpa.Spec.Metrics, func(m autoscalingv2.MetricSpec) bool {
+		return m.External == nil && m.Object == nil
+	})
 }
 
 // turnover is the least time that a rollout of a target takes at its smallest size: as

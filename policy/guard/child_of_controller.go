@@ -2,6 +2,7 @@ package guard
 
 import (
 	"fmt"
+	"regexp"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -24,6 +25,12 @@ func childOfController() Mode {
 						fmt.Sprintf("scale the Rollout: apiVersion: %s, kind: Rollout, name: %s", parent.APIVersion, parent.Name), parent.Object)
 					continue
 				}
+				if name := w.deploymentOf(s); name != "" {
+					parent := Object{APIVersion: "apps/v1", Kind: "Deployment", Namespace: s.Namespace, Name: name}
+					r.advise(s.Object, field, fmt.Sprintf("the %s is named as those of a Deployment %s", s.targetName(), name),
+						fmt.Sprintf("scale the Deployment %s in its place: apiVersion: apps/v1", name), parent)
+					continue
+				}
 				owner := w.ownerOf(s)
 				if owner == nil || sameOwner(owner, metav1.GetControllerOf(s.meta)) {
 					continue // a controller that made both knows what it does
@@ -34,6 +41,22 @@ func childOfController() Mode {
 			}
 		},
 	}
+}
+
+// generated matches the name of a Deployment's ReplicaSet: a hash of the template in the
+// letters of k8s.io/apimachinery/pkg/util/rand. deploy/admission has the same.
+var generated = regexp.MustCompile(`^(.+)-[bcdfghjklmnpqrstvwxz2456789]{8,10}$`)
+
+// deploymentOf is the Deployment after which a target that is not here is named, as its
+// ReplicaSets are; empty if it is not.
+func (w *world) deploymentOf(s *scaler) string {
+	if s.target.kind != ReplicaSet || s.of != nil {
+		return ""
+	}
+	if m := generated.FindStringSubmatch(s.target.name); m != nil {
+		return m[1]
+	}
+	return ""
 }
 
 // ownerOf is the controller of a target, nil if it has none.

@@ -15,7 +15,7 @@ func generationBound() Mode {
 				if s.target.kind != ReplicationController && s.target.kind != ReplicaSet {
 					continue
 				}
-				if s.of != nil && w.maker(s.of.meta) != nil {
+				if s.of != nil && w.maker(s.of.meta) != nil || w.deploymentOf(s) != "" {
 					continue // GUARD-5
 				}
 				r.find(s.Object, s.field("spec.scaleTargetRef"), fmt.Sprintf("the target is the %s: the next release leaves the HPA behind", s.targetName()))

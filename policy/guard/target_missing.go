@@ -17,6 +17,7 @@ func targetMissing() Mode {
 				case !known:
 					r.skip(s.Object, fmt.Sprintf("objects of the kind %s were not gathered", s.target.kind))
 				case w.paused(s) != nil: // GUARD-44
+				case w.Source == Manifests && w.deploymentOf(s) != "": // GUARD-5, and in nobody's manifests
 				default:
 					r.find(s.Object, s.field("spec.scaleTargetRef.name"), fmt.Sprintf("there is no %s in the namespace %s%s", s.targetName(), s.Namespace, w.elsewhere(s)), s.targetObject())
 				}

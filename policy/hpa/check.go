@@ -50,6 +50,10 @@ func Check(p *v1alpha1.AutoscalingPolicy) []Problem {
 	found.blueGreen(spec, &p.Spec)
 	oneOf(&found, spec.Child("mode"), p.Spec.Mode, v1alpha1.Enforce, v1alpha1.DryRun, v1alpha1.Paused)
 	oneOf(&found, spec.Child("deletionPolicy"), p.Spec.DeletionPolicy, v1alpha1.Delete, v1alpha1.Orphan)
+	if p.Spec.DeletionPolicy == v1alpha1.Orphan && len(OfQueries(Metrics(p))) > 0 {
+		found.warn(spec.Child("deletionPolicy"), "the HPA that is left reads a query, which is served only while the policy is in the cluster: it does not scale in any more",
+			"use another metric, or Delete")
+	}
 	return found
 }
 

@@ -202,6 +202,9 @@ func TestCheckBehavior(t *testing.T) {
 		"never down":    {`behavior: {scaleDown: {selectPolicy: Disabled, stabilizationWindowSeconds: 0}}`, nil},
 		"other choices": {`{mode: Sleep, deletionPolicy: Retain}`, []string{`Error spec.mode: "Sleep" is unknown: give Enforce, DryRun, Paused or nothing`, `Error spec.deletionPolicy: "Retain" is unknown: give Delete, Orphan or nothing`}},
 		"no choices":    {`{mode: "", deletionPolicy: ""}`, nil},
+		"an orphan with a query": {`{deletionPolicy: Orphan, objectives: [{query: {name: load, expr: sum(x), perPod: "5"}}]}`, []string{
+			"Warning spec.deletionPolicy: the HPA that is left reads a query, which is served only while the policy is in the cluster: it does not scale in any more: use another metric, or Delete"}},
+		"an orphan without": {`deletionPolicy: Orphan`, nil},
 	})
 }
 

@@ -1,6 +1,8 @@
 package hpa
 
 import (
+	"strings"
+
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -22,6 +24,18 @@ const (
 // metric. A query's name has no dot, so the last one divides.
 func QueryMetric(policy, query string) string {
 	return QueryPrefix + policy + "." + query
+}
+
+// OfQueries returns the names of the metrics of an HPA that are queries of policies. The
+// adapter serves them only while the policy is in the cluster.
+func OfQueries(metrics []autoscalingv2.MetricSpec) []string {
+	var names []string
+	for _, m := range metrics {
+		if m.External != nil && strings.HasPrefix(m.External.Metric.Name, QueryPrefix) {
+			names = append(names, m.External.Metric.Name)
+		}
+	}
+	return names
 }
 
 // Metrics returns what the HPA of p reads, one for each objective in its order. An

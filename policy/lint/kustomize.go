@@ -14,6 +14,16 @@ func kustomization(name string) bool {
 	return slices.Contains([]string{"kustomization.yaml", "kustomization.yml", "Kustomization"}, name)
 }
 
+// kustomizedBy is the kustomization, in a file's directory or above it, that may put the
+// file together with others and give it another namespace or name; empty if there is none.
+func (in *Input) kustomizedBy(file string) string {
+	for dir := filepath.Dir(file); ; dir = filepath.Dir(dir) {
+		if k := in.kustomized[dir]; k != "" || filepath.Dir(dir) == dir {
+			return k
+		}
+	}
+}
+
 // kustomizePatches are the files that a kustomization uses and that are no objects by
 // themselves: patches, and what configures kustomize. What cannot be read has none.
 func kustomizePatches(path string) []string {

@@ -1,6 +1,7 @@
 package lint
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 
@@ -11,14 +12,16 @@ import (
 type linter struct {
 	Options
 	ignores []Ignore
-	result  Result
-	ran     map[guard.ID]bool
+	// kustomizedBy is the kustomization that a file is a part of and that is not rendered.
+	kustomizedBy func(file string) string
+	result       Result
+	ran          map[guard.ID]bool
 }
 
 // Lint says what is found in manifests. With old, manifests as they were before a
 // change, it is what the change brings about, and what only a change shows.
 func Lint(in, old *Input, ignores []Ignore, o Options) (*Result, error) {
-	l := &linter{Options: o, ignores: slices.Clone(ignores), ran: map[guard.ID]bool{}}
+	l := &linter{Options: o, ignores: slices.Clone(ignores), ran: map[guard.ID]bool{}, kustomizedBy: in.kustomizedBy}
 	l.input(in)
 	all := worlds(items(in.Documents, o))
 	var before map[string]world
@@ -119,7 +122,15 @@ func (l *linter) evaluate(s *guard.Snapshot, w world, everywhere map[identity]bo
 			report.Skipped = append(report.Skipped, guard.Skip{ID: f.ID, Name: f.Name, Object: &o, Reason: "its target is given elsewhere: " + f.Related[0].String()})
 			continue
 		}
-		l.report(place(f, places), ignores)
+		at := place(f, places)
+		if f.ID == missingTarget && l.kustomizedBy != nil {
+			if k := l.kustomizedBy(at.File); k != "" {
+				o := f.Object
+				report.Skipped = append(report.Skipped, guard.Skip{ID: f.ID, Name: f.Name, Object: &o, Reason: fmt.Sprintf("its target may come from %s, which is not rendered", k)})
+				continue
+			}
+		}
+		l.report(at, ignores)
 	}
 	for _, skipped := range report.Skipped {
 		l.result.Skipped = append(l.result.Skipped, Skip{Skip: skipped, World: w.at})

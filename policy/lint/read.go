@@ -28,6 +28,8 @@ type Input struct {
 	Others int
 	// Files is how many do.
 	Files int
+	// kustomized are the kustomizations that are not rendered, by directory.
+	kustomized map[string]string
 }
 
 // NotRead is a file that was recognised and left out, and why.
@@ -93,6 +95,10 @@ func (in *Input) directory(root string) {
 			return nil
 		case kustomization(d.Name()):
 			in.NotRead = append(in.NotRead, NotRead{path, "a kustomization is not rendered, its resources are looked at as they are: kubectl kustomize DIRECTORY | kubectl loadline lint -"})
+			if in.kustomized == nil {
+				in.kustomized = map[string]string{}
+			}
+			in.kustomized[filepath.Dir(path)] = path
 			for _, patch := range kustomizePatches(path) {
 				patches[patch] = path
 			}
