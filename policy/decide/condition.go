@@ -11,22 +11,24 @@ import (
 
 	"github.com/loadline/loadline/policy/api/v1alpha1"
 	"github.com/loadline/loadline/policy/floor"
-	"github.com/loadline/loadline/policy/hpa"
 )
 
-// Reasons of MetricsAvailable.
+// Reasons of MetricsAvailable. NotRead: the HPA does not look at them, see HPAStopped.
 const (
 	AllAvailable = "AllAvailable"
 	SomeMissing  = "SomeMissing"
 	AllMissing   = "AllMissing"
+	NotRead      = "NotRead"
 	NotKnown     = "Unknown"
 )
 
-// Reasons of ScalingLimited.
+// Reasons of ScalingLimited. NotScaling: the HPA does not bring the size to what its
+// metrics ask for, so nothing is known of limits.
 const (
 	AtMax       = "AtMax"
 	RateLimited = "RateLimited"
 	NotLimited  = "NotLimited"
+	NotScaling  = "NotScaling"
 )
 
 // Reasons of Switching. While a switch is under way, and after it, they are its phase.
@@ -48,41 +50,6 @@ const (
 	NotHeld        = "NotHeld"
 	NotInForce     = "NotInForce"
 )
-
-// applied is Ready where the HPA is, or is about to be, what the policy says.
-func (d *decision) applied() finding {
-	t := d.Policy.Scaled()
-	known := false
-	h := floor.Judge(d.Live)
-	if ours(d.Snapshot) {
-		known = !h.Blank || h.Disabled
-	}
-	was := ""
-	if !known && d.stored.ObservedGeneration == d.Policy.Generation {
-		was = reasonOf(d.stored, v1alpha1.Ready) // the best there is until the HPA says more
-	}
-	unread := ""
-	if known {
-		if c := floor.Condition(d.Live, autoscalingv2.AbleToScale); c != nil && c.Status == corev1.ConditionFalse && c.Reason == "FailedGetScale" {
-			unread = hpa.Readable(c.Message)
-		}
-	}
-	switch {
-	case d.Target.State == TargetNotFound, was == NotFound, strings.Contains(unread, "not found"):
-		return finding{reason: NotFound, state: StatePending, message: fmt.Sprintf(
-			"there is no %s %s: the HPA waits for it; make it, or mend spec.targetRef", t.Kind, t.Name)}
-	case unread != "":
-		return finding{reason: TargetUnreadable, state: StatePending, message: "the HPA controller cannot read the target's scale: " + clip(unread)}
-	case known && h.Disabled, d.Target.State == TargetFound && d.Target.Replicas == 0 && !known, was == AtZero:
-		return finding{reason: AtZero, state: StateEnforced, good: true, message: fmt.Sprintf(
-			"the target was set to 0, which switches its HPA off: kubectl scale %s %s --replicas=1 switches it on. Loadline writes no replicas", strings.ToLower(t.Kind), t.Name)}
-	}
-	f := finding{reason: Applied, state: StateEnforced, good: true, message: "the HPA is what the policy says"}
-	if doubts := listed(d.problems, hpa.Warning); doubts != "" {
-		f.message += ". But " + doubts
-	}
-	return f
-}
 
 // conditions are those of a policy, for its next status.
 func (d *decision) conditions(s *v1alpha1.AutoscalingPolicyStatus) {
@@ -143,6 +110,8 @@ func (d *decision) metricsAvailable(s *v1alpha1.AutoscalingPolicyStatus) metav1.
 	case h.State == floor.Bad:
 		c.Status, c.Reason = metav1.ConditionFalse, SomeMissing
 		c.Message = fmt.Sprintf("the HPA cannot read %s: it scales out by the others, and not in", clip(strings.Join(h.Missing, ", ")))
+	case h.Stopped:
+		c.Reason = NotRead
 	}
 	if h.State != floor.Bad {
 		return c
@@ -162,6 +131,16 @@ func (d *decision) scalingLimited() metav1.Condition {
 	c := condition(v1alpha1.ScalingLimited, metav1.ConditionFalse, NotLimited, "the size is what the metrics ask for, or the minimum")
 	if !ours(d.Snapshot) {
 		return c
+	}
+	for _, of := range []autoscalingv2.HorizontalPodAutoscalerConditionType{autoscalingv2.AbleToScale, autoscalingv2.ScalingActive} {
+		if is := floor.Condition(d.Live, of); is == nil || is.Status != corev1.ConditionTrue {
+			c.Status, c.Reason = metav1.ConditionUnknown, NotScaling
+			c.Message = "the HPA does not bring the size to what its metrics ask for: Ready and MetricsAvailable say why"
+			if is == nil {
+				c.Message = "the HPA controller has not looked at the HPA yet"
+			}
+			return c
+		}
 	}
 	is := floor.Condition(d.Live, autoscalingv2.ScalingLimited)
 	if is == nil || is.Status != corev1.ConditionTrue {
@@ -204,7 +183,10 @@ func (d *decision) held(s *v1alpha1.AutoscalingPolicyStatus) metav1.Condition {
 		return c
 	}
 	c.Status = metav1.ConditionTrue
-	if s.BelowFloorSince != nil {
+	switch {
+	case s.BelowFloorSince != nil && d.ready.reason == ScaleRefused:
+		c.Message += fmt.Sprintf(". But the target has %d, and the HPA cannot change that. Ready says why", d.Rollout.Size)
+	case s.BelowFloorSince != nil:
 		c.Message += fmt.Sprintf(". But the target was set to %d: the HPA brings it back at its next sync", d.Rollout.Size)
 	}
 	switch {
