@@ -191,8 +191,9 @@ func (d *decision) pause() {
 	if _, known := frozen.Annotations[hpa.FrozenAnnotation]; !known {
 		hpa.RecordFrozen(frozen, hpa.Behavior(&d.Policy.Spec, d.Capabilities)) // the best there is
 	}
-	d.asItIs(frozen)
-	d.write("the policy is paused")
+	if d.asItIs(frozen); !d.nearZero() {
+		d.write("the policy is paused")
+	}
 }
 
 // asItIs makes what is applied from an HPA whose spec is to stay.

@@ -402,3 +402,60 @@ func TestOrphanInDryRun(t *testing.T) {
 		t.Errorf("%d owner references, %s while the HPA is about to scale to 0", len(w.live.OwnerReferences), w.condition(v1alpha1.Ready))
 	}
 }
+
+// Nor is an HPA written to near zero that is to be frozen or let go.
+func TestNearZeroOutsideEnforce(t *testing.T) {
+	done := map[string]func(*world) bool{
+		"paused": func(w *world) bool { return hpa.Frozen(w.live) },
+		"let go": func(w *world) bool { return len(w.live.Labels) == 0 },
+	}
+	pause := func(w *world) { w.spec(func(s *v1alpha1.AutoscalingPolicySpec) { s.Mode = v1alpha1.Paused }) }
+	for name, tc := range map[string]struct {
+		begin func(*world)
+		done  string
+		size  int32
+		ready string // while it waits, where there is a policy
+		waits bool
+	}{
+		"Paused":                    {begin: pause, done: "paused", size: 1, ready: "Unknown NearZero", waits: true},
+		"Paused with two pods":      {begin: pause, done: "paused", size: 2},
+		"Orphan":                    {begin: func(w *world) { w.policy = nil }, done: "let go", size: 1, waits: true},
+		"Orphan with two pods":      {begin: func(w *world) { w.policy = nil }, done: "let go", size: 2},
+		"Orphan, long at this size": {begin: func(w *world) { w.now = w.now.Add(zeroWait); w.policy = nil }, done: "let go", size: 1},
+		"paused, and asked for": {
+			begin: func(w *world) {
+				pause(w)
+				w.size = 2 // for the freeze
+				w.rest()
+				w.size = 1
+				w.edit(func(h *autoscalingv2.HorizontalPodAutoscaler) { h.Annotations[ReleaseAnnotation] = ReleaseKeep })
+			},
+			done: "let go", size: 1, ready: "False LettingGo", waits: true,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, func(p *v1alpha1.AutoscalingPolicy) {
+				p.Spec.Replicas.Min, p.Spec.DeletionPolicy = 0, v1alpha1.Orphan
+				p.Spec.Objectives = []v1alpha1.Objective{{Queue: &v1alpha1.Queue{Name: "q", PerPod: resource.MustParse("5")}}}
+			})
+			w.size = tc.size
+			w.rest()
+			w.pass(time.Hour)
+			w.edit(func(h *autoscalingv2.HorizontalPodAutoscaler) { h.Status.LastScaleTime = ptr.To(metav1.NewTime(w.now)) })
+			tc.begin(w)
+			w.rest()
+			if waits := !done[tc.done](w); waits != tc.waits {
+				t.Fatalf("waits: %v, writes %v", waits, w.writes)
+			}
+			if tc.waits && tc.ready != "" && w.condition(v1alpha1.Ready) != tc.ready {
+				t.Errorf("%s: %s", w.condition(v1alpha1.Ready), w.message(v1alpha1.Ready))
+			}
+			if w.pass(zeroWait - time.Second); done[tc.done](w) == tc.waits {
+				t.Fatalf("after nearly ten minutes writes %v", w.writes)
+			}
+			if w.pass(2 * time.Second); !done[tc.done](w) {
+				t.Errorf("after ten minutes writes %v", w.writes)
+			}
+		})
+	}
+}
