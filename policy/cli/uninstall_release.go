@@ -172,9 +172,11 @@ func (r *round) add(h *autoscalingv2.HorizontalPodAutoscaler, m decide.Move, err
 		r.waits++
 		line += ", when it can read its metrics"
 	}
+	if is == m.Goal { // it is not the minimum
+		line = nameOf(h) + ": " + m.Why
+	}
 	if m.Falls {
 		r.falls++
-		line = nameOf(h) + ": " + m.Why
 	}
 	r.pods += int(is - m.Goal)
 	r.lines = append(r.lines, line)

@@ -14,6 +14,7 @@ const (
 	EventApplied         = "Applied"
 	EventAdopted         = "Adopted"
 	EventRetargeted      = "Retargeted"
+	EventMaxLowered      = "MaxLowered"
 	EventFloorRaised     = "FloorRaised"
 	EventFloorReleased   = "FloorReleased"
 	EventFallbackEngaged = "FallbackEngaged"
@@ -59,6 +60,9 @@ func (d *decision) events(now *v1alpha1.AutoscalingPolicyStatus) []Event {
 			old := d.Live.Spec.ScaleTargetRef
 			say(false, EventRetargeted, fmt.Sprintf("the HPA %s scales the %s from now on, no longer the %s %s", a.HPA.Name, target, old.Kind, old.Name))
 		}
+	}
+	if a := d.action; a != nil && a.Kind == Apply && d.cut() != "" {
+		say(true, EventMaxLowered, fmt.Sprintf("max goes from %d to %d, which %s", d.Live.Spec.MaxReplicas, a.HPA.Spec.MaxReplicas, d.cut()))
 	}
 	if old, is := reasonOf(d.stored, v1alpha1.Ready), reasonOf(now, v1alpha1.Ready); is != old {
 		switch {

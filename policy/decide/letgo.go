@@ -122,6 +122,9 @@ func settled(live *autoscalingv2.HorizontalPodAutoscaler, done Move, now time.Ti
 	if until := fallsUntil(live, now); done.Goal == 0 && !until.IsZero() {
 		return Move{Goal: done.Goal, Next: until.Sub(now), Falls: true, Why: fallsText(until)}
 	}
+	if m := cutting(live, done, was, now); m != nil {
+		return *m
+	}
 	mine, others := hpa.Differences(&autoscalingv2.HorizontalPodAutoscaler{Spec: free.Spec}, &autoscalingv2.HorizontalPodAutoscaler{Spec: live.Spec})
 	manager, labelled := free.Labels[hpa.ManagedByLabel]
 	if was != nil && was.Settled || len(mine)+len(others) == 0 && (!labelled || live.Labels[hpa.ManagedByLabel] == manager) {
