@@ -83,9 +83,9 @@ func TestLoweredMaximum(t *testing.T) {
 		size, max int32
 		says      bool
 	}{
-		"below the size":    {9, 5, true},
-		"not below it":      {5, 5, false},
-		"at the size":       {9, 9, false},
+		"below the size": {9, 5, true},
+		"not below it":   {5, 5, false},
+		"at the size":    {9, 9, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
