@@ -117,7 +117,7 @@ func remarkable(c *metav1.Condition) bool {
 	case v1alpha1.Ready:
 		return c.Status != metav1.ConditionTrue || c.Reason == decide.AtZero
 	case v1alpha1.MetricsAvailable:
-		return c.Status == metav1.ConditionFalse || c.Reason == decide.NotRead
+		return c.Status == metav1.ConditionFalse || c.Reason == decide.HPAStopped
 	case v1alpha1.ScalingLimited:
 		// The pace limits for a moment at nearly every change.
 		return c.Status == metav1.ConditionTrue && c.Reason == decide.AtMax

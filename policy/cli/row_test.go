@@ -102,7 +102,7 @@ func TestTable(t *testing.T) {
 		"an HPA that is stopped, which Ready says": {
 			func(p *policy, _ **scaler) {
 				set(p, v1alpha1.Ready, metav1.ConditionFalse, decide.HPAStopped, "the HPA does nothing: it is ambiguous. Narrow it")
-				set(p, v1alpha1.MetricsAvailable, metav1.ConditionUnknown, decide.NotRead, "it is ambiguous")
+				set(p, v1alpha1.MetricsAvailable, metav1.ConditionUnknown, decide.HPAStopped, "it is ambiguous")
 			},
 			"web   Deployment/web-d   2   6   3   42.5/50 requestRate, 0/10 queue reminders   Enforced\n" +
 				"  web: Ready: the HPA does nothing: it is ambiguous. Narrow it\n", false,
@@ -110,7 +110,7 @@ func TestTable(t *testing.T) {
 		"an HPA that is stopped, of a policy that is wrong, too": {
 			func(p *policy, _ **scaler) {
 				set(p, v1alpha1.Ready, metav1.ConditionFalse, decide.InvalidSpec, "it is wrong")
-				set(p, v1alpha1.MetricsAvailable, metav1.ConditionUnknown, decide.NotRead, "it is ambiguous")
+				set(p, v1alpha1.MetricsAvailable, metav1.ConditionUnknown, decide.HPAStopped, "it is ambiguous")
 			},
 			"web   Deployment/web-d   2   6   3   42.5/50 requestRate, 0/10 queue reminders   Enforced\n" +
 				"  web: Ready: it is wrong\n  web: MetricsAvailable: it is ambiguous\n", false,

@@ -23,12 +23,12 @@ func TestIdleHPA(t *testing.T) {
 	}{
 		"pods of two HPAs": {
 			metrics: shared, state: StateConflict, event: EventConflict,
-			want: map[string]string{v1alpha1.Ready: "False HPAStopped", v1alpha1.Conflict: "True SharedPods", v1alpha1.MetricsAvailable: "Unknown NotRead", v1alpha1.ScalingLimited: "Unknown NotScaling"},
+			want: map[string]string{v1alpha1.Ready: "False HPAStopped", v1alpha1.Conflict: "True SharedPods", v1alpha1.MetricsAvailable: "Unknown HPAStopped", v1alpha1.ScalingLimited: "Unknown NotScaling"},
 			says: []string{"app=web are controlled by multiple HPAs: [shop/web shop/old]", "Narrow the selector", "delete the other HPA"},
 		},
 		"a scale without a selector": {
 			metrics: noPods, state: StatePending, event: HPAStopped,
-			want: map[string]string{v1alpha1.Ready: "False HPAStopped", v1alpha1.Conflict: "False NoConflict", v1alpha1.MetricsAvailable: "Unknown NotRead", v1alpha1.ScalingLimited: "Unknown NotScaling"},
+			want: map[string]string{v1alpha1.Ready: "False HPAStopped", v1alpha1.Conflict: "False NoConflict", v1alpha1.MetricsAvailable: "Unknown HPAStopped", v1alpha1.ScalingLimited: "Unknown NotScaling"},
 			says: []string{"missing a selector", "labelSelectorPath"},
 		},
 		"the size cannot be written": {

@@ -2,6 +2,7 @@ package decide
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
@@ -13,13 +14,16 @@ import (
 	"github.com/loadline/loadline/policy/floor"
 )
 
-// Reasons of MetricsAvailable. NotRead: the HPA does not look at them, see HPAStopped.
+// Reasons of MetricsAvailable, besides HPAStopped: then the HPA does not look at them.
 const (
 	AllAvailable = "AllAvailable"
 	SomeMissing  = "SomeMissing"
 	AllMissing   = "AllMissing"
-	NotRead      = "NotRead"
-	NotKnown     = "Unknown"
+	// NeverAvailable: some or all are missing, and never were all there since the policy
+	// asks for them. NotYetRead: the HPA is about to look at them for the first time.
+	NeverAvailable = floor.NeverAvailable
+	NotYetRead     = "NotYetRead"
+	NotKnown       = "Unknown"
 )
 
 // Reasons of ScalingLimited. NotScaling: the HPA does not bring the size to what its
@@ -85,6 +89,10 @@ func condition(of string, status metav1.ConditionStatus, reason, message string)
 // metricsAvailable is about the HPA's metrics. A sync that told nothing changes nothing.
 func (d *decision) metricsAvailable(s *v1alpha1.AutoscalingPolicyStatus) metav1.Condition {
 	c := condition(v1alpha1.MetricsAvailable, metav1.ConditionUnknown, NotKnown, "there is no HPA of this policy")
+	if d.asksAnew() {
+		c.Reason, c.Message = NotYetRead, "the HPA has not looked yet at the metrics that it is given"
+		return c
+	}
 	if !ours(d.Snapshot) {
 		return c
 	}
@@ -111,10 +119,14 @@ func (d *decision) metricsAvailable(s *v1alpha1.AutoscalingPolicyStatus) metav1.
 		c.Status, c.Reason = metav1.ConditionFalse, SomeMissing
 		c.Message = fmt.Sprintf("the HPA cannot read %s: it scales out by the others, and not in", clip(strings.Join(h.Missing, ", ")))
 	case h.Stopped:
-		c.Reason = NotRead
+		c.Reason = HPAStopped
 	}
 	if h.State != floor.Bad {
 		return c
+	}
+	if old != nil && (old.Reason == NotYetRead || old.Reason == NeverAvailable) {
+		c.Reason = NeverAvailable
+		c.Message += ". It never could since the policy asks for that: see whether name and selector are right"
 	}
 	if outlook := floor.Outlook(s.Fallback, d.Policy.Spec.Fallback); outlook != "" {
 		c.Message += ". " + outlook
@@ -123,6 +135,17 @@ func (d *decision) metricsAvailable(s *v1alpha1.AutoscalingPolicyStatus) metav1.
 		c.Message += ". No minimum wakes a target from 0 while no metric can be read; replicas.min 1 would avoid that"
 	}
 	return c
+}
+
+// asksAnew says whether the policy asks for other metrics than the HPA had. To put right what
+// somebody else has changed there is nothing new.
+func (d *decision) asksAnew() bool {
+	if d.action == nil || d.action.Kind != Apply {
+		return false
+	}
+	return d.Live == nil || d.adopt || d.stored.ObservedGeneration != d.Policy.Generation && slices.ContainsFunc(d.action.Paths, func(path string) bool {
+		return strings.HasPrefix(path, "spec.metrics") && !strings.Contains(path, ".target.")
+	})
 }
 
 // scalingLimited is about bounds and pace. That the metrics ask for less than the
@@ -226,6 +249,8 @@ func (d *decision) whyMin() string {
 	switch r := d.floors.Release; {
 	case r.NotBefore != nil:
 		text += ", from " + floor.Local(r.NotBefore.UTC()) + " on: until then the metrics may be those of the gap"
+	case d.floors.Endless:
+		text += fmt.Sprintf(", a step each %s, as the metrics cannot be read for so long", d.Settings.UnknownHold)
 	case d.floors.Health.State == floor.Bad:
 		text += ", when the metrics can be read again"
 	}
