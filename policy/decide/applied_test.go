@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
 
 	"github.com/loadline/loadline/policy/api/v1alpha1"
 	"github.com/loadline/loadline/policy/rollout"
@@ -92,5 +93,22 @@ func TestBelowAFloorThatTheHPACannotReach(t *testing.T) {
 	w.pass(time.Minute)
 	if says := w.message(v1alpha1.Held); w.condition(v1alpha1.Held) != "True Schedule" || !strings.HasSuffix(says, "But the target has 3, and the HPA cannot change that. Ready says why") {
 		t.Errorf("%s: %s", w.condition(v1alpha1.Held), says)
+	}
+}
+
+// Who asks for an HPA that is not to be let go in this mode is told what to do.
+func TestReleaseThatDoesNothing(t *testing.T) {
+	for mode, ready := range map[v1alpha1.Mode]string{v1alpha1.Enforce: "True Applied", v1alpha1.DryRun: "False DryRun"} {
+		t.Run(string(mode), func(t *testing.T) {
+			w := newWorld(t)
+			w.rest()
+			w.spec(func(s *v1alpha1.AutoscalingPolicySpec) { s.Mode = mode })
+			w.edit(func(h *autoscalingv2.HorizontalPodAutoscaler) { h.Annotations[ReleaseAnnotation] = ReleaseKeep })
+			w.rest()
+			want := "loadline.dev/release=keep does nothing in mode " + string(mode) + ": to let the HPA go, set mode to Paused"
+			if says := w.message(v1alpha1.Ready); !strings.HasSuffix(says, want) || w.condition(v1alpha1.Ready) != ready {
+				t.Errorf("%s: %s", w.condition(v1alpha1.Ready), says)
+			}
+		})
 	}
 }
