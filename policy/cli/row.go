@@ -102,7 +102,7 @@ func remarks(conditions []metav1.Condition) []remark {
 		case c == nil, !remarkable(c):
 			continue
 		// One cause has one line.
-		case slices.ContainsFunc(found, func(r remark) bool { return r.Message == c.Message }):
+		case slices.ContainsFunc(found, func(r remark) bool { return strings.Contains(r.Message, c.Message) }):
 			continue
 		}
 		found = append(found, remark{c.Type, c.Reason, c.Message})
@@ -117,7 +117,7 @@ func remarkable(c *metav1.Condition) bool {
 	case v1alpha1.Ready:
 		return c.Status != metav1.ConditionTrue || c.Reason == decide.AtZero
 	case v1alpha1.MetricsAvailable:
-		return c.Status == metav1.ConditionFalse
+		return c.Status == metav1.ConditionFalse || c.Reason == decide.HPAStopped
 	case v1alpha1.ScalingLimited:
 		// The pace limits for a moment at nearly every change.
 		return c.Status == metav1.ConditionTrue && c.Reason == decide.AtMax

@@ -99,6 +99,28 @@ func TestTable(t *testing.T) {
 			"web   Deployment/web-d   2   6   3   ?/50 requestRate, 0/10 queue reminders   Enforced\n" +
 				"  web: MetricsAvailable: the HPA cannot read it\n", true,
 		},
+		"an HPA that is stopped, which Ready says": {
+			func(p *policy, _ **scaler) {
+				set(p, v1alpha1.Ready, metav1.ConditionFalse, decide.HPAStopped, "the HPA does nothing: it is ambiguous. Narrow it")
+				set(p, v1alpha1.MetricsAvailable, metav1.ConditionUnknown, decide.HPAStopped, "it is ambiguous")
+			},
+			"web   Deployment/web-d   2   6   3   42.5/50 requestRate, 0/10 queue reminders   Enforced\n" +
+				"  web: Ready: the HPA does nothing: it is ambiguous. Narrow it\n", false,
+		},
+		"an HPA that is stopped, of a policy that is wrong, too": {
+			func(p *policy, _ **scaler) {
+				set(p, v1alpha1.Ready, metav1.ConditionFalse, decide.InvalidSpec, "it is wrong")
+				set(p, v1alpha1.MetricsAvailable, metav1.ConditionUnknown, decide.HPAStopped, "it is ambiguous")
+			},
+			"web   Deployment/web-d   2   6   3   42.5/50 requestRate, 0/10 queue reminders   Enforced\n" +
+				"  web: Ready: it is wrong\n  web: MetricsAvailable: it is ambiguous\n", false,
+		},
+		"metrics of which the last sync told nothing are no remark": {
+			func(p *policy, _ **scaler) {
+				set(p, v1alpha1.MetricsAvailable, metav1.ConditionUnknown, decide.NotKnown, "the HPA's last sync read no metric")
+			},
+			"web   Deployment/web-d   2   6   3   42.5/50 requestRate, 0/10 queue reminders   Enforced\n", true,
+		},
 		"the pace is no remark, the maximum is": {
 			func(p *policy, _ **scaler) {
 				set(p, v1alpha1.ScalingLimited, metav1.ConditionTrue, decide.RateLimited, "paced")

@@ -52,6 +52,7 @@ type round struct {
 	lines []string
 	pods  int // that minimums are above their goals, in all
 	waits int // those that wait for their metrics
+	falls int // those that may be about to scale to 0, and wait until that is over
 	pause time.Duration
 	// last is the last error of those that may pass.
 	last error
@@ -171,18 +172,27 @@ func (r *round) add(h *autoscalingv2.HorizontalPodAutoscaler, m decide.Move, err
 		r.waits++
 		line += ", when it can read its metrics"
 	}
+	if is == m.Goal { // it is not the minimum
+		line = nameOf(h) + ": " + m.Why
+	}
+	if m.Falls {
+		r.falls++
+	}
 	r.pods += int(is - m.Goal)
 	r.lines = append(r.lines, line)
 }
 
 // String says how far it is; empty where all is done.
 func (r *round) String() string {
-	if r.pods == 0 && r.last == nil { // what is left takes another write or two
+	if r.pods == 0 && r.falls == 0 && r.last == nil { // what is left takes another write or two
 		return ""
 	}
 	text := fmt.Sprintf("of %d the minimum comes down step by step, by %d in all", len(r.lines), r.pods)
 	if r.waits > 0 {
 		text += fmt.Sprintf("; %d of them wait until they can read their metrics", r.waits)
+	}
+	if r.falls > 0 {
+		text += fmt.Sprintf("; %d of them may be about to scale to 0, and wait for ten minutes at most", r.falls)
 	}
 	if r.last != nil {
 		text += fmt.Sprintf("; the API server last said: %v", r.last)

@@ -18,6 +18,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/dynamic"
@@ -168,6 +169,30 @@ func TestDeparturesEndInTime(t *testing.T) {
 		s.bad = nil
 		if err := s.departures(&out, 10*time.Minute).run(t.Context()); err != nil {
 			t.Error(err)
+		}
+	})
+}
+
+// An HPA that may be about to scale to 0 is not written to, for a while.
+func TestDeparturesNearZero(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStore(t, 1, 0)
+		h := s.hpas["shop/web0000"]
+		h.Annotations[hpa.MinAnnotation], h.Status.CurrentReplicas = "0", 1
+		h.Status.LastScaleTime = ptr.To(metav1.NewTime(time.Now().Add(-time.Minute)))
+		var out strings.Builder
+		err := s.departures(&out, 5*time.Minute).run(t.Context())
+		if err == nil || !strings.Contains(err.Error(), "shop/web0000: the HPA is about to scale to 0") || s.version != 0 {
+			t.Errorf("%v, %d writes", err, s.version)
+		}
+		if !strings.Contains(out.String(), "1 of them may be about to scale to 0") {
+			t.Errorf("%s", &out)
+		}
+		if err := s.departures(&out, 5*time.Minute).run(t.Context()); err != nil || concerns(s.hpas["shop/web0000"]) {
+			t.Error(err)
+		}
+		if took := time.Since(s.began); took < 9*time.Minute || took > 10*time.Minute {
+			t.Errorf("it took %s", took)
 		}
 	})
 }

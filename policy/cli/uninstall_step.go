@@ -112,7 +112,7 @@ func (u *uninstaller) tryFree(ctx context.Context, namespace, name string, atOnc
 	if !atOnce {
 		m := decide.LetGo(&h, decide.Letting{Now: u.now(), Settings: decide.Defaults()})
 		if !m.Done {
-			return nil // its minimum was raised meanwhile: the next round sees to it
+			return nil // its minimum was raised, or it came to one pod, meanwhile: the next round sees to it
 		}
 		free = m.HPA
 	}

@@ -100,7 +100,7 @@ func (o *Options) AddFlags(fs *pflag.FlagSet) {
 	fs.DurationVar(&o.HPASync, "hpa-sync-period", o.HPASync, "The period of the cluster's HPA controller (--horizontal-pod-autoscaler-sync-period of kube-controller-manager), by which is judged how long a change takes.")
 	fs.DurationVar(&o.MetricWindow, "metric-window", o.MetricWindow, "How far back the metrics look, such as the range of a rate: for so long after a rollout they may be those of pods that are gone, and scale-in stays held.")
 	fs.BoolVar(&o.HoldRollouts, "hold-rollouts", o.HoldRollouts, "Hold scale-in while a Deployment or StatefulSet rolls out a new revision, unless its policy says otherwise. Off, workloads are not watched, and no right to is needed.")
-	fs.BoolVar(&o.HoldOutages, "hold-outages", o.HoldOutages, "Hold the size through an outage of metrics that is longer than half the scaleDown window, and lower it in steps afterwards.")
+	fs.BoolVar(&o.HoldOutages, "hold-outages", o.HoldOutages, "Hold the size through an outage of metrics that is longer than half the scaleDown window, for a day at most, and lower it in steps afterwards.")
 	fs.BoolVar(&o.FollowServices, "follow-services", o.FollowServices, "Follow the Services of policies with spec.blueGreen. Off, Services are not watched, no right to is needed, and the HPAs of such policies stay where they are.")
 	fs.DurationVar(&o.DiscoveryInterval, "discovery-interval", o.DiscoveryInterval, "Time between two looks at which kinds can be scaled and which fields of an HPA the API server takes. An unknown kind triggers one sooner.")
 

@@ -2,6 +2,7 @@ package decide
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
@@ -11,22 +12,27 @@ import (
 
 	"github.com/loadline/loadline/policy/api/v1alpha1"
 	"github.com/loadline/loadline/policy/floor"
-	"github.com/loadline/loadline/policy/hpa"
 )
 
-// Reasons of MetricsAvailable.
+// Reasons of MetricsAvailable, besides HPAStopped: then the HPA does not look at them.
 const (
 	AllAvailable = "AllAvailable"
 	SomeMissing  = "SomeMissing"
 	AllMissing   = "AllMissing"
-	NotKnown     = "Unknown"
+	// NeverAvailable: some or all are missing, and never were all there since the policy
+	// asks for them. NotYetRead: the HPA is about to look at them for the first time.
+	NeverAvailable = floor.NeverAvailable
+	NotYetRead     = "NotYetRead"
+	NotKnown       = "Unknown"
 )
 
-// Reasons of ScalingLimited.
+// Reasons of ScalingLimited. NotScaling: the HPA does not bring the size to what its
+// metrics ask for, so nothing is known of limits.
 const (
 	AtMax       = "AtMax"
 	RateLimited = "RateLimited"
 	NotLimited  = "NotLimited"
+	NotScaling  = "NotScaling"
 )
 
 // Reasons of Switching. While a switch is under way, and after it, they are its phase.
@@ -48,41 +54,6 @@ const (
 	NotHeld        = "NotHeld"
 	NotInForce     = "NotInForce"
 )
-
-// applied is Ready where the HPA is, or is about to be, what the policy says.
-func (d *decision) applied() finding {
-	t := d.Policy.Scaled()
-	known := false
-	h := floor.Judge(d.Live)
-	if ours(d.Snapshot) {
-		known = !h.Blank || h.Disabled
-	}
-	was := ""
-	if !known && d.stored.ObservedGeneration == d.Policy.Generation {
-		was = reasonOf(d.stored, v1alpha1.Ready) // the best there is until the HPA says more
-	}
-	unread := ""
-	if known {
-		if c := floor.Condition(d.Live, autoscalingv2.AbleToScale); c != nil && c.Status == corev1.ConditionFalse && c.Reason == "FailedGetScale" {
-			unread = hpa.Readable(c.Message)
-		}
-	}
-	switch {
-	case d.Target.State == TargetNotFound, was == NotFound, strings.Contains(unread, "not found"):
-		return finding{reason: NotFound, state: StatePending, message: fmt.Sprintf(
-			"there is no %s %s: the HPA waits for it; make it, or mend spec.targetRef", t.Kind, t.Name)}
-	case unread != "":
-		return finding{reason: TargetUnreadable, state: StatePending, message: "the HPA controller cannot read the target's scale: " + clip(unread)}
-	case known && h.Disabled, d.Target.State == TargetFound && d.Target.Replicas == 0 && !known, was == AtZero:
-		return finding{reason: AtZero, state: StateEnforced, good: true, message: fmt.Sprintf(
-			"the target was set to 0, which switches its HPA off: kubectl scale %s %s --replicas=1 switches it on. Loadline writes no replicas", strings.ToLower(t.Kind), t.Name)}
-	}
-	f := finding{reason: Applied, state: StateEnforced, good: true, message: "the HPA is what the policy says"}
-	if doubts := listed(d.problems, hpa.Warning); doubts != "" {
-		f.message += ". But " + doubts
-	}
-	return f
-}
 
 // conditions are those of a policy, for its next status.
 func (d *decision) conditions(s *v1alpha1.AutoscalingPolicyStatus) {
@@ -118,6 +89,10 @@ func condition(of string, status metav1.ConditionStatus, reason, message string)
 // metricsAvailable is about the HPA's metrics. A sync that told nothing changes nothing.
 func (d *decision) metricsAvailable(s *v1alpha1.AutoscalingPolicyStatus) metav1.Condition {
 	c := condition(v1alpha1.MetricsAvailable, metav1.ConditionUnknown, NotKnown, "there is no HPA of this policy")
+	if d.asksAnew() {
+		c.Reason, c.Message = NotYetRead, "the HPA has not looked yet at the metrics that it is given"
+		return c
+	}
 	if !ours(d.Snapshot) {
 		return c
 	}
@@ -143,9 +118,15 @@ func (d *decision) metricsAvailable(s *v1alpha1.AutoscalingPolicyStatus) metav1.
 	case h.State == floor.Bad:
 		c.Status, c.Reason = metav1.ConditionFalse, SomeMissing
 		c.Message = fmt.Sprintf("the HPA cannot read %s: it scales out by the others, and not in", clip(strings.Join(h.Missing, ", ")))
+	case h.Stopped:
+		c.Reason = HPAStopped
 	}
 	if h.State != floor.Bad {
 		return c
+	}
+	if old != nil && (old.Reason == NotYetRead || old.Reason == NeverAvailable) {
+		c.Reason = NeverAvailable
+		c.Message += ". It never could since the policy asks for that: see whether name and selector are right"
 	}
 	if outlook := floor.Outlook(s.Fallback, d.Policy.Spec.Fallback); outlook != "" {
 		c.Message += ". " + outlook
@@ -156,12 +137,33 @@ func (d *decision) metricsAvailable(s *v1alpha1.AutoscalingPolicyStatus) metav1.
 	return c
 }
 
+// asksAnew says whether the policy asks for other metrics than the HPA had. To put right what
+// somebody else has changed there is nothing new.
+func (d *decision) asksAnew() bool {
+	if d.action == nil || d.action.Kind != Apply {
+		return false
+	}
+	return d.Live == nil || d.adopt || d.stored.ObservedGeneration != d.Policy.Generation && slices.ContainsFunc(d.action.Paths, func(path string) bool {
+		return strings.HasPrefix(path, "spec.metrics") && !strings.Contains(path, ".target.")
+	})
+}
+
 // scalingLimited is about bounds and pace. That the metrics ask for less than the
 // minimum limits nothing that anybody is waiting for.
 func (d *decision) scalingLimited() metav1.Condition {
 	c := condition(v1alpha1.ScalingLimited, metav1.ConditionFalse, NotLimited, "the size is what the metrics ask for, or the minimum")
 	if !ours(d.Snapshot) {
 		return c
+	}
+	for _, of := range []autoscalingv2.HorizontalPodAutoscalerConditionType{autoscalingv2.AbleToScale, autoscalingv2.ScalingActive} {
+		if is := floor.Condition(d.Live, of); is == nil || is.Status != corev1.ConditionTrue {
+			c.Status, c.Reason = metav1.ConditionUnknown, NotScaling
+			c.Message = "the HPA does not bring the size to what its metrics ask for: Ready and MetricsAvailable say why"
+			if is == nil {
+				c.Message = "the HPA controller has not looked at the HPA yet"
+			}
+			return c
+		}
 	}
 	is := floor.Condition(d.Live, autoscalingv2.ScalingLimited)
 	if is == nil || is.Status != corev1.ConditionTrue {
@@ -204,7 +206,10 @@ func (d *decision) held(s *v1alpha1.AutoscalingPolicyStatus) metav1.Condition {
 		return c
 	}
 	c.Status = metav1.ConditionTrue
-	if s.BelowFloorSince != nil {
+	switch {
+	case s.BelowFloorSince != nil && d.ready.reason == ScaleRefused:
+		c.Message += fmt.Sprintf(". But the target has %d, and the HPA cannot change that. Ready says why", d.Rollout.Size)
+	case s.BelowFloorSince != nil:
 		c.Message += fmt.Sprintf(". But the target was set to %d: the HPA brings it back at its next sync", d.Rollout.Size)
 	}
 	switch {
@@ -244,6 +249,8 @@ func (d *decision) whyMin() string {
 	switch r := d.floors.Release; {
 	case r.NotBefore != nil:
 		text += ", from " + floor.Local(r.NotBefore.UTC()) + " on: until then the metrics may be those of the gap"
+	case d.floors.Endless:
+		text += fmt.Sprintf(", a step each %s, as the metrics cannot be read for so long", d.Settings.UnknownHold)
 	case d.floors.Health.State == floor.Bad:
 		text += ", when the metrics can be read again"
 	}

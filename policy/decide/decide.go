@@ -3,6 +3,7 @@ package decide
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
@@ -56,7 +57,18 @@ func Decide(s Snapshot) Plan {
 	if s.Policy.Spec.Mode == v1alpha1.DryRun {
 		d.disown()
 	}
+	if wish := annotation(s, ReleaseAnnotation); wish != "" && ours(s) {
+		text := fmt.Sprintf(". The HPA's annotation %s=%s does nothing in mode %s: to let the HPA go, set mode to Paused", ReleaseAnnotation, wish, s.Policy.Spec.Mode)
+		d.ready.message = strings.TrimSuffix(d.ready.message, text) + text // it may be the stored one
+	}
 	return d.plan()
+}
+
+func annotation(s Snapshot, key string) string {
+	if s.Live == nil {
+		return ""
+	}
+	return s.Live.Annotations[key]
 }
 
 // decision is one call of Decide about a policy that is there.
@@ -191,8 +203,9 @@ func (d *decision) pause() {
 	if _, known := frozen.Annotations[hpa.FrozenAnnotation]; !known {
 		hpa.RecordFrozen(frozen, hpa.Behavior(&d.Policy.Spec, d.Capabilities)) // the best there is
 	}
-	d.asItIs(frozen)
-	d.write("the policy is paused")
+	if d.asItIs(frozen); !d.nearZero() {
+		d.write("the policy is paused")
+	}
 }
 
 // asItIs makes what is applied from an HPA whose spec is to stay.

@@ -86,12 +86,30 @@ func (d *decision) differences() []string {
 			lines = append(lines, fmt.Sprintf("change %s from %d to %d (%s)", path, ptr.Deref(d.Live.Spec.MinReplicas, 1), min, d.whyMin()))
 			continue
 		}
-		lines = append(lines, "change "+path)
+		lines = append(lines, d.change(path))
 	}
 	for _, path := range foreign {
 		lines = append(lines, "remove "+path)
 	}
 	return lines
+}
+
+// maxValue keeps a line of the plan readable: a selector may have long values.
+const maxValue = 100
+
+// change says what becomes of a field of the HPA.
+func (d *decision) change(path string) string {
+	line := "change " + path
+	if is, to := hpa.ValueAt(d.Live, path), hpa.ValueAt(d.want, path); to != "" {
+		if is != "" {
+			line += " from " + cut(is, maxValue)
+		}
+		line += " to " + cut(to, maxValue)
+	}
+	if cuts := d.cut(); path == "spec.maxReplicas" && cuts != "" {
+		line += ", which " + cuts
+	}
+	return line
 }
 
 // refuse says what the API server answered.

@@ -14,6 +14,7 @@ const (
 	EventApplied         = "Applied"
 	EventAdopted         = "Adopted"
 	EventRetargeted      = "Retargeted"
+	EventMaxLowered      = "MaxLowered"
 	EventFloorRaised     = "FloorRaised"
 	EventFloorReleased   = "FloorReleased"
 	EventFallbackEngaged = "FallbackEngaged"
@@ -61,8 +62,17 @@ func (d *decision) events(now *v1alpha1.AutoscalingPolicyStatus) []Event {
 			say(false, EventRetargeted, fmt.Sprintf("the HPA %s scales the %s from now on, no longer the %s %s", a.HPA.Name, target, old.Kind, old.Name))
 		}
 	}
-	if old, is := reasonOf(d.stored, v1alpha1.Ready), reasonOf(now, v1alpha1.Ready); is != old && d.ready.state == StateInvalid {
-		say(true, EventRefused, messageOf(now, v1alpha1.Ready))
+	if a := d.action; a != nil && a.Kind == Apply && d.cut() != "" {
+		say(true, EventMaxLowered, fmt.Sprintf("max goes from %d to %d, which %s", d.Live.Spec.MaxReplicas, a.HPA.Spec.MaxReplicas, d.cut()))
+	}
+	if old, is := reasonOf(d.stored, v1alpha1.Ready), reasonOf(now, v1alpha1.Ready); is != old {
+		switch {
+		case d.ready.state == StateInvalid:
+			say(true, EventRefused, messageOf(now, v1alpha1.Ready))
+		case d.ready.conflict: // it is said as such
+		case is == HPAStopped, is == ScaleRefused:
+			say(true, is, messageOf(now, v1alpha1.Ready))
+		}
 	}
 	if old, is := reasonOf(d.stored, v1alpha1.Conflict), reasonOf(now, v1alpha1.Conflict); is != old {
 		switch {
@@ -73,7 +83,11 @@ func (d *decision) events(now *v1alpha1.AutoscalingPolicyStatus) []Event {
 		}
 	}
 	if since := d.stored.BelowFloorSince; since != nil && now.BelowFloorSince == nil && d.now.Sub(since.Time) >= belowFor {
-		say(true, EventRestored, fmt.Sprintf("the %s was smaller than the minimum in force for %s, set so by somebody or by what the HPA had decided before: the HPA has brought it back", target, d.now.Sub(since.Time)))
+		by := "set so by somebody or by what the HPA had decided before"
+		if reasonOf(d.stored, v1alpha1.Ready) == ScaleRefused {
+			by = "as the HPA could not write its size"
+		}
+		say(true, EventRestored, fmt.Sprintf("the %s was smaller than the minimum in force for %s, %s: the HPA has brought it back", target, d.now.Sub(since.Time), by))
 	}
 	out = append(out, d.rolloutEvents(now)...)
 	out = append(out, d.switchEvents()...)

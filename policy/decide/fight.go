@@ -27,7 +27,7 @@ const (
 
 // asWanted are the reasons of Ready with which the HPA was what the policy says, or
 // would have been but for a fight.
-var asWanted = []string{Applied, Paused, AtZero, NotFound, TargetUnreadable, Fight}
+var asWanted = []string{Applied, Paused, AtZero, NotFound, TargetUnreadable, HPAStopped, ScaleRefused, Fight}
 
 const minPath = "spec.minReplicas"
 

@@ -26,6 +26,8 @@ const (
 	NearZero               = "NearZero"
 	AtZero                 = "TargetAtZero"
 	TargetUnreadable       = "TargetUnreadable"
+	HPAStopped             = "HPAStopped"
+	ScaleRefused           = "ScaleRefused"
 	ApplyRejected          = "ApplyRejected"
 	ApplyConflict          = "ApplyConflict"
 )
@@ -37,6 +39,8 @@ const (
 	ForeignHPA  = "ForeignHPA"
 	FieldOwner  = "FieldOwner"
 	Fight       = "Fight"
+	// SharedPods: pods of the target are those of another HPA's target, too, and both stop.
+	SharedPods = "SharedPods"
 )
 
 // finding is the answer to one question about a snapshot: why the HPA is not, or is,

@@ -44,8 +44,9 @@ type Move struct {
 	// to come to.
 	Min, Goal int32
 	// Begins: this is the first write. Waits: from this write on nothing is lowered
-	// until the metrics can be read. Stuck: nothing is lowered now for that reason.
-	Begins, Waits, Stuck bool
+	// until the metrics can be read. Stuck: nothing is lowered now for that reason. Falls:
+	// nothing is written now, as the HPA may be about to scale to 0.
+	Begins, Waits, Stuck, Falls bool
 	// Why says in words what is going on.
 	Why string
 }
@@ -122,6 +123,12 @@ func LetGo(live *autoscalingv2.HorizontalPodAutoscaler, in Letting) Move {
 // as they were written a moment ago.
 func settled(live *autoscalingv2.HorizontalPodAutoscaler, done Move, now time.Time) Move {
 	was, free := stepsOf(live), done.HPA
+	if until := fallsUntil(live, now); done.Goal == 0 && !until.IsZero() {
+		return Move{Goal: done.Goal, Next: until.Sub(now), Falls: true, Why: fallsText(until)}
+	}
+	if m := cutting(live, done, was, now); m != nil {
+		return *m
+	}
 	mine, others := hpa.Differences(&autoscalingv2.HorizontalPodAutoscaler{Spec: free.Spec}, &autoscalingv2.HorizontalPodAutoscaler{Spec: live.Spec})
 	manager, labelled := free.Labels[hpa.ManagedByLabel]
 	if was != nil && was.Settled || len(mine)+len(others) == 0 && (!labelled || live.Labels[hpa.ManagedByLabel] == manager) {

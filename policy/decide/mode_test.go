@@ -203,7 +203,7 @@ func TestDryRun(t *testing.T) {
 	if w.min() != 8 || w.live.Spec.MaxReplicas != 10 || w.count(string(Apply), n) > 0 || w.count(string(DryRun), n) != 1 {
 		t.Fatalf("%+v, writes %v", w.live.Spec, w.writes[n:])
 	}
-	if got := strings.Join(w.policy.Status.Plan, "\n"); got != "change spec.maxReplicas" && !strings.Contains(got, "change spec.maxReplicas") {
+	if got := strings.Join(w.policy.Status.Plan, "\n"); !strings.Contains(got, "change spec.maxReplicas from 10 to 20") {
 		t.Errorf("plan %s", got)
 	}
 	// What the API server thinks of it stays with the spec.
@@ -220,6 +220,39 @@ func TestDryRun(t *testing.T) {
 	p = Decide(s)
 	if got := p.Status.Plan[len(p.Status.Plan)-1]; p.Action != nil || got != "the API server refuses it: spec.x: too much" {
 		t.Errorf("plan %v, action %+v", p.Status.Plan, p.Action)
+	}
+}
+
+// The plan has the values, and what a lower maximum takes away.
+func TestPlanSaysTheValues(t *testing.T) {
+	w := newWorld(t)
+	w.size = 9
+	w.rest()
+	w.edit(func(h *autoscalingv2.HorizontalPodAutoscaler) {
+		h.Spec.Behavior.ScaleDown.Tolerance = ptr.To(resource.MustParse("0.2"))
+	})
+	w.spec(func(s *v1alpha1.AutoscalingPolicySpec) {
+		s.Mode, s.Replicas.Max, s.TargetRef.Kind = v1alpha1.DryRun, 5, "StatefulSet"
+		s.Objectives = []v1alpha1.Objective{{RequestRate: &v1alpha1.RequestRate{PerPod: resource.MustParse("500m")}}}
+		s.Profile = v1alpha1.Steady
+	})
+	w.rest()
+	want := []string{
+		"change spec.maxReplicas from 10 to 5, which cuts 9 pods to 5 at once, whatever the metrics ask for",
+		"change spec.metrics[0].pods.target.averageValue from 50 to 500m",
+		"change spec.scaleTargetRef.kind from Deployment to StatefulSet",
+		"remove spec.behavior.scaleDown.tolerance",
+	}
+	var got []string
+	for _, l := range w.policy.Status.Plan {
+		if !strings.HasPrefix(l, "change spec.behavior") {
+			got = append(got, l)
+		} else if !strings.Contains(l, " to ") {
+			t.Errorf("%q has no value", l)
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
 	}
 }
 
@@ -386,7 +419,7 @@ func TestOrphanInDryRun(t *testing.T) {
 	if diff := cmp.Diff(*before, w.live.Spec); diff != "" {
 		t.Error(diff)
 	}
-	if got := w.policy.Status.Plan; len(got) != 1 || got[0] != "change spec.maxReplicas" || w.condition(v1alpha1.Ready) != "False DryRun" {
+	if got := w.policy.Status.Plan; len(got) != 1 || got[0] != "change spec.maxReplicas from 10 to 20" || w.condition(v1alpha1.Ready) != "False DryRun" {
 		t.Errorf("plan %q, %s", got, w.condition(v1alpha1.Ready))
 	}
 	w.spec(func(s *v1alpha1.AutoscalingPolicySpec) { s.DeletionPolicy, s.Objectives = v1alpha1.Delete, nil })
@@ -400,5 +433,62 @@ func TestOrphanInDryRun(t *testing.T) {
 	w.spec(func(s *v1alpha1.AutoscalingPolicySpec) { s.DeletionPolicy = v1alpha1.Orphan })
 	if w.pass(2 * time.Second); len(w.live.OwnerReferences) != 1 || w.condition(v1alpha1.Ready) != "Unknown NearZero" {
 		t.Errorf("%d owner references, %s while the HPA is about to scale to 0", len(w.live.OwnerReferences), w.condition(v1alpha1.Ready))
+	}
+}
+
+// Nor is an HPA written to near zero that is to be frozen or let go.
+func TestNearZeroOutsideEnforce(t *testing.T) {
+	done := map[string]func(*world) bool{
+		"paused": func(w *world) bool { return hpa.Frozen(w.live) },
+		"let go": func(w *world) bool { return len(w.live.Labels) == 0 },
+	}
+	pause := func(w *world) { w.spec(func(s *v1alpha1.AutoscalingPolicySpec) { s.Mode = v1alpha1.Paused }) }
+	for name, tc := range map[string]struct {
+		begin func(*world)
+		done  string
+		size  int32
+		ready string // while it waits, where there is a policy
+		waits bool
+	}{
+		"Paused":                    {begin: pause, done: "paused", size: 1, ready: "Unknown NearZero", waits: true},
+		"Paused with two pods":      {begin: pause, done: "paused", size: 2},
+		"Orphan":                    {begin: func(w *world) { w.policy = nil }, done: "let go", size: 1, waits: true},
+		"Orphan with two pods":      {begin: func(w *world) { w.policy = nil }, done: "let go", size: 2},
+		"Orphan, long at this size": {begin: func(w *world) { w.now = w.now.Add(zeroWait); w.policy = nil }, done: "let go", size: 1},
+		"paused, and asked for": {
+			begin: func(w *world) {
+				pause(w)
+				w.size = 2 // for the freeze
+				w.rest()
+				w.size = 1
+				w.edit(func(h *autoscalingv2.HorizontalPodAutoscaler) { h.Annotations[ReleaseAnnotation] = ReleaseKeep })
+			},
+			done: "let go", size: 1, ready: "False LettingGo", waits: true,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, func(p *v1alpha1.AutoscalingPolicy) {
+				p.Spec.Replicas.Min, p.Spec.DeletionPolicy = 0, v1alpha1.Orphan
+				p.Spec.Objectives = []v1alpha1.Objective{{Queue: &v1alpha1.Queue{Name: "q", PerPod: resource.MustParse("5")}}}
+			})
+			w.size = tc.size
+			w.rest()
+			w.pass(time.Hour)
+			w.edit(func(h *autoscalingv2.HorizontalPodAutoscaler) { h.Status.LastScaleTime = ptr.To(metav1.NewTime(w.now)) })
+			tc.begin(w)
+			w.rest()
+			if waits := !done[tc.done](w); waits != tc.waits {
+				t.Fatalf("waits: %v, writes %v", waits, w.writes)
+			}
+			if tc.waits && tc.ready != "" && w.condition(v1alpha1.Ready) != tc.ready {
+				t.Errorf("%s: %s", w.condition(v1alpha1.Ready), w.message(v1alpha1.Ready))
+			}
+			if w.pass(zeroWait - time.Second); done[tc.done](w) == tc.waits {
+				t.Fatalf("after nearly ten minutes writes %v", w.writes)
+			}
+			if w.pass(2 * time.Second); !done[tc.done](w) {
+				t.Errorf("after ten minutes writes %v", w.writes)
+			}
+		})
 	}
 }

@@ -176,12 +176,16 @@ func (d *decision) changes(s *v1alpha1.AutoscalingPolicyStatus) (changed, values
 }
 
 // lasting is a status without what may be a minute old: values, words, whether a bound
-// or the pace limits just now, and a first good read in doubt.
+// or the pace limits just now, which of the metrics are missing, and a first good read in
+// doubt.
 func lasting(s *v1alpha1.AutoscalingPolicyStatus) *v1alpha1.AutoscalingPolicyStatus {
 	s = s.DeepCopy()
 	s.Replicas, s.Metric, s.ValuesAt, s.Plan = nil, "", nil, nil
 	if s.Fallback != nil {
-		s.Fallback.Good = nil
+		s.Fallback.Good, s.Fallback.Metrics = nil, nil
+	}
+	for i := range s.Floors {
+		s.Floors[i].Reason = ""
 	}
 	if s.BlueGreen != nil && s.BlueGreen.Switch != nil {
 		s.BlueGreen.Switch.Message = ""
@@ -189,6 +193,9 @@ func lasting(s *v1alpha1.AutoscalingPolicyStatus) *v1alpha1.AutoscalingPolicySta
 	for i := range s.Conditions {
 		c := &s.Conditions[i]
 		c.Message = ""
+		if c.Reason == AllMissing {
+			c.Reason = SomeMissing
+		}
 		if c.Type == v1alpha1.ScalingLimited {
 			*c = metav1.Condition{Type: c.Type, ObservedGeneration: c.ObservedGeneration}
 		}

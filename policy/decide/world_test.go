@@ -67,6 +67,9 @@ const (
 	clamped  state = "clamped"
 	atZero   state = "a person's zero"
 	noTarget state = "no target"
+	shared   state = "pods of two HPAs"
+	noPods   state = "a scale without a selector"
+	refused  state = "the size cannot be written"
 	unseen   state = "unseen"
 )
 
@@ -292,6 +295,15 @@ func (w *world) sync() {
 	case atZero:
 		set(autoscalingv2.ScalingActive, corev1.ConditionFalse, "ScalingDisabled", "scaling is disabled since the replica count of the target is zero")
 		h.Status.CurrentReplicas = 0
+	case shared:
+		set(autoscalingv2.ScalingActive, corev1.ConditionFalse, "AmbiguousSelector", "pods by selector app=web are controlled by multiple HPAs: [shop/web shop/old]")
+		h.Status.CurrentMetrics = nil
+	case noPods:
+		set(autoscalingv2.ScalingActive, corev1.ConditionFalse, "InvalidSelector", "the HPA target's scale is missing a selector")
+		h.Status.CurrentMetrics = nil
+	case refused:
+		set(autoscalingv2.AbleToScale, corev1.ConditionFalse, "FailedUpdateScale", "the HPA controller was unable to update the target scale: forbidden")
+		h.Status.CurrentMetrics = nil // as of a size outside its bounds
 	case noTarget:
 		set(autoscalingv2.AbleToScale, corev1.ConditionFalse, "FailedGetScale", `deployments.apps "web" not found`)
 	}

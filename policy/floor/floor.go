@@ -84,6 +84,8 @@ type Result struct {
 	// where it is Input.Min.
 	Min      int32
 	Decisive *v1alpha1.Floor
+	// Endless: the metrics cannot be read for so long that nothing is held for them any more.
+	Endless bool
 	// Whole: the target serves with all its pods, so that its predecessor is not needed.
 	Whole bool
 	// Next is when the result changes at the earliest if nothing else does; zero for
@@ -125,6 +127,7 @@ func Evaluate(in Input) Result {
 		r.Floors = append(r.Floors, *held)
 	}
 	r.Release = e.release(r.Floors)
+	r.Endless = e.health.State == Bad && !e.now.Before(e.badSince().Add(e.outageHold()))
 	r.Min, r.Decisive = hpa.EffectiveMin(in.Min, in.Max, r.Held())
 	r.Next = e.next
 	return r

@@ -39,6 +39,9 @@ type Health struct {
 	Blank bool
 	// Disabled: the target was set to 0, which switches its HPA off.
 	Disabled bool
+	// Stopped: the HPA does not read its metrics, as it cannot tell which pods are its
+	// target's. It goes on keeping the size within its bounds. Text has its words.
+	Stopped bool
 	// ToZero: the HPA itself scaled the target to 0.
 	ToZero bool
 }
@@ -72,7 +75,7 @@ func Judge(live *autoscalingv2.HorizontalPodAutoscaler) Health {
 	case active == nil:
 		h.Text, h.Blank = "the HPA has not read its metrics yet", true
 	case failed && !aboutMetrics(active.Reason):
-		h.Text = hpa.Readable(active.Message)
+		h.Text, h.Stopped = hpa.Readable(active.Message), !h.Disabled
 	default:
 		h.read(live, active, failed)
 	}

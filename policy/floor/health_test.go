@@ -129,7 +129,7 @@ func TestJudge(t *testing.T) {
 		},
 		"two HPAs for its pods": {
 			hpaWith(metrics{rate}, nil, able, says(autoscalingv2.ScalingActive, corev1.ConditionFalse, "AmbiguousSelector")),
-			Health{State: Unknown, Text: "in its words"},
+			Health{State: Unknown, Text: "in its words", Stopped: true},
 		},
 		"not able to write the size": {
 			hpaWith(metrics{rate}, current{read(rate)}, says(autoscalingv2.AbleToScale, corev1.ConditionFalse, "FailedUpdateScale"), active),

@@ -1,6 +1,7 @@
 package floor
 
 import (
+	"fmt"
 	"strings"
 	"time"
 
@@ -10,13 +11,27 @@ import (
 	"github.com/loadline/loadline/policy/api/v1alpha1"
 )
 
+// How long the size is held for metrics that cannot be read. Those that may come back are
+// given a day; one that was never there is a mistake in the policy, and what the others ask
+// for is not to wait for that.
+const (
+	outageHold = 24 * time.Hour
+	neverHold  = time.Hour
+)
+
+// NeverAvailable is the reason of MetricsAvailable where the metrics were never all read
+// since the policy asks for them.
+const NeverAvailable = "NeverAvailable"
+
 // outage returns the floor that keeps the size while metrics cannot be read. Meanwhile
 // the HPA does not scale in anyway; but an outage longer than its stabilization window
 // leaves that empty, and then the first low value cuts all the way. So the size is held
 // from half a window on, when there still is something in it, and what then comes down is
 // a release, which waits for a window of good metrics and goes in steps.
 //
-// Shorter gaps write nothing, and an HPA without a window asks for no such care.
+// Shorter gaps write nothing, and an HPA without a window asks for no such care. One that
+// goes on for longer than outageHold ends the hold, or no size that a person sets would
+// stay: then it comes down as a minimum of unknown origin does.
 func (e *evaluation) outage() *v1alpha1.Floor {
 	held := e.stored(OutageOwner)
 	span := window(e.Down)
@@ -34,8 +49,13 @@ func (e *evaluation) outage() *v1alpha1.Floor {
 		held = &v1alpha1.Floor{Owner: OutageOwner, Value: size, Since: metav1.NewTime(e.now)}
 	}
 	held.Since = e.past(held.Since)
+	ends := e.badSince().Add(e.outageHold())
+	if e.reached(ends) {
+		return nil
+	}
 	if e.health.State == Bad && (!e.health.Blank || held.Reason == "") {
-		held.Reason = "as nobody knows what is needed after the outage of " + strings.Join(e.health.Missing[:min(len(e.health.Missing), maxNamed)], ", ")
+		held.Reason = fmt.Sprintf("until %s at the latest, as nobody knows what is needed after the outage of %s. To end that earlier, mend that objective or take it out, or lower replicas.max",
+			Local(ends.UTC()), strings.Join(e.health.Missing[:min(len(e.health.Missing), maxNamed)], ", "))
 	}
 	if !e.renewed(held) {
 		return nil
@@ -45,11 +65,28 @@ func (e *evaluation) outage() *v1alpha1.Floor {
 
 // badSince is since when metrics cannot be read, by the condition that says so.
 func (e *evaluation) badSince() time.Time {
-	c := meta.FindStatusCondition(e.Status.Conditions, v1alpha1.MetricsAvailable)
-	if c == nil || c.Status != metav1.ConditionFalse {
+	c := e.unavailable()
+	if c == nil {
 		return e.now
 	}
 	return e.past(c.LastTransitionTime).Time
+}
+
+// outageHold is for how long after that the size is held.
+func (e *evaluation) outageHold() time.Duration {
+	if c := e.unavailable(); c != nil && c.Reason == NeverAvailable {
+		return neverHold
+	}
+	return outageHold
+}
+
+// unavailable is the condition that metrics cannot be read; nil if none says so.
+func (e *evaluation) unavailable() *metav1.Condition {
+	c := meta.FindStatusCondition(e.Status.Conditions, v1alpha1.MetricsAvailable)
+	if c == nil || c.Status != metav1.ConditionFalse {
+		return nil
+	}
+	return c
 }
 
 // size is the target's: its own word, or the HPA's, 0 if neither knows.

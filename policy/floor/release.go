@@ -65,7 +65,8 @@ func (e *evaluation) writtenMin() int32 {
 // recommend itself, and its policies count back what was added within their period. So
 // a floor of 12 over a need of 2 is taken down in the steps that the scaleDown policies
 // allow. It begins once the metrics were good for a window, which is how long the HPA
-// would have gone by the highest of them; while they are bad it waits.
+// would have gone by the highest of them; while they are bad it waits, for as long as an
+// outage is held for, and then goes on slowly.
 //
 // One step an evaluation at most: a clock that is put forward skips none.
 func (e *evaluation) release(floors []v1alpha1.Floor) *v1alpha1.Release {
@@ -90,7 +91,10 @@ func (e *evaluation) release(floors []v1alpha1.Floor) *v1alpha1.Release {
 	switch e.health.State {
 	case Bad:
 		r.NotBefore = nil
-		return &r // until the HPA reads them again, which wakes us
+		if e.unavailable() == nil || !e.reached(e.badSince().Add(e.outageHold())) {
+			return &r // until the HPA reads them again, which wakes us
+		}
+		from = r.LastStep.Add(max(every, e.UnknownHold))
 	case Good:
 		r.NotBefore = nil
 		if calm := e.goodSince().Add(window(e.Down)); calm.After(e.now) {

@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/loadline/loadline/policy/api/v1alpha1"
@@ -138,6 +139,7 @@ func TestOutageMachine(t *testing.T) {
 		"a long one":         {{0, Bad, 2}, {150 * s, Bad, 8}, {30 * m, Bad, 8}, {0, Good, 8}, {5*m - s, Good, 8}, {1 * s, Good, 4}, {m, Good, 2}},
 		"bad again":          {{0, Bad, 2}, {150 * s, Bad, 8}, {s, Good, 8}, {m, Bad, 8}, {10 * m, Bad, 8}},
 		"unknown for a time": {{0, Bad, 2}, {150 * s, Bad, 8}, {59 * m, Unknown, 8}, {0, Bad, 8}},
+		"for days":           {{0, Bad, 2}, {150 * s, Bad, 8}, {24*time.Hour - 151*s, Bad, 8}, {s, Bad, 8}, {time.Hour - s, Bad, 8}, {s, Bad, 4}, {time.Hour, Bad, 2}, {24 * time.Hour, Bad, 2}},
 		"unknown for long":   {{0, Bad, 2}, {150 * s, Bad, 8}, {61 * m, Unknown, 8}, {time.Hour, Unknown, 4}, {time.Hour, Unknown, 2}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -162,6 +164,21 @@ func TestOutageMachine(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A metric that was never there holds for an hour, however long it stays away.
+func TestOutageOfWhatNeverWas(t *testing.T) {
+	b := newBench(t)
+	b.in.Outages, b.in.Target = true, view("a", 8)
+	b.metrics(Bad)
+	b.in.Status.Conditions = []metav1.Condition{{Type: v1alpha1.MetricsAvailable, Status: metav1.ConditionFalse, Reason: NeverAvailable, LastTransitionTime: metav1.NewTime(at)}}
+	var got []int32
+	for _, d := range []time.Duration{3 * time.Minute, 56 * time.Minute, time.Minute, time.Hour, time.Hour, 24 * time.Hour} {
+		got = append(got, b.after(d).Min)
+	}
+	if diff := cmp.Diff([]int32{8, 8, 8, 4, 2, 2}, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
 

@@ -134,7 +134,8 @@ type AppliedHPA struct {
 // Floor is a lower bound of the size. The HPA's minimum is the highest one.
 type Floor struct {
 	// Owner is who holds it: schedule/NAME, fallback, rollout, switch, outage or
-	// unknown.
+	// unknown. An outage holds for a day at most, or an hour where the metrics were never
+	// all there.
 	Owner string `json:"owner"`
 	// Reason is why, for people.
 	//
@@ -257,10 +258,11 @@ type RolloutState struct {
 // Release is a minimum that goes down in the steps of the scaleDown behavior: a floor
 // taken away at once would be a cliff.
 //
-// It has no expiry. While metrics cannot be read it waits, however long: the HPA keeps the
-// size then, whatever its minimum, and a lower one would only be the cliff that is there
-// when they come back. It begins once they have been good for a window of scaleDown; while
-// nothing is known of them it goes on slowly.
+// It has no expiry. While metrics cannot be read it waits: the HPA keeps the size then,
+// whatever its minimum, and a lower one would only be the cliff that is there when they come
+// back. It begins once they have been good for a window of scaleDown; while nothing is known
+// of them, and when they could not be read for a day (an hour, where they never were all
+// there), it goes on slowly.
 type Release struct {
 	// Value is the minimum that is left.
 	Value int32 `json:"value"`

@@ -100,7 +100,8 @@ type AutoscalingPolicySpec struct {
 	Schedules []Schedule `json:"schedules,omitempty"`
 
 	// Fallback raises the minimum while a metric of the HPA cannot be read. Without it
-	// the HPA keeps the size that it has.
+	// the HPA keeps the size that it has. It does not begin while the HPA does not look at
+	// its metrics at all (Ready is False, HPAStopped): that takes a remedy, not pods.
 	//
 	// +optional
 	Fallback *Fallback `json:"fallback,omitempty"`
