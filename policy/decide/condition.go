@@ -20,7 +20,7 @@ const (
 	SomeMissing  = "SomeMissing"
 	AllMissing   = "AllMissing"
 	// NeverAvailable: some or all are missing, and never were all there since the policy
-	// asks for them. NotYetRead: the HPA is about to look at them for the first time.
+	// asks for them. NotYetRead: no HPA has looked at them yet.
 	NeverAvailable = floor.NeverAvailable
 	NotYetRead     = "NotYetRead"
 	NotKnown       = "Unknown"
@@ -88,13 +88,15 @@ func condition(of string, status metav1.ConditionStatus, reason, message string)
 
 // metricsAvailable is about the HPA's metrics. A sync that told nothing changes nothing.
 func (d *decision) metricsAvailable(s *v1alpha1.AutoscalingPolicyStatus) metav1.Condition {
-	c := condition(v1alpha1.MetricsAvailable, metav1.ConditionUnknown, NotKnown, "there is no HPA of this policy")
-	if d.asksAnew() {
-		c.Reason, c.Message = NotYetRead, "the HPA has not looked yet at the metrics that it is given"
+	c := condition(v1alpha1.MetricsAvailable, metav1.ConditionUnknown, NotYetRead, "there is no HPA of this policy")
+	switch {
+	case d.asksAnew():
+		c.Message = "the HPA has not looked yet at the metrics that it is given"
 		return c
-	}
-	if !ours(d.Snapshot) {
+	case !ours(d.Snapshot):
 		return c
+	case floor.Condition(d.Live, autoscalingv2.ScalingActive) != nil:
+		c.Reason = NotKnown
 	}
 	h := floor.Judge(d.Live)
 	old := meta.FindStatusCondition(d.stored.Conditions, v1alpha1.MetricsAvailable)
@@ -151,13 +153,12 @@ func (d *decision) asksAnew() bool {
 // scalingLimited is about bounds and pace. That the metrics ask for less than the
 // minimum limits nothing that anybody is waiting for.
 func (d *decision) scalingLimited() metav1.Condition {
-	c := condition(v1alpha1.ScalingLimited, metav1.ConditionFalse, NotLimited, "the size is what the metrics ask for, or the minimum")
+	c := condition(v1alpha1.ScalingLimited, metav1.ConditionUnknown, NotScaling, "there is no HPA of this policy")
 	if !ours(d.Snapshot) {
 		return c
 	}
 	for _, of := range []autoscalingv2.HorizontalPodAutoscalerConditionType{autoscalingv2.AbleToScale, autoscalingv2.ScalingActive} {
 		if is := floor.Condition(d.Live, of); is == nil || is.Status != corev1.ConditionTrue {
-			c.Status, c.Reason = metav1.ConditionUnknown, NotScaling
 			c.Message = "the HPA does not bring the size to what its metrics ask for: Ready and MetricsAvailable say why"
 			if is == nil {
 				c.Message = "the HPA controller has not looked at the HPA yet"
@@ -165,6 +166,7 @@ func (d *decision) scalingLimited() metav1.Condition {
 			return c
 		}
 	}
+	c = condition(v1alpha1.ScalingLimited, metav1.ConditionFalse, NotLimited, "the size is what the metrics ask for, or the minimum")
 	is := floor.Condition(d.Live, autoscalingv2.ScalingLimited)
 	if is == nil || is.Status != corev1.ConditionTrue {
 		return c
