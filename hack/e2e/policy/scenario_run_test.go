@@ -28,7 +28,7 @@ import (
 
 // settles is how long a scenario may take from its last move to rest: a soak, the steps
 // in which a floor ends, and on a busy machine more.
-const settles = 150 * time.Second
+const settles = 4 * time.Minute
 
 // run is one run of a scenario in a namespace.
 type run struct {
