@@ -98,7 +98,7 @@ func TestSwitchDryRun(t *testing.T) {
 			s.hpas = append(s.hpas, h)
 		}, way + "It would be given up at once: the HPA mine scales Deployment green: delete it.\n" + notRehearsed + "\n", 1},
 		"Helm's Service": {func(s *switched) {
-			s.service.ManagedFields = []metav1.ManagedFieldsEntry{{Manager: "helm", Operation: "Update", FieldsType: "FieldsV1", FieldsV1: &metav1.FieldsV1{Raw: []byte(`{"f:spec":{"f:selector":{}}}`)}}}
+			s.service.ManagedFields = []metav1.ManagedFieldsEntry{{Manager: "helm", Operation: "Update", FieldsType: "FieldsV1", FieldsV1: metav1.NewFieldsV1(`{"f:spec":{"f:selector":{}}}`)}}
 		}, way + "It would be given up at once: helm (field manager, update) writes the selector of the Service web, and would undo the switch: change it there with mode Observed, or annotate the Service with " +
 			handoff.AllowAnnotation + " and a reason.\n" + notRehearsed + "\n", 1},
 		"no such Service": {func(s *switched) {
