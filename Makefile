@@ -62,8 +62,8 @@ e2e: build tools ## End-to-end tests, on local clusters side by side; ARGS='-tes
 		'policies, in time' "$(POLICIES) -test.run '^TestP(3|11)'" \
 		'policies, faults' "$(POLICIES) -test.run '^TestP[267]'"; hack/together.sh \
 		'policies, many' "$(POLICIES) -test.run '^TestP5'" \
-		'policies, scenarios' "$(POLICIES) -test.run '^TestP15'" \
-		'admission' "$(ADMISSION)")
+		'admission' "$(ADMISSION)"; hack/together.sh \
+		'policies, scenarios' "$(POLICIES) -test.run '^TestP15'")
 
 # Of Flux and Argo CD only what applies and compares is built, which shares most of its
 # compilation with the servers: 24 and 55 s of CPU from empty caches. Helm takes 115 s.

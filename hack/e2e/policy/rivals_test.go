@@ -26,6 +26,7 @@ import (
 func rivals(t *testing.T, m *metricAPI) {
 	for name, test := range map[string]func(*testing.T, string){
 		"two policies": twoPolicies, "an HPA was there": foreignFirst, "an HPA joins": foreignJoins,
+		"an HPA on the same pods": samePods,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -35,6 +36,27 @@ func rivals(t *testing.T, m *metricAPI) {
 			test(t, ns)
 		})
 	}
+}
+
+// samePods: an HPA on another workload that selects the same pods stops both HPAs, and the
+// policy is not Ready until that is over.
+func samePods(t *testing.T, ns string) {
+	create(t, onWeb(ns, "first"))
+	goodMetrics(t, ns, "first")
+	ready(t, ns, "first", decide.Applied, soon)
+	twin := deployment(ns, "twin", 1)
+	twin.Spec.Selector.MatchLabels, twin.Spec.Template.Labels = map[string]string{"app": "web"}, map[string]string{"app": "web"}
+	create(t, twin)
+	h := theirs(ns)
+	h.Spec.ScaleTargetRef.Name = "twin"
+	create(t, h)
+	ready(t, ns, "first", decide.HPAStopped, 4*hpaSync+soon)
+	conflict(t, ns, "first", decide.SharedPods, "theirs")
+	if out, _, code := loadline(t, ns, "status", "first"); code == 0 || !strings.Contains(out, "theirs") {
+		t.Errorf("status: exit code %d: %s", code, out)
+	}
+	must(t, kube.Delete(t.Context(), h))
+	healed(t, ns, "first")
 }
 
 // onWeb is a policy of any name for the Deployment web.
