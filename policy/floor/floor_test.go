@@ -321,6 +321,34 @@ func TestRenewal(t *testing.T) {
 }
 
 // A step that the HPA has not taken yet is not followed by another.
+// Who made a step and was killed before it was stored is not corrected: the minimum would go
+// up and down again.
+func TestReleaseStepThatWasNotStored(t *testing.T) {
+	for name, tt := range map[string]struct {
+		release, live int32
+		want          int32 // of what is released; 0 for nothing any more
+	}{
+		"the step":         {12, 6, 6},
+		"the last one":     {4, 2, 0},
+		"an edit by hand":  {12, 5, 12},
+		"none was written": {12, 12, 12},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t)
+			b.metrics(Unknown) // of an HPA whose controller has yet to see its spec
+			b.in.Live.Spec.MinReplicas = &tt.live
+			b.in.Status.Release = &v1alpha1.Release{Value: tt.release, Reason: "it has ended", LastStep: metav1.NewTime(at.Add(-2 * time.Minute))}
+			got := int32(0)
+			if r := Evaluate(b.in).Release; r != nil {
+				got = r.Value
+			}
+			if got != tt.want {
+				t.Errorf("%d, not %d", got, tt.want)
+			}
+		})
+	}
+}
+
 func TestReleaseWaitsForTheHPA(t *testing.T) {
 	b := newBench(t)
 	b.in.Status.Floors = []v1alpha1.Floor{{Owner: "schedule/x", Value: 12}}

@@ -81,8 +81,18 @@ func (e *evaluation) release(floors []v1alpha1.Floor) *v1alpha1.Release {
 		return nil // the HPA is not to scale in at all, with or without a floor
 	}
 	r.LastStep = e.past(r.LastStep)
-	if min(e.liveMin(), e.Max) > r.Value {
+	step := func() *v1alpha1.Release {
+		if next <= base {
+			return nil
+		}
+		e.wake(e.now.Add(every))
+		return &v1alpha1.Release{Value: next, Reason: r.Reason, LastStep: metav1.NewTime(e.now)}
+	}
+	switch live := min(e.liveMin(), e.Max); {
+	case live > r.Value:
 		return &r // the HPA has not followed the last step yet
+	case live == next && !e.Foreign && e.Status.Release != nil && r.Value == e.Status.Release.Value:
+		return step() // it has followed one that was not stored
 	}
 	if e.Target != nil && !e.Target.Observed && !e.reached(r.LastStep.Add(e.maxHold())) {
 		return &r // a rollout may have begun that nobody has looked at yet
@@ -112,11 +122,7 @@ func (e *evaluation) release(floors []v1alpha1.Floor) *v1alpha1.Release {
 	if !e.reached(from) {
 		return &r
 	}
-	if next <= base {
-		return nil
-	}
-	e.wake(e.now.Add(every))
-	return &v1alpha1.Release{Value: next, Reason: r.Reason, LastStep: metav1.NewTime(e.now)}
+	return step()
 }
 
 // ended returns the highest of what held the minimum so far, whether it still does or
