@@ -3,6 +3,7 @@ package query
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -78,8 +79,27 @@ type noWatchList struct{}
 
 func (noWatchList) IsWatchListSemanticsUnSupported() bool { return true }
 
-// log keeps what is said.
-type said struct{ ktesting.BufferTL }
+// said keeps what is logged. ktesting.BufferTL cannot be read while somebody logs.
+type said struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+// Helper implements ktesting.TL.
+func (s *said) Helper() {}
+
+// Log implements ktesting.TL.
+func (s *said) Log(args ...any) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	fmt.Fprintln(&s.text, args...)
+}
+
+func (s *said) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.String()
+}
 
 func (s *said) lines(contains string) (n int) { return strings.Count(s.String(), contains) }
 
