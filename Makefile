@@ -50,12 +50,12 @@ e2e: build tools ## End-to-end tests, on local clusters side by side; ARGS='-tes
 	@$(STAGE) 'compile the e2e tests of the cluster and its node' go test -c -tags e2e -o bin/ ./hack/cluster ./hack/node
 	@$(if $(ARGS),$(STAGE) 'e2e tests' $(E2E) $(ARGS),hack/together.sh \
 		'scaling' "$(E2E) -test.run '^Test[123]'" \
-		'outages' "$(E2E) -test.run '^Test4SourceAway'" \
-		'the rest' "$(E2E) -test.skip '^Test[1234]'" \
 		'cluster, node, a proxy' "go test -count=1 -tags e2e ./hack/cmd/cluster; \
 			bin/cluster exec -- bin/cluster.test -test.v -test.timeout 10m; \
 			bin/cluster exec -- bin/node.test -test.v -test.timeout 10m -test.run E2E; \
 			$(E2E) -test.run '^Test4HungInFront'"; hack/together.sh \
+		'outages' "$(E2E) -test.run '^Test4SourceAway'" \
+		'the rest' "$(E2E) -test.skip '^Test[1234]'"; hack/together.sh \
 		'policies' "echo 'without TestP10GitOps, whose tools take minutes to build (make e2e-gitops),'; \
 			echo 'TestP14Story, which needs a machine that does nothing else (make stories), and with 16 of the 500 of TestP15Scenarios (make soak)'; \
 			$(POLICIES) -test.skip '^TestP([23567]|1[0145])'" \
