@@ -113,7 +113,9 @@ func orphaned(t *testing.T, tool gitOpsTool, ns string) {
 		_, target := replicasOf(ctx, ns, "web")
 		return apierrors.IsNotFound(policy) && apierrors.IsNotFound(target), fmt.Sprint(policy, "; ", target)
 	})
-	system.Until(t, "the HPA is left, and nobody's", soon, func(ctx context.Context) (bool, string) {
+	// The schedule's floor goes by one pod each 30 s first, without a target, too: it may be
+	// made anew.
+	system.Until(t, "the HPA is left, and nobody's", 90*time.Second, func(ctx context.Context) (bool, string) {
 		left, err := getHPA(ctx, ns, "web")
 		if err != nil {
 			return false, err.Error()
