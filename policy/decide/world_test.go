@@ -159,6 +159,19 @@ func (w *world) rest() Plan {
 	return Plan{}
 }
 
+// flap has the metrics be the one and the other at each sync for 20 minutes, and returns
+// what is written meanwhile.
+func (w *world) flap(one, other state) []string {
+	w.t.Helper()
+	n := len(w.writes)
+	for i := range 80 {
+		w.metrics = []state{one, other}[i%2]
+		w.rest()
+		w.now = w.now.Add(15 * time.Second)
+	}
+	return w.writes[n:]
+}
+
 // pass lets time pass until at, looking whenever the plans say so.
 func (w *world) pass(d time.Duration) {
 	w.t.Helper()
