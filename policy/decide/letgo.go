@@ -257,10 +257,10 @@ func tell(live *autoscalingv2.HorizontalPodAutoscaler, m Move, r floor.Result, d
 	switch release := r.Release; {
 	case r.Health.State == floor.Bad:
 		text += ", when it can read its metrics again (" + clip(r.Health.Text) + ")"
-	case r.Health.State == floor.Unknown && len(r.Health.Missing) == 0 && !r.Health.Disabled && !noTargetOf(live):
-		text += fmt.Sprintf(", or each hour while it does not say whether it reads its metrics (%s)", clip(r.Health.Text))
 	case r.Health.State == floor.Unknown && len(r.Health.Missing) > 0:
 		text += ", or each hour, as " + r.Health.Text
+	case r.Health.State == floor.Unknown && !r.Health.Disabled && !noTargetOf(live):
+		text += fmt.Sprintf(", or each hour while it does not say whether it reads its metrics (%s)", clip(r.Health.Text))
 	case release != nil && release.NotBefore != nil:
 		text += ", from " + floor.Local(release.NotBefore.UTC()) + " on"
 	}

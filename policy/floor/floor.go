@@ -127,7 +127,7 @@ func Evaluate(in Input) Result {
 		r.Floors = append(r.Floors, *held)
 	}
 	r.Release = e.release(r.Floors)
-	r.Endless = e.health.State == Bad && !e.now.Before(e.badSince().Add(e.outageHold()))
+	r.Endless = e.health.State == Bad && !e.now.Before(e.outageEnds())
 	r.Min, r.Decisive = hpa.EffectiveMin(in.Min, in.Max, r.Held())
 	r.Next = e.next
 	return r

@@ -49,7 +49,7 @@ func (e *evaluation) outage() *v1alpha1.Floor {
 		held = &v1alpha1.Floor{Owner: OutageOwner, Value: size, Since: metav1.NewTime(e.now)}
 	}
 	held.Since = e.past(held.Since)
-	ends := e.badSince().Add(e.outageHold())
+	ends := e.outageEnds()
 	if e.reached(ends) {
 		return nil
 	}
@@ -72,12 +72,12 @@ func (e *evaluation) badSince() time.Time {
 	return e.past(c.LastTransitionTime).Time
 }
 
-// outageHold is for how long after that the size is held.
-func (e *evaluation) outageHold() time.Duration {
+// outageEnds is until when the size is held for that.
+func (e *evaluation) outageEnds() time.Time {
 	if c := e.unavailable(); c != nil && c.Reason == NeverAvailable {
-		return neverHold
+		return e.badSince().Add(neverHold)
 	}
-	return outageHold
+	return e.badSince().Add(outageHold)
 }
 
 // unavailable is the condition that metrics cannot be read; nil if none says so.

@@ -101,7 +101,7 @@ func (e *evaluation) release(floors []v1alpha1.Floor) *v1alpha1.Release {
 	switch e.health.State {
 	case Bad:
 		r.NotBefore = nil
-		if e.unavailable() == nil || !e.reached(e.badSince().Add(e.outageHold())) {
+		if e.unavailable() == nil || !e.reached(e.outageEnds()) {
 			return &r // until the HPA reads them again, which wakes us
 		}
 		from = r.LastStep.Add(max(every, e.UnknownHold))

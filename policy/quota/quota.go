@@ -2,6 +2,7 @@
 package quota
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -153,7 +154,7 @@ func RoomFor(quotas []corev1.ResourceQuota, limits []*corev1.LimitRange, spec *c
 		if len(q.Spec.Scopes) > 0 || q.Spec.ScopeSelector != nil {
 			continue
 		}
-		for _, name := range sorted(q.Status.Hard) {
+		for _, name := range slices.Sorted(maps.Keys(q.Status.Hard)) {
 			e, ok := EntryOf(name)
 			if !ok {
 				continue
@@ -176,13 +177,4 @@ func RoomFor(quotas []corev1.ResourceQuota, limits []*corev1.LimitRange, spec *c
 func fits(left, each resource.Quantity) int32 {
 	n := left.AsApproximateFloat64() / each.AsApproximateFloat64() * (1 + 1e-9)
 	return int32(max(0, min(n, 1<<30)))
-}
-
-func sorted(list corev1.ResourceList) []corev1.ResourceName {
-	var names []corev1.ResourceName
-	for name := range list {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
 }
