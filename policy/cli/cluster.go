@@ -115,6 +115,17 @@ func typed[T any](u *unstructured.Unstructured) (*T, error) {
 	return &object, nil
 }
 
+// get reads an object; nil if there is none.
+func (c *cluster) get(ctx context.Context, resource schema.GroupVersionResource, namespace, name string) (*unstructured.Unstructured, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	u, err := c.client.Resource(resource).Namespace(namespace).Get(ctx, name, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		return nil, nil
+	}
+	return u, err
+}
+
 // explain says what an error about a resource means. A path that the API server
 // does not know is answered by its library's plain 404, an object that there is not by
 // a status of its own.

@@ -7,8 +7,6 @@ import (
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/utils/ptr"
@@ -16,7 +14,6 @@ import (
 	"github.com/loadline/loadline/policy/api/v1alpha1"
 	"github.com/loadline/loadline/policy/decide"
 	"github.com/loadline/loadline/policy/handoff"
-	"github.com/loadline/loadline/policy/owner"
 )
 
 // notRehearsed is what only loadline-policy can tell, or only time.
@@ -49,9 +46,7 @@ func (e *env) rehearse(ctx context.Context, c *cluster, p *v1alpha1.AutoscalingP
 // firstSteps decides a switch up to its first write, and says what that is, or why there
 // is none.
 func firstSteps(in handoff.Input, to string) (text string, ok bool) {
-	p := in.Policy.DeepCopy()
-	p.Spec.BlueGreen.Active = to
-	metav1.SetMetaDataAnnotation(&p.ObjectMeta, handoff.RequestAnnotation, in.Now.UTC().Format("20060102T150405.000000000"))
+	p, _ := asking(in.Policy, to, in.Now)
 	in.Policy = p
 	for range 4 { // asked for, Preflight, Prescale and what that writes
 		r := handoff.Step(in)
@@ -86,26 +81,33 @@ func (c *cluster) switchInput(ctx context.Context, p *v1alpha1.AutoscalingPolicy
 	in := handoff.Input{Policy: p, OnTarget: p.Scaled().Name}
 	checks := &handoff.Checks{}
 	in.World.Checks = checks
-	service, err := c.get(ctx, corev1.SchemeGroupVersion.WithResource("services"), p.Spec.BlueGreen.Service)
+	read := func(resource schema.GroupVersionResource, name string) (*unstructured.Unstructured, error) {
+		u, err := c.get(ctx, resource, p.Namespace, name)
+		if err != nil {
+			err = explain(err, resource)
+		}
+		return u, err
+	}
+	service, err := read(corev1.SchemeGroupVersion.WithResource("services"), p.Spec.BlueGreen.Service)
 	if err != nil {
 		return in, err
 	}
 	if service != nil {
-		checks.ServiceOwner = continuing(service, "spec", "selector")
+		checks.ServiceOwner = decide.WriterOf(service, "spec", "selector")
 		s, err := typed[corev1.Service](service)
 		if err != nil {
 			return in, err
 		}
-		in.World.Service = handoff.Service{Found: true, ResourceVersion: s.ResourceVersion, Selector: s.Spec.Selector}
+		in.World.Service = handoff.ServiceOf(s)
 	}
 	for ref, side := range map[v1alpha1.TargetReference]*handoff.Workload{p.Spec.TargetRef: &in.World.First, p.Spec.BlueGreen.OtherRef: &in.World.Other} {
 		if kind := workloadOf(ref); kind != nil {
-			u, err := c.get(ctx, kind.resource, ref.Name)
+			u, err := read(kind.resource, ref.Name)
 			if err != nil {
 				return in, err
 			}
 			if u != nil {
-				by := continuing(u, "spec", "replicas")
+				by := decide.WriterOf(u, "spec", "replicas")
 				if *side, err = kind.side(u); err != nil {
 					return in, err
 				}
@@ -126,39 +128,12 @@ func (c *cluster) switchInput(ctx context.Context, p *v1alpha1.AutoscalingPolicy
 		}
 	}
 	in.Rival = func(t v1alpha1.TargetReference) string {
-		for _, h := range hpas {
-			if on := h.Spec.ScaleTargetRef; h.Name != p.Name && on.Kind == t.Kind && on.Name == t.Name && groupOf(on.APIVersion) == groupOf(t.APIVersion) {
+		for i := range hpas {
+			if h := &hpas[i]; h.Name != p.Name && decide.Scales(h, t) {
 				return h.Name
 			}
 		}
 		return ""
 	}
 	return in, nil
-}
-
-func groupOf(apiVersion string) string {
-	return schema.FromAPIVersionAndKind(apiVersion, "").Group
-}
-
-// get reads an object of the policy's namespace; nil if there is none.
-func (c *cluster) get(ctx context.Context, resource schema.GroupVersionResource, name string) (*unstructured.Unstructured, error) {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
-	u, err := c.client.Resource(resource).Namespace(c.namespace).Get(ctx, name, metav1.GetOptions{})
-	switch {
-	case apierrors.IsNotFound(err):
-		return nil, nil
-	case err != nil:
-		return nil, explain(err, resource)
-	}
-	return u, nil
-}
-
-// continuing names who goes on writing a field of an object, unless somebody has said on
-// it that this does not matter.
-func continuing(u *unstructured.Unstructured, field ...string) string {
-	if u.GetAnnotations()[handoff.AllowAnnotation] != "" {
-		return ""
-	}
-	return owner.Continuing(u.GetManagedFields(), decide.FieldManager, field...)
 }

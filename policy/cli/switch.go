@@ -154,16 +154,24 @@ func way(p *v1alpha1.AutoscalingPolicy, to string) string {
 	}
 }
 
-// switchPatch asks for a workload, and returns what the status calls that request. What
-// was asked for before, and given up or undone by somebody, is asked for anew.
-func switchPatch(p *v1alpha1.AutoscalingPolicy, to string, now time.Time) (patch []byte, request string, err error) {
-	body := map[string]any{"spec": map[string]any{"blueGreen": map[string]any{"active": to}}}
-	asked := p.DeepCopy()
+// asking is a policy that asks for a workload. What was asked for before, and given up or
+// undone by somebody, is asked for anew: with the stamp that it returns.
+func asking(p *v1alpha1.AutoscalingPolicy, to string, now time.Time) (asked *v1alpha1.AutoscalingPolicy, stamp string) {
+	asked = p.DeepCopy()
 	asked.Spec.BlueGreen.Active = to
 	if p.Spec.BlueGreen.Active == to && p.Scaled().Name != to {
-		again := now.UTC().Format(time.RFC3339Nano)
-		body["metadata"] = map[string]any{"annotations": map[string]string{handoff.RequestAnnotation: again}}
-		metav1.SetMetaDataAnnotation(&asked.ObjectMeta, handoff.RequestAnnotation, again)
+		stamp = now.UTC().Format(time.RFC3339Nano)
+		metav1.SetMetaDataAnnotation(&asked.ObjectMeta, handoff.RequestAnnotation, stamp)
+	}
+	return asked, stamp
+}
+
+// switchPatch asks for a workload, and returns what the status calls that request.
+func switchPatch(p *v1alpha1.AutoscalingPolicy, to string, now time.Time) (patch []byte, request string, err error) {
+	body := map[string]any{"spec": map[string]any{"blueGreen": map[string]any{"active": to}}}
+	asked, stamp := asking(p, to, now)
+	if stamp != "" {
+		body["metadata"] = map[string]any{"annotations": map[string]string{handoff.RequestAnnotation: stamp}}
 	}
 	patch, err = json.Marshal(body)
 	return patch, handoff.Request(asked), err

@@ -149,13 +149,8 @@ func (c *cluster) pods(ctx context.Context) (int, error) {
 
 // one returns an object by its name, nil if there is none.
 func (c *cluster) one(ctx context.Context, k kind, namespace, name string) (*object, error) {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
-	u, err := c.client.Resource(k.resource).Namespace(namespace).Get(ctx, name, metav1.GetOptions{})
-	if apierrors.IsNotFound(err) {
-		return nil, nil
-	}
-	if err != nil {
+	u, err := c.get(ctx, k.resource, namespace, name)
+	if u == nil || err != nil {
 		return nil, err
 	}
 	return &object{resource: k.resource, kind: k.name, namespace: namespace, name: name, uid: u.GetUID()}, nil

@@ -72,7 +72,7 @@ func (r *reconciler) handoff(ctx context.Context, s *decide.Snapshot) error {
 	service := &corev1.Service{}
 	switch err := r.cached.Get(ctx, client.ObjectKey{Namespace: p.Namespace, Name: b.Service}, service, noWait); {
 	case err == nil:
-		w.Service = serviceOf(service)
+		w.Service = handoff.ServiceOf(service)
 	case !apierrors.IsNotFound(err):
 		return fmt.Errorf("read the Service %s: %w", b.Service, err)
 	}
@@ -81,10 +81,6 @@ func (r *reconciler) handoff(ctx context.Context, s *decide.Snapshot) error {
 	}
 	s.Handoff = w
 	return nil
-}
-
-func serviceOf(s *corev1.Service) handoff.Service {
-	return handoff.Service{Found: true, ResourceVersion: s.ResourceVersion, Selector: s.Spec.Selector}
 }
 
 // side is one of two workloads, with the object that it was made of.

@@ -10,12 +10,11 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/labels"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/loadline/loadline/policy/api/v1alpha1"
+	"github.com/loadline/loadline/policy/decide"
 	"github.com/loadline/loadline/policy/handoff"
-	"github.com/loadline/loadline/policy/owner"
 )
 
 // maxEndpointSlices bounds what is read of one Service's endpoints: 1,000 in each.
@@ -27,16 +26,9 @@ func (r *reconciler) check(ctx context.Context, p *v1alpha1.AutoscalingPolicy, w
 	c := &handoff.Checks{}
 	w.Checks = c
 	b := p.Spec.BlueGreen
-	needs := []authorizationv1.ResourceAttributes{
-		{Verb: "get", Resource: "services", Name: b.Service},
-		{Verb: "patch", Resource: "services", Name: b.Service},
-		{Verb: "list", Group: discoveryv1.GroupName, Resource: "endpointslices"},
-	}
-	needs = append(needs, boundRights()...)
-	for _, t := range policyTargets(p) {
-		needs = append(needs, scaleRights(t)...)
-	}
-	if c.Failed, c.Forbidden = r.may(ctx, p.Namespace, needs); c.Failed != "" {
+	under := p.Status.BlueGreen.Managing()
+	sizing := under != nil && under.Phase == v1alpha1.Preflight
+	if c.Failed, c.Forbidden = r.may(ctx, p.Namespace, switchRights(p, sizing)); c.Failed != "" {
 		return
 	}
 	failed := func(err error) bool {
@@ -55,11 +47,10 @@ func (r *reconciler) check(ctx context.Context, p *v1alpha1.AutoscalingPolicy, w
 	case failed(err):
 		return
 	default:
-		w.Service = serviceOf(service)
-		c.ServiceOwner = continuing(service, "spec", "selector")
+		w.Service = handoff.ServiceOf(service)
+		c.ServiceOwner = decide.WriterOf(service, "spec", "selector")
 	}
 	to := b.Active
-	under := p.Status.BlueGreen.Managing()
 	if under != nil {
 		to = under.To
 	}
@@ -71,13 +62,13 @@ func (r *reconciler) check(ctx context.Context, p *v1alpha1.AutoscalingPolicy, w
 		}
 		*side = fresh
 		if o != nil && side.Ref.Name == to {
-			grows, c.ReplicasOwner = o, continuing(o, "spec", "replicas")
+			grows, c.ReplicasOwner = o, decide.WriterOf(o, "spec", "replicas")
 		}
 	}
 	if side := w.Workload(to); side.Found && side.Available > 0 {
 		c.Unmetered = r.without(ctx, p, side.Selector)
 	}
-	if grows != nil && under != nil && under.Phase == v1alpha1.Preflight && failed(r.bounds(ctx, c, w.Workload(under.From), w.Workload(to), grows)) {
+	if sizing && grows != nil && failed(r.bounds(ctx, c, w.Workload(under.From), w.Workload(to), grows)) {
 		return
 	}
 	if under != nil && under.Phase == v1alpha1.Retargeting {
@@ -86,13 +77,21 @@ func (r *reconciler) check(ctx context.Context, p *v1alpha1.AutoscalingPolicy, w
 	}
 }
 
-// continuing names who goes on writing a field of an object; empty if nobody does, or if
-// somebody who knows better has said so on the object.
-func continuing(o client.Object, field ...string) string {
-	if o.GetAnnotations()[handoff.AllowAnnotation] != "" {
-		return ""
+// switchRights are those that the steps of a managed switch take from now on; sizing is
+// whether it is still to be seen if there is room.
+func switchRights(p *v1alpha1.AutoscalingPolicy, sizing bool) []authorizationv1.ResourceAttributes {
+	needs := []authorizationv1.ResourceAttributes{
+		{Verb: "get", Resource: "services", Name: p.Spec.BlueGreen.Service},
+		{Verb: "patch", Resource: "services", Name: p.Spec.BlueGreen.Service},
+		{Verb: "list", Group: discoveryv1.GroupName, Resource: "endpointslices"},
 	}
-	return owner.Continuing(o.GetManagedFields(), Name, field...)
+	if sizing {
+		needs = append(needs, boundRights()...)
+	}
+	for _, t := range policyTargets(p) {
+		needs = append(needs, scaleRights(t)...)
+	}
+	return needs
 }
 
 // scaleRights are those that it takes to scale a workload, by hand.
@@ -199,10 +198,9 @@ func (r *reconciler) leftBehind(ctx context.Context, namespace string, old, next
 	if err := r.cached.List(ctx, &list, client.InNamespace(namespace), noWait); err != nil {
 		return "", fmt.Errorf("list the Services: %w", err)
 	}
-	for _, s := range list.Items {
-		selector := labels.SelectorFromSet(s.Spec.Selector)
-		if len(s.Spec.Selector) > 0 && selector.Matches(labels.Set(old.Labels)) && !selector.Matches(labels.Set(next.Labels)) {
-			return s.Name, nil
+	for i := range list.Items {
+		if s := handoff.ServiceOf(&list.Items[i]); s.Serves(old) && !s.Serves(next) {
+			return list.Items[i].Name, nil
 		}
 	}
 	return "", nil

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	appsv1 "k8s.io/api/apps/v1"
 	authorizationv1 "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
@@ -14,6 +13,7 @@ import (
 
 	"github.com/loadline/loadline/policy/handoff"
 	"github.com/loadline/loadline/policy/quota"
+	"github.com/loadline/loadline/policy/rollout"
 )
 
 // maxBounds bounds how many quotas, LimitRanges and PodDisruptionBudgets of a namespace are
@@ -43,12 +43,12 @@ func (r *reconciler) bounds(ctx context.Context, c *handoff.Checks, from, to *ha
 			return fmt.Errorf("list the %s: %w", what, err)
 		}
 	}
-	if spec := podSpec(o); spec != nil {
+	if t := rollout.Template(o); t != nil {
 		var defaults []*corev1.LimitRange
 		for i := range limits.Items {
 			defaults = append(defaults, &limits.Items[i])
 		}
-		c.Room = quota.RoomFor(quotas.Items, defaults, spec)
+		c.Room = quota.RoomFor(quotas.Items, defaults, &t.Spec)
 	}
 	if budgetOf(budgets.Items, to.Labels) == "" {
 		c.Unprotected = budgetOf(budgets.Items, from.Labels)
@@ -66,21 +66,4 @@ func budgetOf(budgets []policyv1.PodDisruptionBudget, pods map[string]string) st
 		}
 	}
 	return ""
-}
-
-// podSpec is that of the pods of a workload, which was read whole.
-func podSpec(o client.Object) *corev1.PodSpec {
-	switch w := o.(type) {
-	case *appsv1.Deployment:
-		return &w.Spec.Template.Spec
-	case *appsv1.StatefulSet:
-		return &w.Spec.Template.Spec
-	case *appsv1.ReplicaSet:
-		return &w.Spec.Template.Spec
-	case *corev1.ReplicationController:
-		if w.Spec.Template != nil {
-			return &w.Spec.Template.Spec
-		}
-	}
-	return nil
 }

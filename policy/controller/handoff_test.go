@@ -69,7 +69,7 @@ func TestBounds(t *testing.T) {
 
 // A Service that selects the predecessor, and not what has its place, would have nobody.
 func TestLeftBehind(t *testing.T) {
-	old, next := handoff.Workload{Labels: map[string]string{"app": "web", "version": "1"}}, handoff.Workload{Labels: map[string]string{"app": "web", "version": "2"}}
+	old, next := handoff.Workload{Found: true, Labels: map[string]string{"app": "web", "version": "1"}}, handoff.Workload{Found: true, Labels: map[string]string{"app": "web", "version": "2"}}
 	service := func(name string, selector map[string]string) *corev1.Service {
 		return &corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: web.Namespace, Name: name}, Spec: corev1.ServiceSpec{Selector: selector}}
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/loadline/loadline/policy/api/v1alpha1"
 	"github.com/loadline/loadline/policy/floor"
 	"github.com/loadline/loadline/policy/handoff"
+	"github.com/loadline/loadline/policy/owner"
 )
 
 const (
@@ -78,7 +79,7 @@ func (d *decision) onTarget() string {
 		return ""
 	}
 	for _, t := range []v1alpha1.TargetReference{d.Handoff.First.Ref, d.Handoff.Other.Ref} {
-		if sameTarget(d.Live.Spec.ScaleTargetRef, crossVersion(t)) {
+		if Scales(d.Live, t) {
 			return t.Name
 		}
 	}
@@ -97,6 +98,15 @@ func (d *decision) otherHPA(t v1alpha1.TargetReference) string {
 
 func crossVersion(t v1alpha1.TargetReference) autoscalingv2.CrossVersionObjectReference {
 	return autoscalingv2.CrossVersionObjectReference{APIVersion: t.APIVersion, Kind: t.Kind, Name: t.Name}
+}
+
+// WriterOf names who besides us goes on writing a field of what a switch changes, again and
+// again; empty if nobody does, or if somebody who knows better has said so on the object.
+func WriterOf(o metav1.Object, field ...string) string {
+	if o.GetAnnotations()[handoff.AllowAnnotation] != "" {
+		return ""
+	}
+	return owner.Continuing(o.GetManagedFields(), FieldManager, field...)
 }
 
 // switchFloor is what the switch holds; nil for nothing.

@@ -18,6 +18,11 @@ func sameTarget(a, b autoscalingv2.CrossVersionObjectReference) bool {
 	return group(a.APIVersion) == group(b.APIVersion) && a.Kind == b.Kind && a.Name == b.Name
 }
 
+// Scales says whether an HPA scales a target, whatever version of its kind it names.
+func Scales(h *autoscalingv2.HorizontalPodAutoscaler, t v1alpha1.TargetReference) bool {
+	return sameTarget(h.Spec.ScaleTargetRef, crossVersion(t))
+}
+
 func group(apiVersion string) string {
 	if g, _, ok := strings.Cut(apiVersion, "/"); ok {
 		return g

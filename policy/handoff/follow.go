@@ -207,7 +207,7 @@ func (s *step) request() (begun bool) {
 	switch to := s.spec.Active; {
 	case to == "":
 	case s.managing() && to == w.From && s.state.Serving == w.From:
-		if w.Phase != v1alpha1.Reverting && !s.World.Service.serves(s.World.Workload(w.To)) {
+		if w.Phase != v1alpha1.Reverting && !s.World.Service.Serves(s.World.Workload(w.To)) {
 			w.Request = asked // so that to ask once more is another request
 			s.enter(v1alpha1.Reverting, "it was taken back")
 		}

@@ -55,13 +55,7 @@ func TestTakenBack(t *testing.T) {
 			s := newSim(t)
 			s.rest()
 			s.ask(green)
-			for range 100 {
-				if w := s.policy.Status.BlueGreen.Switch; w != nil && string(w.Phase) == tt.until {
-					break
-				}
-				s.step()
-				s.late()
-			}
+			s.until(tt.until)
 			s.ask(blue)
 			s.rest()
 			diff(t, tt.want, s.did)
@@ -325,13 +319,7 @@ func TestWriteRefused(t *testing.T) {
 			s := newSim(t)
 			s.rest()
 			s.ask(green)
-			for range 100 {
-				if w := s.policy.Status.BlueGreen.Switch; w != nil && string(w.Phase) == tt.from {
-					break
-				}
-				s.step()
-				s.late()
-			}
+			s.until(tt.from)
 			s.refuse = "no"
 			s.pass(time.Hour)
 			diff(t, tt.did, s.did)

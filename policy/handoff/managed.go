@@ -25,7 +25,7 @@ func (s *step) phase() {
 	from, to := s.World.Workload(w.From), s.World.Workload(w.To)
 	switch w.Phase {
 	case v1alpha1.Preflight, v1alpha1.Prescale, v1alpha1.Waiting, v1alpha1.Holding, v1alpha1.Flipping:
-		if s.World.Service.serves(to) && !s.World.Service.serves(from) {
+		if s.World.Service.Serves(to) && !s.World.Service.Serves(from) {
 			w.Flipped = ptr.To(s.now)
 			s.enter(v1alpha1.Retargeting, "")
 			return
@@ -87,11 +87,11 @@ func (s *step) refused(from, to *Workload) string {
 		return "there is no Service " + service
 	case !to.Found:
 		return "there is no " + named(to)
-	case !s.World.Service.serves(from):
+	case !s.World.Service.Serves(from):
 		return fmt.Sprintf("the Service %s does not select the pods of %s", service, named(from))
 	case missing != "":
 		return fmt.Sprintf("the Service %s selects by the label %s, which the pods of %s do not have", service, missing, named(to))
-	case (&Service{Found: true, Selector: selector}).serves(from):
+	case (&Service{Found: true, Selector: selector}).Serves(from):
 		return fmt.Sprintf("the selector of the Service %s has no label by which the pods of %s and %s differ", service, named(from), named(to))
 	case to.Selector.Matches(set(from.Labels)) || from.Selector.Matches(set(to.Labels)):
 		return fmt.Sprintf("the selectors of %s and %s overlap, so that each counts the other's pods as its own", named(from), named(to))

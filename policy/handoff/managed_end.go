@@ -47,7 +47,7 @@ func (s *step) retire(from, to *Workload) {
 		w.Message = c.Failed
 	case s.Rival(from.Ref) != "":
 		w.Message = fmt.Sprintf("the HPA %s scales %s: delete it", s.Rival(from.Ref), w.From)
-	case !s.World.Service.serves(to) || s.World.Service.serves(from) || s.OnTarget != w.To || to.Available < to.Size:
+	case !s.World.Service.Serves(to) || s.World.Service.Serves(from) || s.OnTarget != w.To || to.Available < to.Size:
 		w.Message = fmt.Sprintf("%s is kept until the Service and the HPA are at %s, and its pods serve", w.From, w.To)
 	default:
 		s.action = &Action{Kind: Scale, Target: from.Ref, From: from.Size, Replicas: 0, Why: "it serves no longer"}
@@ -61,7 +61,7 @@ func (s *step) revert(to *Workload) {
 	w := s.state.Switch
 	ours := to.Found && w.Before != nil && *w.Before < to.Size && to.Size <= w.Size
 	switch c := s.World.Checks; {
-	case !ours || s.World.Service.serves(to) || s.OnTarget == w.To:
+	case !ours || s.World.Service.Serves(to) || s.OnTarget == w.To:
 		why := w.Message
 		if w.Back != nil && to.Size > 0 { // the switch before it, and its end of what served, went with it
 			why = fmt.Sprintf("%s; %s keeps its %d pods", why, to.Ref.Name, to.Size)

@@ -149,7 +149,7 @@ func (s *sim) act(a *Action) {
 			return
 		case s.hpa == a.Target.Name:
 			s.t.Fatalf("scaled %s, which the HPA scales", a.Target.Name)
-		case a.Replicas < a.From && s.world.Service.serves(target):
+		case a.Replicas < a.From && s.world.Service.Serves(target):
 			s.t.Fatalf("scaled in %s, which serves", a.Target.Name)
 		}
 		target.Size = a.Replicas
@@ -181,6 +181,19 @@ func (s *sim) rest() {
 		s.late()
 	}
 	s.t.Fatalf("it never rests: %v", s.did)
+}
+
+// until takes steps until the switch is in a phase.
+func (s *sim) until(phase string) {
+	s.t.Helper()
+	for range 100 {
+		if w := s.policy.Status.BlueGreen.Switch; w != nil && string(w.Phase) == phase {
+			return
+		}
+		s.step()
+		s.late()
+	}
+	s.t.Fatalf("it never comes to %s: %v", phase, s.did)
 }
 
 func (s *sim) pass(d time.Duration) {

@@ -3,6 +3,7 @@ package handoff
 import (
 	"maps"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/loadline/loadline/policy/api/v1alpha1"
@@ -69,14 +70,19 @@ func (w *World) Workload(name string) *Workload {
 	return &Workload{Ref: v1alpha1.TargetReference{Name: name}}
 }
 
-// serves says whether the Service selects the pods of a workload.
-func (s *Service) serves(w *Workload) bool {
+// ServiceOf is one that is there.
+func ServiceOf(s *corev1.Service) Service {
+	return Service{Found: true, ResourceVersion: s.ResourceVersion, Selector: s.Spec.Selector}
+}
+
+// Serves says whether the Service selects the pods of a workload.
+func (s *Service) Serves(w *Workload) bool {
 	return s.Found && w.Found && len(s.Selector) > 0 && labels.SelectorFromSet(s.Selector).Matches(labels.Set(w.Labels))
 }
 
 // Serving is the name of the workload that the Service selects; or why there is not one.
 func (w *World) Serving(service string) (name, doubt string) {
-	first, other := w.Service.serves(&w.First), w.Service.serves(&w.Other)
+	first, other := w.Service.Serves(&w.First), w.Service.Serves(&w.Other)
 	switch {
 	case !w.Service.Found:
 		return "", "there is no Service " + service
