@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -182,8 +183,51 @@ func (p *Prometheus) stop() {
 }
 
 // Hang makes Prometheus accept connections (the kernel does that) and never
-// answer, until Resume.
-func (p *Prometheus) Hang() error { return p.signal(syscall.SIGSTOP) }
+// answer, until Resume. It returns when that is so: a thread that runs on another
+// processor notices the signal a moment later.
+func (p *Prometheus) Hang() error {
+	if err := p.signal(syscall.SIGSTOP); err != nil {
+		return err
+	}
+	deadline := time.Now().Add(10 * time.Second)
+	for {
+		p.mu.Lock()
+		running, err := p.running()
+		p.mu.Unlock()
+		switch {
+		case err != nil || running == 0:
+			return err
+		case time.Now().After(deadline):
+			return fmt.Errorf("%d threads of Prometheus run on", running)
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// running counts the threads that are not stopped.
+func (p *Prometheus) running() (n int, err error) {
+	if p.current == nil {
+		return 0, errors.New("prometheus is stopped")
+	}
+	stats, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", p.current.cmd.Process.Pid))
+	if err != nil {
+		return 0, err
+	}
+	for _, path := range stats {
+		data, err := os.ReadFile(path)
+		if errors.Is(err, os.ErrNotExist) {
+			continue // it has ended
+		}
+		if err != nil {
+			return 0, err
+		}
+		// The state is the first field behind the name, which is in parentheses (proc_pid_stat(5)).
+		if _, rest, _ := strings.Cut(string(data), ") "); !strings.HasPrefix(rest, "T") {
+			n++
+		}
+	}
+	return n, nil
+}
 
 // Resume ends what Hang began.
 func (p *Prometheus) Resume() error { return p.signal(syscall.SIGCONT) }
