@@ -96,6 +96,9 @@ func assemble(ctx context.Context, mgr manager.Manager, config *rest.Config, o *
 	if err := r.register(mgr); err != nil {
 		return err
 	}
+	if err := r.watchZeros(mgr); err != nil {
+		return err
+	}
 	if err := serveMetrics(mgr, metrics, o); err != nil {
 		return err
 	}

@@ -30,6 +30,7 @@ const (
 	EventRolloutGivenUp  = "RolloutHoldEnded"
 	EventUnmetered       = "NewRevisionUnmetered"
 	EventRestored        = "SizeRestored"
+	EventOverwritten     = "ZeroOverwritten"
 
 	EventSwitchBegun        = "SwitchBegun"
 	EventSwitchPrescales    = "SwitchPrescales"

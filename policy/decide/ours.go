@@ -36,6 +36,10 @@ const (
 // FieldManager is the name under which we own fields.
 const FieldManager = "loadline-policy"
 
+// HPAController is the field manager of what the HPA controller writes: the name of its
+// binary, by which client-go calls itself where nothing else is set.
+const HPAController = "kube-controller-manager"
+
 // ours says whether the HPA was made or taken over by us, for the policy of its name.
 // One whose label somebody took away still is, by the policy's UID: an edit by hand is
 // put right, and does not make it anybody else's.

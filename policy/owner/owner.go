@@ -55,3 +55,14 @@ func owns(m *metav1.ManagedFieldsEntry, field []string) bool {
 	}
 	return true
 }
+
+// Scaled names the manager whose write through the scale subresource spec.replicas is of;
+// empty where it is of none, as after an edit of the object itself.
+func Scaled(fields []metav1.ManagedFieldsEntry) string {
+	for _, m := range fields {
+		if m.Subresource == "scale" && owns(&m, []string{"spec", "replicas"}) {
+			return m.Manager
+		}
+	}
+	return ""
+}

@@ -11,7 +11,7 @@ func TestP2Side(t *testing.T) {
 	m := startMetricAPI(t)
 	for name, test := range map[string]func(*testing.T, *metricAPI){
 		"Lifecycle": lifecycle, "Targets": targets, "Fallback": fallback, "Adoption": adoption, "NoDrift": noDrift,
-		"Fields": fields, "Live": live, "Zero": toZero, "Rivals": rivals, "Restored": restored,
+		"Fields": fields, "Live": live, "Zero": toZero, "Rivals": rivals, "Restored": restored, "Overwritten": overwritten,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
