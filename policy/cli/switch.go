@@ -211,6 +211,8 @@ func (e *env) watchSwitch(ctx context.Context, c *cluster, s scope, to, request 
 func switchOver(p *v1alpha1.AutoscalingPolicy, to, request string) (bool, error) {
 	b := p.Status.BlueGreen
 	switch {
+	case p.Spec.BlueGreen == nil:
+		return true, fmt.Errorf("the policy %s has no spec.blueGreen any more", p.Name)
 	case b == nil:
 		return false, nil
 	case b.Serving == to && b.Switch != nil && b.Switch.From == to && b.Switch.Phase == v1alpha1.Aborted:
@@ -221,6 +223,8 @@ func switchOver(p *v1alpha1.AutoscalingPolicy, to, request string) (bool, error)
 		return c != nil && slices.Contains([]string{decide.NoSwitch, string(v1alpha1.Soaking), string(v1alpha1.Retiring), string(v1alpha1.Complete)}, c.Reason), nil
 	case b.Switch != nil && b.Switch.To == to && b.Switch.Phase == v1alpha1.Aborted && b.Handled == request:
 		return true, errTold // the last line says why
+	case b.Switch != nil && b.Switch.Phase.Over() && b.Handled == handoff.Request(p) && b.Handled != request:
+		return true, fmt.Errorf("%s was asked for meanwhile", cmp.Or(p.Spec.BlueGreen.Active, "nothing"))
 	}
 	return false, nil
 }

@@ -149,3 +149,28 @@ func TestSwitchTakenBack(t *testing.T) {
 		}
 	}
 }
+
+// Who asked for it first is told that somebody else took it back.
+func TestSwitchTakenBackByOthers(t *testing.T) {
+	for phase, want := range map[v1alpha1.SwitchPhase]string{
+		v1alpha1.Prescale: "", v1alpha1.Reverting: "", v1alpha1.Aborted: "blue was asked for meanwhile",
+	} {
+		p := bluegreen(func(p *v1alpha1.AutoscalingPolicy) {
+			p.Spec.BlueGreen.Active = "blue"
+			p.Status.BlueGreen = &v1alpha1.BlueGreenState{Serving: "blue", Handled: "blue", Switch: &v1alpha1.Switch{From: "blue", To: "green", Managed: true, Phase: phase}}
+			p.Status.Conditions = []metav1.Condition{{Type: v1alpha1.Switching, Reason: string(phase)}}
+		})
+		got := ""
+		done, err := switchOver(p, "green", "green")
+		if err != nil {
+			got = err.Error()
+		}
+		if diff := cmp.Diff(want, got); diff != "" || done != (want != "") {
+			t.Errorf("%s: done %t %s", phase, done, diff)
+		}
+	}
+	p := bluegreen(func(p *v1alpha1.AutoscalingPolicy) { p.Spec.BlueGreen = nil })
+	if done, err := switchOver(p, "green", "green"); !done || err == nil {
+		t.Errorf("without spec.blueGreen: %t, %v", done, err)
+	}
+}
