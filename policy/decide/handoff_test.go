@@ -215,7 +215,8 @@ func TestHandoffDryRun(t *testing.T) {
 	}
 }
 
-// What the API server refuses of a handoff is in the condition, and the write is tried again.
+// What the API server refuses of a handoff is in the condition, sooner than words that change
+// with values, and the write is tried again.
 func TestHandoffRefused(t *testing.T) {
 	w := twoColours(t, func(p *v1alpha1.AutoscalingPolicy) {
 		p.Spec.BlueGreen.Mode, p.Spec.BlueGreen.Active = v1alpha1.Managed, "web-2"
@@ -228,7 +229,6 @@ func TestHandoffRefused(t *testing.T) {
 		}
 	}
 	s := w.snapshot()
-	s.Now = s.Now.Add(s.Settings.ValuesEvery) // words are written as seldom as values
 	s.HandoffRefused = "admission webhook denied it"
 	again := Decide(s)
 	switching := meta.FindStatusCondition(again.Status.Conditions, v1alpha1.Switching)

@@ -164,7 +164,9 @@ func (d *decision) changes(s *v1alpha1.AutoscalingPolicyStatus) (changed, values
 	if equality.Semantic.DeepEqual(s, d.stored) {
 		return false, false
 	}
-	valuesOnly = equality.Semantic.DeepEqual(lasting(s), lasting(d.stored))
+	// What a write is refused for is no value: it may be all that is known of a switch that
+	// is given up within the minute.
+	valuesOnly = (d.HandoffRefused == "" || switchMessage(s) == switchMessage(d.stored)) && equality.Semantic.DeepEqual(lasting(s), lasting(d.stored))
 	if last := d.stored.ValuesAt; valuesOnly && last != nil && !last.After(d.now) {
 		if due := last.Add(d.Settings.ValuesEvery); d.now.Before(due) {
 			d.wake(due)
@@ -173,6 +175,13 @@ func (d *decision) changes(s *v1alpha1.AutoscalingPolicyStatus) (changed, values
 	}
 	s.ValuesAt = ptr.To(metav1.NewTime(d.now))
 	return true, valuesOnly
+}
+
+func switchMessage(s *v1alpha1.AutoscalingPolicyStatus) string {
+	if s.BlueGreen == nil || s.BlueGreen.Switch == nil {
+		return ""
+	}
+	return s.BlueGreen.Switch.Message
 }
 
 // lasting is a status without what may be a minute old: values, words, whether a bound
