@@ -30,7 +30,9 @@ func TestP13BlueGreen(t *testing.T) {
 	m := startMetricAPI(t)
 	local(t, nil, func(o *controller.Options) { o.MetricWindow, o.HPASync = 5*time.Second, hpaSync })
 	t.Run("side by side", func(t *testing.T) {
-		for name, test := range map[string]func(*testing.T, *metricAPI){"Managed": managedSwitch, "Observed": observedSwitch, "Predecessor": predecessor} {
+		for name, test := range map[string]func(*testing.T, *metricAPI){
+			"Managed": managedSwitch, "TakenBack": takenBack, "Refused": refusedFlip, "Observed": observedSwitch, "Predecessor": predecessor,
+		} {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
 				test(t, m)
