@@ -51,6 +51,8 @@ type judge struct {
 	reached  int32  // how many ready pods of the minimum were reached
 	served   []sample
 	settled  bool // the scenario has begun: least counts
+	// taken is how many pods were missing at most in a rollout that overtook none.
+	taken int32
 }
 
 // up is a time with a controller. The last one has no end.
@@ -167,6 +169,20 @@ func (j *judge) workload(c written, f workloadFact) {
 	j.force(w)
 }
 
+// cost is how many pods the strategy takes while it replaces them, of a rollout that
+// overtook one or did not. TestP15Scenarios measures that it is so with no HPA.
+func (s scenario) cost(overtaken bool) int32 {
+	switch {
+	case s.kind == aRecreate:
+		return mostPods
+	case s.kind == aStatefulSet:
+		return 1
+	case overtaken:
+		return s.unavailable + 1
+	}
+	return s.unavailable
+}
+
 // lowered judges a size that came down.
 func (j *judge) lowered(c written, w *work, from int32) {
 	mine := j.hpa.target == w.name
@@ -256,17 +272,12 @@ func (j *judge) serving(c written) {
 	j.served = append(j.served, sample{c.at, min(n, w.size)})
 	cost := int32(0)
 	switch {
-	case c.at.Before(w.mending):
+	case c.at.Before(w.mending), w.rolling && w.spoiled:
 		cost = mostPods
-	case !w.rolling:
-	case j.s.kind == aRecreate || w.spoiled:
-		cost = mostPods
-	case j.s.kind == aStatefulSet:
-		cost = 1
-	default:
-		cost = j.s.unavailable
-		if w.overtaken {
-			cost++
+	case w.rolling:
+		cost = j.s.cost(w.overtaken)
+		if !w.overtaken {
+			j.taken = max(j.taken, min(w.size, j.hpa.min)-n)
 		}
 	}
 	if paid := min(w.owed, w.ready-n); paid > 0 && c.at.Before(w.owedUntil) {

@@ -63,16 +63,8 @@ func (r *run) life(ctx context.Context, watcher client.WithWatch) (end *scenario
 	if err := r.until(ctx, "the beginning", r.rests); err != nil {
 		return nil, err
 	}
-	began := time.Now()
-	for _, m := range r.moves {
-		select {
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		case <-time.After(time.Until(began.Add(m.at))):
-		}
-		if err := r.move(ctx, m); err != nil {
-			return nil, fmt.Errorf("%s: %w", m, err)
-		}
+	if err := r.play(ctx); err != nil {
+		return nil, err
 	}
 	if r.forGood {
 		if err := r.until(ctx, "the end of the switch", r.over); err != nil {
@@ -96,15 +88,35 @@ func (r *run) life(ctx context.Context, watcher client.WithWatch) (end *scenario
 	return end, err
 }
 
+// play makes the moves, each at its time.
+func (r *run) play(ctx context.Context) error {
+	began := time.Now()
+	for _, m := range r.moves {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(time.Until(began.Add(m.at))):
+		}
+		if err := r.move(ctx, m); err != nil {
+			return fmt.Errorf("%s: %w", m, err)
+		}
+	}
+	return nil
+}
+
 // verdict judges what was seen.
 func (r *run) verdict(seen *history) error {
-	changes, err := seen.sorted()
-	if err != nil {
-		return err
-	}
 	j := &judge{s: r.scenario, ups: r.ups}
 	if r.forGood {
 		j.least = r.first
+	}
+	return r.judge(j, seen)
+}
+
+func (r *run) judge(j *judge, seen *history) error {
+	changes, err := seen.sorted()
+	if err != nil {
+		return err
 	}
 	text := ""
 	for _, c := range changes {
@@ -166,16 +178,12 @@ func (r *run) control(ctx context.Context) (stop func()) {
 func (r *run) begin(ctx context.Context) error {
 	r.good, r.before = map[string]string{}, map[string]string{}
 	r.bear(r.first)
-	service := &corev1.Service{
-		ObjectMeta: metav1.ObjectMeta{Namespace: r.ns, Name: "web", Labels: map[string]string{"team": "shop"}},
-		Spec:       corev1.ServiceSpec{Selector: map[string]string{"app": r.names()[0]}, Ports: []corev1.ServicePort{{Port: 80, TargetPort: intstr.FromInt32(8080)}}},
-	}
 	binding := &rbacv1.RoleBinding{
 		ObjectMeta: metav1.ObjectMeta{Namespace: r.ns, Name: "loadline-policy-switch"},
 		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "loadline-policy-switch"},
 		Subjects:   []rbacv1.Subject{{Kind: "ServiceAccount", Namespace: lab.AdapterNamespace, Name: controller.Name}},
 	}
-	objects := []client.Object{service, binding}
+	objects := []client.Object{r.service(), binding}
 	for i, name := range r.names() {
 		n := r.first
 		if i > 0 {
@@ -190,6 +198,13 @@ func (r *run) begin(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+func (r *run) service() *corev1.Service {
+	return &corev1.Service{
+		ObjectMeta: metav1.ObjectMeta{Namespace: r.ns, Name: "web", Labels: map[string]string{"team": "shop"}},
+		Spec:       corev1.ServiceSpec{Selector: map[string]string{"app": r.names()[0]}, Ports: []corev1.ServicePort{{Port: 80, TargetPort: intstr.FromInt32(8080)}}},
+	}
 }
 
 // bear sets the load to what n pods take.

@@ -29,6 +29,9 @@ var (
 // somebody writes, colours that change. Each is lived twice, side by side: with a
 // loadline-policy of its own that is killed at random writes, and with one that is not.
 // At no moment is there what judge forbids, all holds end, and both end in the same.
+//
+// What the strategies take by themselves, which judge allows, is measured beside them on
+// workloads that no HPA scales.
 func TestP15Scenarios(t *testing.T) {
 	alone(t)
 	m := startMetricAPI(t)
@@ -40,6 +43,12 @@ func TestP15Scenarios(t *testing.T) {
 	began := time.Now()
 	var deaths, lives atomic.Int64
 	t.Run("seed", func(t *testing.T) { // which returns when all have ended
+		for _, s := range constants() {
+			t.Run(fmt.Sprintf("no HPA, %s, %d", s.kind, s.unavailable), func(t *testing.T) {
+				t.Parallel()
+				constant(t, watcher, s)
+			})
+		}
 		for i := range *scenarios {
 			s := newScenario(*firstSeed + uint64(i))
 			t.Run(fmt.Sprint(s.seed), func(t *testing.T) {
