@@ -57,10 +57,9 @@ func badQuery(p *v1alpha1.AutoscalingPolicy) {
 // startWebhook adds the component for the test's time, and waits until it answers.
 func startWebhook(t *testing.T, ns string) {
 	t.Helper()
-	with, err := system.RenderPolicy(t.Context(), filepath.Join("hack", "e2e", "policy", "webhook"), "--webhook-bind-address=$(POD_IP):9443")
-	must(t, err)
 	plain, err := system.PolicyManifests(t.Context())
 	must(t, err)
+	with := addWebhook(t, ns)
 	t.Cleanup(func() {
 		ctx := context.Background()
 		for _, o := range with {
@@ -74,12 +73,6 @@ func startWebhook(t *testing.T, ns string) {
 			t.Error(err)
 		}
 	})
-	must(t, system.Apply(t.Context(), with))
-	must(t, system.Available(t.Context(), lab.AdapterNamespace, lab.PolicyDeployment, time.Minute))
-	system.Until(t, "the webhook answers", time.Minute, func(ctx context.Context) (bool, string) {
-		err := kube.Create(ctx, newPolicy(ns, "probe", badCron), client.DryRunAll)
-		return err != nil && strings.Contains(err.Error(), "autoscalingpolicies.loadline.dev"), fmt.Sprint(err)
-	})
 	// A CA that somebody else overwrites is put back.
 	config := &admissionv1.ValidatingWebhookConfiguration{ObjectMeta: metav1.ObjectMeta{Name: "loadline-policy"}}
 	must(t, kube.Get(t.Context(), client.ObjectKeyFromObject(config), config))
@@ -89,6 +82,21 @@ func startWebhook(t *testing.T, ns string) {
 		err := kube.Get(ctx, client.ObjectKeyFromObject(config), config)
 		return err == nil && bytes.Equal(config.Webhooks[1].ClientConfig.CABundle, trusted), fmt.Sprint(err)
 	})
+}
+
+// addWebhook adds the component, waits until it answers, and returns all that loadline-policy
+// consists of now.
+func addWebhook(t *testing.T, ns string) []*unstructured.Unstructured {
+	t.Helper()
+	with, err := system.RenderPolicy(t.Context(), filepath.Join("hack", "e2e", "policy", "webhook"), "--webhook-bind-address=$(POD_IP):9443")
+	must(t, err)
+	must(t, system.Apply(t.Context(), with))
+	must(t, system.Available(t.Context(), lab.AdapterNamespace, lab.PolicyDeployment, time.Minute))
+	system.Until(t, "the webhook answers", time.Minute, func(ctx context.Context) (bool, string) {
+		err := kube.Create(ctx, newPolicy(ns, "probe", badCron), client.DryRunAll)
+		return err != nil && strings.Contains(err.Error(), "autoscalingpolicies.loadline.dev"), fmt.Sprint(err)
+	})
+	return with
 }
 
 func webhookOnPolicies(t *testing.T, ns string) {

@@ -9,8 +9,8 @@ import (
 	"testing"
 	"time"
 
-	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -28,6 +28,7 @@ import (
 func TestP9Uninstall(t *testing.T) {
 	m := startMetricAPI(t)
 	ns := namespace(t)
+	parts := addWebhook(t, ns)
 	m.of(ns).value.Store(20) // two pods' worth: what is held goes when nothing holds it
 	always := v1alpha1.Schedule{Name: "always", Start: "* * * * *", Duration: metav1.Duration{Duration: time.Hour}, Min: 4}
 	for name, edit := range map[string]func(*v1alpha1.AutoscalingPolicy){
@@ -71,10 +72,22 @@ func TestP9Uninstall(t *testing.T) {
 	if err := kube.List(t.Context(), list); err == nil {
 		t.Errorf("the cluster still knows policies: %d", len(list.Items))
 	}
-	err := kube.Get(t.Context(), client.ObjectKey{Namespace: lab.AdapterNamespace, Name: lab.PolicyDeployment}, &appsv1.Deployment{})
-	if !apierrors.IsNotFound(err) {
-		t.Errorf("the Deployment: %v", err)
+	if len(parts) < 10 {
+		t.Errorf("loadline-policy with its webhook is %d objects?", len(parts))
 	}
+	for _, o := range parts {
+		if o.GetKind() == "Namespace" { // which is the adapter's, too
+			continue
+		}
+		if err := kube.Get(t.Context(), client.ObjectKeyFromObject(o), o.DeepCopy()); !apierrors.IsNotFound(err) {
+			t.Errorf("the %s %s is left: %v", o.GetKind(), o.GetName(), err)
+		}
+	}
+	// Services can be changed: nobody is asked who is gone.
+	create(t, &corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "web"}, Spec: corev1.ServiceSpec{
+		Selector: map[string]string{"app": "plain"}, Ports: []corev1.ServicePort{{Port: 80}},
+	}})
+	edit(t, &corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "web"}}, func(s *corev1.Service) { s.Spec.Selector["app"] = "held" })
 	// The garbage collector follows at once what it has followed before.
 	system.Never(t, 5*time.Second, func(ctx context.Context) (bool, string) {
 		all := &autoscalingv2.HorizontalPodAutoscalerList{}
