@@ -5,6 +5,7 @@ package admission
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -95,6 +96,15 @@ func TestRights(t *testing.T) {
 	cases, err := cased.Load(manifests("hack", "admission", "testdata", "rights"))
 	must(t, err)
 	who := person(t, "somebody")
+	const policies = "autoscalingpolicies.loadline.dev"
+	asks := []string{"get " + policies, "create " + policies, "patch " + policies}
+	// The API server reads a rule some time after it was stored.
+	first := namespace(t, nil)
+	grant(t, first, "somebody", asks...)
+	system.Until(t, "the rule is in force", soon, func(context.Context) (bool, string) {
+		err := request(t, who, &cases[0], first, []string{metav1.DryRunAll})
+		return err != nil && strings.Contains(err.Error(), "may not patch Service"), fmt.Sprint(err)
+	})
 	for _, c := range cases {
 		t.Run(c.Name, func(t *testing.T) {
 			t.Parallel()
@@ -104,8 +114,7 @@ func TestRights(t *testing.T) {
 				_, err := of(ours, ns, o).Create(t.Context(), o, metav1.CreateOptions{})
 				must(t, err)
 			}
-			const policies = "autoscalingpolicies.loadline.dev"
-			grant(t, ns, "somebody", append([]string{"get " + policies, "create " + policies, "patch " + policies}, c.Rights...)...)
+			grant(t, ns, "somebody", append(slices.Clone(asks), c.Rights...)...)
 			version := stored(t, &c, ns)
 			for _, dryRun := range [][]string{{metav1.DryRunAll}, nil} {
 				var got []string
