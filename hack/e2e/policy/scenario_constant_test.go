@@ -58,7 +58,7 @@ func constant(t *testing.T, watcher client.WithWatch, s scenario) {
 	}))
 	cancel()
 	wait()
-	j := &judge{s: s}
+	j := &judge{s: s, holds: true}
 	j.look(written{fact: hpaFact{target: "web", min: r.first, seen: true}}) // the floor, though nobody has to keep it
 	if err := r.judge(j, seen); err != nil {
 		t.Error(err)

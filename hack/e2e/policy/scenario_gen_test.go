@@ -51,14 +51,21 @@ func TestP15Judge(t *testing.T) {
 	}
 	start = append(start, web(4, "v0", people, true), hpaFact{"web", 2, true}, serviceFact{"web", people})
 	green := []any{workloadFact{name: "green", size: 2, whole: true}, podFact{"e", "green", true}, podFact{"f", "green", true}}
+	held := policyFact{floors: "rollout=4 "}
 	tests := map[string]struct {
 		facts []any // one every 5 s, after start, or several at a time
 		want  []string
 	}{
-		"a rollout with its floor": {facts: []any{web(4, "v1", people, false), hpaFact{"web", 4, true}, nil, nil, web(4, "v1", people, true), hpaFact{"web", 2, true}, nil, web(3, "v1", theHPA, true)}},
-		"without one":              {facts: []any{web(4, "v1", people, false), nil, nil}, want: []string{"17.000 web is rolled out at 4 since 07.000, and the minimum is 2"}},
+		"a rollout with its floor": {facts: []any{web(4, "v1", people, false), []any{held, hpaFact{"web", 4, true}}, nil, nil, web(4, "v1", people, true), []any{policyFact{}, hpaFact{"web", 2, true}}, nil, web(3, "v1", theHPA, true)}},
+		"a step of the last one's, decided before": {
+			facts: []any{hpaFact{"web", 4, true}, []any{web(4, "v1", people, false), hpaFact{"web", 3, true}}, []any{held, hpaFact{"web", 4, true}}, web(4, "v1", people, true)},
+		},
+		"a minimum that nobody holds": {
+			facts: []any{hpaFact{"web", 4, true}, web(4, "v1", people, false), nil, nil}, want: []string{"22.000 web is rolled out at 4 since 12.000, and the minimum is 4"},
+		},
+		"without one": {facts: []any{web(4, "v1", people, false), nil, nil}, want: []string{"17.000 web is rolled out at 4 since 07.000, and the minimum is 2"}},
 		"whose floor ends": {
-			facts: []any{web(4, "v1", people, false), hpaFact{"web", 4, true}, hpaFact{"web", 3, true}},
+			facts: []any{web(4, "v1", people, false), []any{held, hpaFact{"web", 4, true}}, hpaFact{"web", 3, true}},
 			want:  []string{"17.000 the minimum went from 4 to 3 while web is rolled out, begun at 4"},
 		},
 		"below the minimum": {
@@ -66,7 +73,7 @@ func TestP15Judge(t *testing.T) {
 			want:  []string{"12.000 the HPA lowered web from 4 to 3, below the minimum 4"},
 		},
 		"what was decided before": {facts: []any{
-			web(4, "v1", people, false), hpaFact{"web", 4, false}, web(3, "v1", theHPA, false), web(4, "v1", theHPA, false), podFact{"a", "web", false}, podFact{"a", "web", true},
+			web(4, "v1", people, false), []any{held, hpaFact{"web", 4, false}}, web(3, "v1", theHPA, false), web(4, "v1", theHPA, false), podFact{"a", "web", false}, podFact{"a", "web", true},
 			web(4, "v1", theHPA, true), podFact{"a", "web", false},
 		}, want: []string{"42.000 3 pods of web serve, 4 are held and the strategy takes 0"}},
 		"more of it": {facts: []any{

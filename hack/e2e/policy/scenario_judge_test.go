@@ -4,6 +4,7 @@ package policy
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/loadline/loadline/policy/controller"
@@ -47,6 +48,7 @@ type judge struct {
 	works    map[string]*work
 	pods     map[string]podFact
 	hpa      hpaFact
+	holds    bool   // the policy's floors have one of a rollout
 	on       string // whom the Service selects
 	reached  int32  // how many ready pods of the minimum were reached
 	served   []sample
@@ -106,6 +108,11 @@ func (j *judge) look(c written) {
 		j.minimum(c, f)
 	case serviceFact:
 		j.service(c, f)
+	case policyFact:
+		j.holds = strings.Contains(f.floors, "rollout=")
+		for _, w := range j.works {
+			j.force(w)
+		}
 	}
 	for name, w := range j.works {
 		if w.held > 0 && !w.inForce && !w.late && j.upFor(w.since, c.at) > react {
@@ -218,9 +225,11 @@ func (j *judge) lowered(c written, w *work, from int32) {
 	}
 }
 
-// force notes that a workload's floor is there.
+// force notes that a workload's floor is there: the policy has it, and the HPA. A minimum
+// alone that is high enough may be about to come down for the last rollout, by a write that
+// was decided before this one.
 func (j *judge) force(w *work) {
-	w.inForce = w.inForce || w.held > 0 && j.hpa.target == w.name && j.hpa.min >= w.held
+	w.inForce = w.inForce || j.holds && w.held > 0 && j.hpa.target == w.name && j.hpa.min >= w.held
 }
 
 func (j *judge) minimum(c written, f hpaFact) {
