@@ -98,6 +98,8 @@ type everything struct{}
 func (everything) Names(context.Context, schema.GroupResource, string, labels.Selector, string) ([]string, error) {
 	return []string{"x"}, nil
 }
+func (everything) Count(schema.GroupResource, string) (int, bool) { return 0, false }
+
 func (everything) Has(context.Context, schema.GroupResource, string, string) (bool, error) {
 	return true, nil
 }

@@ -159,6 +159,8 @@ func (podScopes) Namespaced(gr schema.GroupResource) (bool, error) { return gr.R
 // livePods are the same for every selector.
 type livePods []string
 
+func (livePods) Count(schema.GroupResource, string) (int, bool) { return 0, false }
+
 func (p livePods) Names(context.Context, schema.GroupResource, string, labels.Selector, string) ([]string, error) {
 	return p, nil
 }

@@ -128,6 +128,8 @@ func (o *objects) Names(ctx context.Context, gr schema.GroupResource, namespace 
 	return names, nil
 }
 
+func (o *objects) Count(schema.GroupResource, string) (int, bool) { return 0, false }
+
 func (o *objects) Has(ctx context.Context, gr schema.GroupResource, namespace, name string) (bool, error) {
 	_, ok := o.live[gr][namespace+"/"+name]
 	return ok, o.fail(ctx)

@@ -272,7 +272,7 @@ func TestSelector(t *testing.T) {
 		t.Fatal(err)
 	}
 	id := metric.Identifier{API: metric.External, Namespace: "shop", Metric: "loadline-query.web.a"}
-	made := plan.Make([]plan.Want{{ID: id, Rule: q, MetricSelector: labels.SelectorFromSet(labels.Set{"x": "y"})}}, nil)
+	made := plan.Make([]plan.Want{{ID: id, Rule: q, MetricSelector: labels.SelectorFromSet(labels.Set{"x": "y"})}}, nil, plan.DefaultLimits())
 	if err := made.Failed[id]; metric.ReasonOf(err) != metric.Invalid || !strings.Contains(err.Error(), `read without a selector: put "x=y" into its expression`) {
 		t.Error(err)
 	}

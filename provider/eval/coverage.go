@@ -2,6 +2,7 @@ package eval
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/loadline/loadline/provider/metric"
@@ -25,53 +26,77 @@ const (
 // (--horizontal-pod-autoscaler-tolerance, 0.1).
 const enough = 0.9
 
-// truster returns what says why data cannot be served yet as the value of one of q's
-// metrics. It asks the source where that depends on it, once for all that were
-// answered last at the same time.
-func (e *Evaluator) truster(ctx context.Context, q plan.Query, data *store.Data) func(metric.Identifier) error {
-	asked := map[time.Duration]coverage{}
-	return func(id metric.Identifier) error {
-		d := doubtOf(e.opts.Store.Get(id), data, q, e.opts.Lookback)
-		if !d.depends() {
-			return d.verdict(unknown)
-		}
-		c, known := asked[d.ago]
+// covering says how the source's samples cover a part of a query, compared with that long
+// ago. It asks the source once for each time.
+type covering func(p *plan.Part, ago time.Duration) coverage
+
+// distrust says why data cannot be served yet as the value of a metric; nil if it can.
+func (e *Evaluator) distrust(id metric.Identifier, p *plan.Part, data *store.Data, covers covering) error {
+	d := doubtOf(e.opts.Store.Get(id), data, p, e.opts.Lookback)
+	if !d.depends() {
+		return d.verdict(unknown)
+	}
+	return d.verdict(covers(p, d.ago))
+}
+
+func (e *Evaluator) covering(ctx context.Context, q plan.Query) covering {
+	asked := map[time.Duration]func(*plan.Part) coverage{}
+	return func(p *plan.Part, ago time.Duration) coverage {
+		// Parts that were answered by one query were answered at the same time.
+		said, known := asked[ago]
 		if !known {
-			c = e.coverage(ctx, q, d.ago)
-			asked[d.ago] = c
+			said = e.coverage(ctx, q, ago)
+			asked[ago] = said
 		}
-		return d.verdict(c)
+		return said(p)
 	}
 }
 
 // coverage asks the source how its samples cover q, compared with that long ago.
-func (e *Evaluator) coverage(ctx context.Context, q plan.Query, ago time.Duration) coverage {
-	asked, err := rule.CoverageOf(q.PromQL, ago)
+func (e *Evaluator) coverage(ctx context.Context, q plan.Query, ago time.Duration) func(*plan.Part) coverage {
+	nobody := func(*plan.Part) coverage { return unknown }
+	var by []string
+	if q.Shared() {
+		by = q.Labels()
+	}
+	asked, err := rule.CoverageOf(q.PromQL, ago, by...)
 	if err != nil {
-		return unknown
+		return nobody
 	}
 	began := e.opts.Now()
 	answer, err := e.opts.Source.Query(ctx, asked.PromQL)
 	e.opts.Metrics.query(q.Rule, err, e.opts.Now().Sub(began), len(answer.Warnings))
-	if err != nil {
-		return unknown
+	if err != nil || len(answer.Warnings) > 0 {
+		// A source that leaves out what failed says so in a warning, and then says nothing by
+		// what is not there.
+		return nobody
 	}
-	return judge(answer, asked.Selectors)
+	own := share(answer, q)
+	return func(p *plan.Part) coverage { return judge(own(p), asked, p, q.Shared()) }
 }
 
-// judge reads the answer to a rule.Coverage. A source that leaves out what failed says
-// so in a warning, and then says nothing by what is not there.
-func judge(answer source.Answer, selectors int) coverage {
+// judge reads the elements for one part in the answer to a rule.Coverage: of several for
+// one selector, which are of objects, their mean counts.
+func judge(samples []source.Sample, asked rule.Coverage, p *plan.Part, shared bool) coverage {
+	type mean struct{ sum, n float64 }
+	parts := map[string]mean{}
+	for _, s := range samples {
+		if shared && p.ObjectLabel != "" {
+			if _, wanted := slices.BinarySearch(p.Names, s.Labels.Get(p.ObjectLabel)); !wanted {
+				continue
+			}
+		}
+		m := parts[s.Labels.Get(asked.Label)]
+		parts[s.Labels.Get(asked.Label)] = mean{m.sum + s.Value, m.n + 1}
+	}
 	switch {
-	case len(answer.Warnings) > 0:
-		return unknown
-	case len(answer.Samples) == 0:
+	case len(parts) == 0:
 		return forgotten
-	case len(answer.Samples) < selectors:
+	case len(parts) < asked.Selectors:
 		return unknown
 	}
-	for _, s := range answer.Samples {
-		if !(s.Value >= enough) { // nor NaN
+	for _, m := range parts {
+		if !(m.sum/m.n >= enough) { // nor NaN
 			return unknown
 		}
 	}

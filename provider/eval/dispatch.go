@@ -159,13 +159,13 @@ func (d *dispatcher) drop(match func(*job) bool, err error) {
 }
 
 // dropRead ends what waits for id as only read, where an HPA references it by now. It is
-// queued anew as such, and would only be sent twice.
+// queued anew as such, and would only be sent twice; but for a query that others share.
 func (d *dispatcher) dropRead(id metric.Identifier) {
 	d.mu.Lock()
 	waits := d.underWay[wanted{id, false}] > 0
 	d.mu.Unlock()
 	if waits { // or has a slot, and ends by itself
-		d.drop(func(j *job) bool { return !j.flow.referenced && slices.Contains(j.query.For, id) },
+		d.drop(func(j *job) bool { return !j.flow.referenced && !j.query.Shared() && slices.Contains(j.query.For, id) },
 			&source.Error{Kind: source.Canceled, Text: "it is queued as what an HPA references"})
 	}
 }

@@ -46,6 +46,8 @@ type Options struct {
 	Timeout     time.Duration // deadline of one query
 	Concurrency int           // queries under way at once
 	MaxValues   int           // held in all, at most; 0 for no bound
+	MaxAnswer   int           // values of one answer, at most; 0 for no bound
+	Share       int           // reads that are asked together at most; 0 for plan's own limit, 1 for each by itself
 	// Lookback is how old a sample behind an instant selector may be; 0 if the
 	// source decides.
 	Lookback time.Duration
@@ -67,6 +69,7 @@ type Evaluator struct {
 	pending map[metric.Identifier]bool    // to be evaluated soon
 	stuck   map[schema.GroupResource]bool // kinds whose list hung when it was waited for
 	wake    chan struct{}
+	sharing *sharing
 }
 
 // New returns an evaluator that does nothing until Run or Evaluate.
@@ -74,6 +77,7 @@ func New(o Options) *Evaluator {
 	e := &Evaluator{
 		opts: o, wake: make(chan struct{}, 1),
 		pending: map[metric.Identifier]bool{}, stuck: map[schema.GroupResource]bool{},
+		sharing: newSharing(),
 	}
 	e.dispatcher = newDispatcher(o.Concurrency, e.query, func() { now := o.Now(); e.worked.Store(&now) })
 	now := o.Now()
@@ -127,7 +131,8 @@ func (e *Evaluator) answer(ctx context.Context, v *evaluation, wants []plan.Want
 			v.has(false)
 		}
 	}
-	p := plan.Make(wants, e.opts.Mapper)
+	e.sort(wants)
+	p := plan.Make(wants, e.opts.Mapper, e.limits())
 	for id, err := range p.Failed {
 		e.opts.Store.Fail(id, now, err)
 	}
@@ -140,6 +145,22 @@ func (e *Evaluator) query(ctx context.Context, q plan.Query) error {
 	if ctx.Err() != nil {
 		return &source.Error{Kind: source.Canceled, Text: "it was not asked", Err: ctx.Err()}
 	}
+	began, err := e.answered(ctx, q)
+	if err == nil || source.KindOf(err) == source.Canceled {
+		return err
+	}
+	if ofTheQuery(err) {
+		e.divide(ctx, q, began, err)
+		return err
+	}
+	e.sharing.slow(q, began, err, e.Outage() != nil)
+	e.fail(q, began, err)
+	return err
+}
+
+// answered sends a query, and stores its answer. It returns when it was sent, and why
+// there is no answer.
+func (e *Evaluator) answered(ctx context.Context, q plan.Query) (time.Time, error) {
 	caller := ctx
 	ctx, cancel := context.WithTimeout(ctx, e.opts.Timeout)
 	defer cancel()
@@ -147,22 +168,26 @@ func (e *Evaluator) query(ctx context.Context, q plan.Query) error {
 	answer, err := e.ask(ctx, q)
 	e.opts.Metrics.query(q.Rule, err, e.opts.Now().Sub(began), len(answer.Warnings))
 	if err != nil && caller.Err() != nil { // the source had no time of its own
-		return &source.Error{Kind: source.Canceled, Text: "it was given up", Err: caller.Err()}
+		return began, &source.Error{Kind: source.Canceled, Text: "it was given up", Err: caller.Err()}
 	}
 	if err != nil {
-		typed := failure(q, err)
-		for _, id := range q.For {
-			e.opts.Store.Fail(id, began, typed)
-		}
-		return err
+		return began, err
 	}
-	data, err := join(answer, q, q.For[0].API, began)
-	whole := make([]metric.Identifier, 0, len(q.For))
-	trusted := e.truster(ctx, q, data)
-	for _, id := range q.For {
+	data, errs := join(answer, q, began)
+	covers := e.covering(ctx, q)
+	for i := range q.Parts {
+		e.keep(&q.Parts[i], began, data[i], errs[i], covers)
+	}
+	return began, nil
+}
+
+// keep stores what a query gave for one of its parts.
+func (e *Evaluator) keep(p *plan.Part, began time.Time, data *store.Data, err error, covers covering) {
+	whole := make([]metric.Identifier, 0, len(p.For))
+	for _, id := range p.For {
 		problem := err
 		if problem == nil {
-			problem = trusted(id)
+			problem = e.distrust(id, p, data, covers)
 		}
 		if problem != nil {
 			e.opts.Store.Fail(id, began, problem)
@@ -170,6 +195,17 @@ func (e *Evaluator) query(ctx context.Context, q plan.Query) error {
 			whole = append(whole, id)
 		}
 	}
-	e.opts.Store.Share(whole, data)
-	return nil
+	if len(whole) > 0 {
+		e.opts.Store.Share(whole, data)
+	}
+}
+
+// fail stores why a query gave nothing.
+func (e *Evaluator) fail(q plan.Query, began time.Time, err error) {
+	for i := range q.Parts {
+		typed := failure(q.Rule, q.Parts[i].PromQL, err)
+		for _, id := range q.Parts[i].For {
+			e.opts.Store.Fail(id, began, typed)
+		}
+	}
 }

@@ -128,6 +128,8 @@ func (objects) Names(ctx context.Context, _ schema.GroupResource, namespace stri
 	return []string{"p1", "p2"}, nil
 }
 
+func (objects) Count(schema.GroupResource, string) (int, bool) { return 2, true }
+
 func (o objects) Has(ctx context.Context, gr schema.GroupResource, namespace, name string) (bool, error) {
 	names, err := o.Names(ctx, gr, namespace, nil, "")
 	return slices.Contains(names, name), err
@@ -159,6 +161,7 @@ func setupWith(t *testing.T, change func(*eval.Options)) *fixture {
 	o := eval.Options{
 		Source: f.source, Catalog: known, Objects: objects{}, Mapper: newCluster(), Demand: f.demand, Store: f.store,
 		Metrics: eval.NewMetrics(f.registry), Interval: interval, Timeout: timeout, Concurrency: concurrency, Now: time.Now,
+		Share: 1, // most tests are about queries that wait for each other; see sharing_test.go
 	}
 	change(&o)
 	f.Evaluator = eval.New(o)

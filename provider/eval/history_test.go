@@ -32,12 +32,12 @@ func TestHistory(t *testing.T) {
 		"a value":                             {answered, nil, proven, true},
 		"no objects to ask about":             {&store.Data{Evaluated: at}, nil, untried, false},
 		"no such metric":                      {nil, metric.Errorf(metric.Undefined, "no rule"), untried, false},
-		"refused":                             {nil, failure(asked, &source.Error{Kind: source.Rejected}), proven, false},
-		"never answered":                      {nil, failure(asked, timeout), suspect, false},
-		"unanswered after a value":            {answered, failure(asked, timeout), suspect, true},
-		"not sent":                            {nil, failure(asked, &notSent{timeout}), untried, false},
-		"not sent after a value":              {answered, failure(asked, &notSent{timeout}), proven, true},
-		"no turn":                             {nil, failure(asked, &overloaded{}), untried, false},
+		"refused":                             {nil, failure(asked.Rule, asked.PromQL, &source.Error{Kind: source.Rejected}), proven, false},
+		"never answered":                      {nil, failure(asked.Rule, asked.PromQL, timeout), suspect, false},
+		"unanswered after a value":            {answered, failure(asked.Rule, asked.PromQL, timeout), suspect, true},
+		"not sent":                            {nil, failure(asked.Rule, asked.PromQL, &notSent{timeout}), untried, false},
+		"not sent after a value":              {answered, failure(asked.Rule, asked.PromQL, &notSent{timeout}), proven, true},
+		"no turn":                             {nil, failure(asked.Rule, asked.PromQL, &overloaded{}), untried, false},
 		"the source is back and not complete": {answered, metric.Because(metric.SourceFailed, &recovering{}, "back"), proven, true},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -14,23 +14,61 @@ import (
 	"github.com/loadline/loadline/provider/store"
 )
 
-// join turns an answer into what the store keeps. evaluated is our clock just
-// before the source was asked.
+// join turns an answer into what the store keeps, part by part. evaluated is our clock
+// just before the source was asked. An error is of the part's own elements.
 //
 // A value that cannot be served spoils its own object for custom metrics. An
 // external metric is the sum of its series, so one bad series spoils it all.
-func join(a source.Answer, q plan.Query, api metric.API, evaluated time.Time) (*store.Data, error) {
-	d := &store.Data{Evaluated: evaluated, Window: q.Window, PromQL: q.PromQL}
-	err := tooMany(a, q)
+func join(a source.Answer, q plan.Query, evaluated time.Time) (data []*store.Data, errs []error) {
+	data, errs = make([]*store.Data, len(q.Parts)), make([]error, len(q.Parts))
+	own := share(a, q)
+	for i, p := range q.Parts {
+		data[i], errs[i] = joinPart(filled(own(&p), p, a.Warnings, evaluated), q, p, evaluated)
+	}
+	return data, errs
+}
+
+// share returns what gives each part its elements of the answer, without the labels that
+// are there because the query is shared.
+func share(a source.Answer, q plan.Query) func(*plan.Part) []source.Sample {
+	if !q.Shared() {
+		return func(*plan.Part) []source.Sample { return a.Samples }
+	}
+	byKey := map[string][]source.Sample{}
+	added := q.Added()
+	b := labels.NewBuilder(labels.EmptyLabels())
+	for _, s := range a.Samples {
+		key := q.Key(s.Labels.Get)
+		if q.ObjectLabel == "" { // of an object there is only its name to keep
+			b.Reset(s.Labels)
+			s.Labels = b.Del(added...).Labels()
+		}
+		byKey[key] = append(byKey[key], s)
+	}
+	return func(p *plan.Part) []source.Sample { return byKey[q.PartKey(p)] }
+}
+
+// filled puts the element in the place of none that a rule says none means. A part of a
+// source that was not there may have had some, and then none means nothing.
+func filled(samples []source.Sample, p plan.Part, warnings []string, evaluated time.Time) []source.Sample {
+	if len(samples) > 0 || p.Empty == nil || len(warnings) > 0 {
+		return samples
+	}
+	return []source.Sample{{Value: *p.Empty, Time: evaluated}}
+}
+
+func joinPart(samples []source.Sample, q plan.Query, p plan.Part, evaluated time.Time) (*store.Data, error) {
+	// A query may name thousands of objects, and more of it than that fits into no message.
+	d := &store.Data{Evaluated: evaluated, Window: q.Window, PromQL: clip(p.PromQL, 1000)}
+	err := tooMany(samples, q)
 	if err != nil {
 		return nil, err
 	}
-	if api == metric.External {
-		d.Series, err = joinSeries(a)
+	if p.For[0].API == metric.External {
+		d.PromQL = p.PromQL
+		d.Series, err = joinSeries(samples)
 	} else {
-		// A query names every object, and more of it than that fits into no message.
-		d.PromQL = clip(q.PromQL, 1000)
-		d.Objects, d.Bad, err = joinObjects(a, q.ObjectLabel, q.Names)
+		d.Objects, d.Bad, err = joinObjects(samples, p.ObjectLabel, p.Names, q.Shared())
 	}
 	if err != nil {
 		return nil, err
@@ -38,9 +76,9 @@ func join(a source.Answer, q plan.Query, api metric.API, evaluated time.Time) (*
 	return d, nil
 }
 
-func joinSeries(a source.Answer) ([]store.Value, error) {
-	values := make([]store.Value, 0, len(a.Samples))
-	for _, s := range a.Samples {
+func joinSeries(samples []source.Sample) ([]store.Value, error) {
+	values := make([]store.Value, 0, len(samples))
+	for _, s := range samples {
 		q, err := metric.Quantity(s.Value)
 		if err != nil {
 			return nil, metric.Because(metric.ReasonOf(err), err, "series %s", s.Labels)
@@ -50,16 +88,20 @@ func joinSeries(a source.Answer) ([]store.Value, error) {
 	return values, nil
 }
 
-func joinObjects(a source.Answer, label string, names []string) (map[string]store.Value, map[string]error, error) {
-	objects := make(map[string]store.Value, len(a.Samples))
-	from := make(map[string]labels.Labels, len(a.Samples))
+// joinObjects leaves out, of a shared answer, the objects that others asked about.
+func joinObjects(samples []source.Sample, label string, names []string, shared bool) (map[string]store.Value, map[string]error, error) {
+	objects := make(map[string]store.Value, min(len(samples), len(names)))
+	from := make(map[string]labels.Labels, min(len(samples), len(names)))
 	bad := map[string]error{}
-	for _, s := range a.Samples {
+	for _, s := range samples {
 		name := s.Labels.Get(label)
 		if name == "" {
 			return nil, nil, metric.Errorf(metric.Unlabelled, "the answer has a sample %s without the label %q, so it describes no object: keep the label, for example by aggregating with `by (<<.GroupBy>>)`", s.Labels, label)
 		}
-		name = own(name, names)
+		name, wanted := own(name, names)
+		if shared && !wanted {
+			continue
+		}
 		if first, again := from[name]; again {
 			bad[name] = duplicate(first, s.Labels)
 			delete(objects, name)
@@ -78,11 +120,11 @@ func joinObjects(a source.Answer, label string, names []string) (map[string]stor
 
 // own is name in a string of its own, which is that of names where it is among
 // them: as a part of a sample's labels it would keep all of these in memory.
-func own(name string, names []string) string {
+func own(name string, names []string) (string, bool) {
 	if i, found := slices.BinarySearch(names, name); found {
-		return names[i]
+		return names[i], true
 	}
-	return strings.Clone(name)
+	return strings.Clone(name), false
 }
 
 // duplicate names the labels in which two samples of one object differ.

@@ -22,6 +22,13 @@ func sample(v float64, l ...string) source.Sample {
 	return source.Sample{Labels: labels.FromStrings(l...), Value: v, Time: at}
 }
 
+// pods is a part about some.
+func pods(names ...string) plan.Part {
+	p := plan.Part{Names: names, For: []metric.Identifier{{API: metric.Custom}}}
+	p.ObjectLabel = "pod"
+	return p
+}
+
 func TestJoinObjects(t *testing.T) {
 	type got struct {
 		Milli map[string]int64
@@ -56,9 +63,7 @@ func TestJoinObjects(t *testing.T) {
 		"a scalar": {[]source.Sample{sample(1)}, got{Err: "unlabelled"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			q := plan.Query{}
-			q.ObjectLabel = "pod"
-			data, err := join(source.Answer{Samples: tc.samples}, q, metric.Custom, at)
+			data, err := joinPart(tc.samples, plan.Query{}, pods(), at)
 			g := got{Err: string(metric.ReasonOf(err))}
 			if err == nil {
 				for name, v := range data.Objects {
@@ -90,8 +95,8 @@ func TestDuplicateNamesTheLabels(t *testing.T) {
 }
 
 func TestJoinSeries(t *testing.T) {
-	q := plan.Query{}
-	data, err := join(source.Answer{Samples: []source.Sample{sample(1, "queue", "a"), sample(0)}}, q, metric.External, at)
+	p := plan.Part{For: []metric.Identifier{{API: metric.External}}}
+	data, err := joinPart([]source.Sample{sample(1, "queue", "a"), sample(0)}, plan.Query{}, p, at)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -99,9 +104,40 @@ func TestJoinSeries(t *testing.T) {
 		t.Errorf("got %+v", data.Series)
 	}
 	// The HPA controller sums the series: one that is no number spoils the sum.
-	_, err = join(source.Answer{Samples: []source.Sample{sample(1, "queue", "a"), sample(math.NaN(), "queue", "b")}}, q, metric.External, at)
+	_, err = joinPart([]source.Sample{sample(1, "queue", "a"), sample(math.NaN(), "queue", "b")}, plan.Query{}, p, at)
 	if metric.ReasonOf(err) != metric.NotFinite {
 		t.Errorf("err %v", err)
+	}
+}
+
+// None is what the rule says it is, unless a part of the source was not there.
+func TestJoinOfNothing(t *testing.T) {
+	zero := 0.0
+	for name, tc := range map[string]struct {
+		answer source.Answer
+		empty  *float64
+		want   []int64
+	}{
+		"nothing":            {source.Answer{}, nil, nil},
+		"which means 0":      {source.Answer{}, &zero, []int64{0}},
+		"a part of it":       {source.Answer{Warnings: []string{"a store is away"}}, &zero, nil},
+		"something, however": {source.Answer{Samples: []source.Sample{sample(5)}}, &zero, []int64{5}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := plan.Part{For: []metric.Identifier{{API: metric.External}}}
+			p.Empty = tc.empty
+			data, errs := join(tc.answer, plan.Query{Parts: []plan.Part{p}}, at)
+			if errs[0] != nil {
+				t.Fatal(errs[0])
+			}
+			var got []int64
+			for _, v := range data[0].Series {
+				got = append(got, v.Quantity.Value())
+			}
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
 	}
 }
 
@@ -109,10 +145,10 @@ func TestJoinSeries(t *testing.T) {
 // that were asked for, or copies, and of the query what fits into a message.
 func TestJoinKeepsNoMoreThanItNeeds(t *testing.T) {
 	asked := []string{"a", "b"}
-	q := plan.Query{Names: asked}
-	q.ObjectLabel, q.PromQL = "pod", strings.Repeat("x", 5000)
+	p := pods(asked...)
+	p.PromQL = strings.Repeat("x", 5000)
 	whole := labels.FromStrings("pod", "b", "zzz", "long")
-	data, err := join(source.Answer{Samples: []source.Sample{{Labels: whole, Value: 1, Time: at}, sample(2, "pod", "c")}}, q, metric.Custom, at)
+	data, err := joinPart([]source.Sample{{Labels: whole, Value: 1, Time: at}, sample(2, "pod", "c")}, plan.Query{}, p, at)
 	if err != nil {
 		t.Fatal(err)
 	}

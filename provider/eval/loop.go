@@ -51,6 +51,7 @@ func (e *Evaluator) look(ctx context.Context, wg *sync.WaitGroup) {
 		e.worked.Store(&now)
 	}
 	e.opts.Demand.Expire(now)
+	e.sharing.expire(now)
 	e.opts.Store.Retain(e.opts.Demand.Has)
 	e.dispatcher.expire(now.Add(-maxWait))
 	began := e.dispatcher.look()

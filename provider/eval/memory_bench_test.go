@@ -51,12 +51,12 @@ func BenchmarkBytesPerValue(b *testing.B) {
 					for i := range tc.each {
 						a.Samples = append(a.Samples, source.Sample{Labels: tc.labels(i), Value: 1.5, Time: at})
 					}
-					q := plan.Query{}
-					q.ObjectLabel = "pod"
+					p := plan.Part{For: []metric.Identifier{{API: tc.api}}}
+					p.ObjectLabel = "pod"
 					if !tc.unknown {
-						q.Names = names
+						p.Names = names
 					}
-					data, err := join(a, q, tc.api, at)
+					data, err := joinPart(a.Samples, plan.Query{}, p, at)
 					if err != nil {
 						b.Fatal(err)
 					}

@@ -38,9 +38,9 @@ func (e *Evaluator) ask(ctx context.Context, q plan.Query) (source.Answer, error
 }
 
 // tooMany says that an answer has more series than its query may have.
-func tooMany(a source.Answer, q plan.Query) error {
-	if q.MaxSeries == 0 || len(a.Samples) <= q.MaxSeries {
+func tooMany(samples []source.Sample, q plan.Query) error {
+	if q.MaxSeries == 0 || len(samples) <= q.MaxSeries {
 		return nil
 	}
-	return metric.Errorf(metric.RuleFailed, "the query gives more than one series, such as %s and %s: write sum( ) or another aggregation around it", clip(a.Samples[0].Labels.String(), 200), clip(a.Samples[1].Labels.String(), 200))
+	return metric.Errorf(metric.RuleFailed, "the query gives more than one series, such as %s and %s: write sum( ) or another aggregation around it", clip(samples[0].Labels.String(), 200), clip(samples[1].Labels.String(), 200))
 }

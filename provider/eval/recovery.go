@@ -62,7 +62,7 @@ type doubt struct {
 }
 
 // doubtOf compares an answer with the last one before the outage, if there was one.
-func doubtOf(prev *store.Snapshot, next *store.Data, q plan.Query, sampleMaxAge time.Duration) *doubt {
+func doubtOf(prev *store.Snapshot, next *store.Data, q *plan.Part, sampleMaxAge time.Duration) *doubt {
 	if prev == nil || prev.Data == nil || metric.ReasonOf(prev.Err) != metric.SourceFailed {
 		return nil
 	}
@@ -125,7 +125,7 @@ func (d *doubt) verdict(c coverage) error {
 
 // horizons are how far q looks back: its range selectors, and its instant selectors
 // given --sample-max-age; 0 where it has none of them.
-func horizons(q plan.Query, sampleMaxAge time.Duration) (window, lookback time.Duration) {
+func horizons(q *plan.Part, sampleMaxAge time.Duration) (window, lookback time.Duration) {
 	window = q.Window
 	if q.Range && window == 0 { // of a length that the query computes
 		window = maxRecovery

@@ -108,7 +108,7 @@ func TestDoubt(t *testing.T) {
 		"a short window, all is long ago":           {&store.Snapshot{Data: valued(20000, time.Minute), Err: since(31 * time.Second)}, valued(1500, 0), []string{"a"}, 10 * time.Second, false, forgotten},
 	} {
 		t.Run(name, func(t *testing.T) {
-			q := plan.Query{Names: tc.live}
+			q := &plan.Part{Names: tc.live}
 			q.Instant, q.Range, q.Window = tc.window == instant, tc.window == unknown || tc.window > 0, max(tc.window, 0)
 			err := doubtOf(tc.prev, tc.next, q, 150*time.Second).verdict(tc.source)
 			if (err != nil) != tc.held {
@@ -123,7 +123,7 @@ func TestDoubt(t *testing.T) {
 
 // A loss that one answer showed is remembered until the metric has recovered.
 func TestALossIsRemembered(t *testing.T) {
-	q := plan.Query{}
+	q := &plan.Part{}
 	q.Instant = true
 	series := func(milli int64, queues ...string) *store.Data {
 		d := &store.Data{Evaluated: at}

@@ -24,6 +24,9 @@ type Catalog interface {
 type Objects interface {
 	Has(ctx context.Context, gr schema.GroupResource, namespace, name string) (bool, error)
 	Names(ctx context.Context, gr schema.GroupResource, namespace string, sel labels.Selector, key string) ([]string, error)
+	// Count is how many there are of a kind in a namespace, or in all where that is empty,
+	// as far as is known without waiting.
+	Count(gr schema.GroupResource, namespace string) (n int, ok bool)
 }
 
 // resolveKnown resolves what needs no waiting. The rest are identifiers of kinds

@@ -42,6 +42,8 @@ func TestObjectsWantedByNameAreLookedUp(t *testing.T) {
 // forbidden is a kind that RBAC does not let us list.
 type forbidden struct{}
 
+func (forbidden) Count(schema.GroupResource, string) (int, bool) { return 0, false }
+
 func (forbidden) Names(context.Context, schema.GroupResource, string, labels.Selector, string) ([]string, error) {
 	return nil, metric.Errorf(metric.Forbidden, "add a ClusterRole")
 }

@@ -131,14 +131,23 @@ func (e *Evaluator) jobs(ctx context.Context, v *evaluation, queries []plan.Quer
 	return jobs
 }
 
-// flow is that of the first metric of q that an HPA references, if there is one.
+// flow is that of the metrics of q, which are all wanted alike. A query of several
+// namespaces is of none of them.
 func (e *Evaluator) flow(q plan.Query, m mode) flow {
+	f := flow{namespace: q.For[0].Namespace, first: m.first}
 	for _, id := range q.For {
 		if e.opts.Demand.Referenced(id) {
-			return flow{referenced: true, namespace: id.Namespace, first: m.first}
+			f.referenced = true
+		}
+		if id.Namespace != f.namespace {
+			f.namespace = ""
 		}
 	}
-	return flow{namespace: q.For[0].Namespace, first: m.first}
+	if f.referenced && !q.Shared() { // equal reads of a query: that of the first one that an HPA references
+		i := slices.IndexFunc(q.For, e.opts.Demand.Referenced)
+		f.namespace = q.For[i].Namespace
+	}
+	return f
 }
 
 // notSent is why a query was not even sent.
@@ -166,7 +175,7 @@ func (e *Evaluator) skip(q plan.Query, before []history, err error) {
 	if !busy && !errors.As(err, new(*notSent)) {
 		return
 	}
-	typed := failure(q, err)
+	typed := failure(q.Rule, q.PromQL, err)
 	for i, id := range q.For {
 		if s := e.opts.Store.Get(id); before[i].record == suspect || busy && s != nil && s.Data != nil {
 			continue
@@ -177,7 +186,7 @@ func (e *Evaluator) skip(q plan.Query, before []history, err error) {
 
 // failure is why the metrics of q have no new value. An answer that is beyond our
 // limits or no numbers comes again with the next query, so no earlier value bridges it.
-func failure(q plan.Query, err error) error {
+func failure(rule, promQL string, err error) error {
 	reason := metric.SourceFailed
 	switch source.KindOf(err) {
 	case source.Oversized:
@@ -185,7 +194,7 @@ func failure(q plan.Query, err error) error {
 	case source.Unusable:
 		reason = metric.RuleFailed
 	}
-	return metric.Because(reason, err, "%s: query %s", q.Rule, clip(q.PromQL, 300))
+	return metric.Because(reason, err, "%s: query %s", rule, clip(promQL, 300))
 }
 
 func clip(s string, n int) string {

@@ -69,6 +69,21 @@ func (c *Cache) Has(ctx context.Context, gr schema.GroupResource, namespace, nam
 	return k.index.has(namespace, name), nil
 }
 
+// Count returns how many live objects of a kind there are in a namespace, or in all where
+// that is empty. It does not wait: ok is false where the kind is not listed yet.
+func (c *Cache) Count(gr schema.GroupResource, namespace string) (n int, ok bool) {
+	ctx, cancel := context.WithCancel(c.ctx)
+	cancel()
+	k, err := c.ready(ctx, gr)
+	if err != nil {
+		return 0, false
+	}
+	if namespace == "" {
+		return k.index.count(), true
+	}
+	return k.index.countIn(namespace), true
+}
+
 // Held returns the number of objects held.
 func (c *Cache) Held() int {
 	c.mu.Lock()

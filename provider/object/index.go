@@ -99,6 +99,15 @@ func (x *index) count() int {
 	return total
 }
 
+func (x *index) countIn(ns string) int {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	if n := x.namespaces[ns]; n != nil {
+		return len(n.labels)
+	}
+	return 0
+}
+
 // Add, Update, Delete, Replace and Resync make index a cache.ReflectorStore.
 
 func (x *index) Add(obj any) error    { return x.Update(obj) }

@@ -1,12 +1,15 @@
 // Package plan decides, purely, which queries answer what is wanted.
 //
-// Today wants whose rendered queries are equal share one query. What else may
-// share one is decided here and nowhere else: demand before it and source
-// behind it do not know.
+// Reads whose rendered queries are equal share one. So do reads of one rule that differ
+// only in their namespace, their objects, or the values of their metric selector, where
+// the query's syntax tree proves that each gets from the common answer what its own query
+// would have given it (see prove.go). What may share a query is decided here and nowhere
+// else: demand before it and source behind it do not know.
 package plan
 
 import (
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/loadline/loadline/provider/metric"
 	"github.com/loadline/loadline/provider/rule"
@@ -26,15 +29,30 @@ type Want struct {
 	// Names of the described objects, sorted; nil for external metrics.
 	Names          []string
 	MetricSelector labels.Selector
+	// Class keeps wants of different classes apart: only those of one share a query with
+	// others. Equal queries of any class are one, of the first one's class.
+	Class int
+	// Share is with how many others, at most, it may share a query, itself included; 0 for
+	// no bound but Limits.
+	Share int
 }
 
-// Query is one query and what it answers.
-type Query struct {
-	rule.Query
-	Rule  string   // its ID
-	Names []string // of the objects it asks about, sorted; equal queries have equal names
-	For   []metric.Identifier
+// Limits bound the queries that several reads share.
+type Limits struct {
+	// Names is how many values of a label, or names of objects, a query lists at most.
+	Names int
+	// Values is how many elements an answer may have, about.
+	Values int
+	// Reads that share one query.
+	Reads int
+	// Count is how many live objects of a kind there are in a namespace, or in all where
+	// that is empty; ok is false where it is not known. Nil knows none.
+	Count func(gr schema.GroupResource, namespace string) (n int, ok bool)
 }
+
+// DefaultLimits keep a query below what a URL or a proxy takes in a POST (about 100 KB), and
+// an answer at a few MB.
+func DefaultLimits() Limits { return Limits{Names: 1000, Values: 20_000, Reads: 2000} }
 
 // Plan is what to do for a set of wants.
 type Plan struct {
@@ -46,10 +64,9 @@ type Plan struct {
 }
 
 // Make plans the wants. The order of Queries is that of the first want of each.
-func Make(wants []Want, m rule.Mapper) Plan {
-	type key struct{ rule, promQL, label string }
+func Make(wants []Want, m rule.Mapper, l Limits) Plan {
 	p := Plan{Failed: map[metric.Identifier]error{}}
-	at := map[key]int{}
+	groups := newGroups()
 	for _, w := range wants {
 		if w.ID.API == metric.Custom && len(w.Names) == 0 {
 			// Without names a rule asks about every object, which is another question.
@@ -69,14 +86,8 @@ func Make(wants []Want, m rule.Mapper) Plan {
 			p.Failed[w.ID] = metric.Because(reason, err, "no query for %s", w.ID.Metric)
 			continue
 		}
-		k := key{w.Rule.ID(), q.PromQL, q.ObjectLabel}
-		i, shared := at[k]
-		if !shared {
-			i = len(p.Queries)
-			at[k] = i
-			p.Queries = append(p.Queries, Query{Query: q, Rule: w.Rule.ID(), Names: w.Names})
-		}
-		p.Queries[i].For = append(p.Queries[i].For, w.ID)
+		groups.add(w, q)
 	}
+	p.Queries = groups.queries(l)
 	return p
 }

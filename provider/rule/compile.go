@@ -8,6 +8,9 @@ import (
 	"github.com/prometheus/common/model"
 	promlabels "github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql/parser"
+	"k8s.io/apimachinery/pkg/api/resource"
+
+	"github.com/loadline/loadline/provider/metric"
 )
 
 // Compile compiles a configuration file. The error joins every mistake of the
@@ -58,6 +61,7 @@ func compileRule(raw rawRule, external bool, parser parser.Parser, p *problems) 
 	}
 	r.checkResources(raw, p)
 	r.compileQuery(raw, p)
+	r.compileEmpty(raw, p)
 	if len(p.list)+p.dropped == before {
 		r.tryOut(raw, p)
 	}
@@ -95,6 +99,32 @@ func (r *Rule) compileQuery(raw rawRule, p *problems) {
 	}
 	r.template = template
 	r.usesValues = strings.Contains(query.value, "LabelValuesByName")
+}
+
+// compileEmpty reads what an empty answer means. Of a queue that is gone when it is idle
+// nothing is known any more but what the file says of it: so that is one series by its
+// name, or the metric would be forgotten with its last series.
+func (r *Rule) compileEmpty(raw rawRule, p *problems) {
+	given := raw.emptyValue
+	if given.line == 0 {
+		return
+	}
+	q, err := resource.ParseQuantity(given.value)
+	if err != nil {
+		p.add(raw.path+".emptyValue", given.line, "%q is no number: give one such as 0", clip(given.value))
+		return
+	}
+	value := q.AsApproximateFloat64()
+	switch _, err := metric.Quantity(value); {
+	case !r.external:
+		p.add(raw.path+".emptyValue", given.line, "is for externalRules: an object without a sample is not one without load")
+	case err != nil:
+		p.add(raw.path+".emptyValue", given.line, "%s", err)
+	case r.sampleSeries() == noSeries:
+		p.add(raw.path+".emptyValue", given.line, "needs a seriesQuery of one series by its name, such as queue_depth{queue!=\"\"}: while there is none, nothing else says what the metric is called")
+	default:
+		r.empty = &value
+	}
 }
 
 // tryOut renders the query for samples of what a read can ask: what fails for every
@@ -164,6 +194,9 @@ func (r *Rule) sampleMatchers(objectLabel string) [][]matcher {
 	return [][]matcher{with(one), with(one)[1:]}
 }
 
+// noSeries is the name of none.
+const noSeries = "loadline_sample"
+
 // sampleSeries is the series the rule is for where its selector names one.
 func (r *Rule) sampleSeries() string {
 	for _, m := range r.selector {
@@ -171,7 +204,7 @@ func (r *Rule) sampleSeries() string {
 			return m.Value
 		}
 	}
-	return "loadline_sample"
+	return noSeries
 }
 
 // reportConflicts finds pairs of rules that certainly give the same API name to the

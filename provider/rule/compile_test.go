@@ -44,6 +44,12 @@ func TestCompileErrors(t *testing.T) {
 			"resourceRules: {cpu: {containerQuerry: x}}\n",
 			`resourceRules.cpu: unknown key "containerQuerry": known here are containerQuery, nodeQuery, resources, containerLabel (line 1)`,
 		},
+		"an empty value of objects":   {rule(q + "  emptyValue: 0\n"), `rules[0].emptyValue: is for externalRules: an object without a sample is not one without load (line 6)`},
+		"an empty value that is none": {"externalRules:\n- {seriesQuery: x, emptyValue: none, resources: {namespaced: false}, metricsQuery: sum(x)}\n", `externalRules[0].emptyValue: "none" is no number: give one such as 0 (line 2)`},
+		"an empty value of any series": {
+			"externalRules:\n- {seriesQuery: '{__name__=~\"x.*\"}', emptyValue: 0, resources: {namespaced: false}, metricsQuery: sum(<<.Series>>)}\n",
+			`externalRules[0].emptyValue: needs a seriesQuery of one series by its name, such as queue_depth{queue!=""}: while there is none, nothing else says what the metric is called (line 2)`,
+		},
 		"every mistake at once": {
 			"rules:\n- {}\n- seriesQuery: '{'\n  name: {matches: '('}\n  seriesFilters: [{}, {is: a, isNot: b}, {isNot: '['}]\n  resources: {template: '<<.Group>>', overrides: {pod: {group: x}, '': {resource: pod}}}\n  metricsQuery: '<<.Foo>>'\n",
 			`rules[0].seriesQuery: is missing: give a series selector, for example {__name__=~"http_.+",pod!=""} (line 2)

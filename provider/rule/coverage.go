@@ -14,22 +14,25 @@ import (
 // Coverage is a query for how well a source's samples cover what another query looks
 // at, compared with an earlier time.
 type Coverage struct {
-	// PromQL answers with one element for each selector of which there were samples at
-	// the earlier time: what part of them there is now, from 0 to 1, as the mean of the
+	// PromQL answers with one element for each selector, and each group where it is asked by
+	// labels, of which there were samples at the earlier time: what part of them there is now, from 0 to 1, as the mean of the
 	// series of then. So neither new series nor series that were young then make up for
 	// what others have lost, and a series that is gone counts as 0.
 	PromQL string
-	// Selectors is how many elements that are if all is known.
+	// Selectors is how many elements that are, in each group, if all is known.
 	Selectors int
+	// Label is that of the elements by which the selectors are told apart.
+	Label string
 }
 
 // CoverageOf returns it for a query and the time that long ago. Of a range selector,
 // also inside subqueries, the samples are counted, of an instant selector the series:
-// there it does not matter how many samples they have.
+// there it does not matter how many samples they have. With labels it is asked for each
+// group of series that agree in these.
 //
 // There is none, which is an error, for a query without selectors, with selectors at a
 // fixed time (@), or with durations that the source computes.
-func CoverageOf(promQL string, ago time.Duration) (Coverage, error) {
+func CoverageOf(promQL string, ago time.Duration, by ...string) (Coverage, error) {
 	ago = ago.Truncate(time.Millisecond) // the source's unit
 	expr, err := newParser().ParseExpr(promQL)
 	if err != nil {
@@ -45,7 +48,7 @@ func CoverageOf(promQL string, ago time.Duration) (Coverage, error) {
 		span, err := spanOf(selector, path)
 		if err != nil {
 			problem = err
-		} else if part := span.coverage(ago); !slices.Contains(parts, part) {
+		} else if part := span.coverage(ago, by); !slices.Contains(parts, part) {
 			parts = append(parts, part)
 		}
 		return nil
@@ -56,10 +59,14 @@ func CoverageOf(promQL string, ago time.Duration) (Coverage, error) {
 	if len(parts) == 0 {
 		return Coverage{}, errors.New("has no selector")
 	}
-	for i, part := range parts {
-		parts[i] = fmt.Sprintf(`label_replace(%s, "selector", "%d", "", "")`, part, i)
+	label := "selector"
+	for slices.Contains(by, label) {
+		label += "_"
 	}
-	return Coverage{PromQL: strings.Join(parts, " or "), Selectors: len(parts)}, nil
+	for i, part := range parts {
+		parts[i] = fmt.Sprintf(`label_replace(%s, %q, "%d", "", "")`, part, label, i)
+	}
+	return Coverage{PromQL: strings.Join(parts, " or "), Selectors: len(parts), Label: label}, nil
 }
 
 // span is what one selector looks at.
@@ -95,14 +102,28 @@ func spanOf(selector *parser.VectorSelector, path []parser.Node) (span, error) {
 	return s, nil
 }
 
-// coverage is what part of what s saw that long ago it sees now.
-func (s span) coverage(ago time.Duration) string {
+// coverage is what part of what s saw that long ago it sees now, in each group by labels.
+func (s span) coverage(ago time.Duration, by []string) string {
 	now, before := s.String(0), s.String(ago)
+	group, none := "", "vector(0)"
+	if len(by) > 0 {
+		names := make([]string, len(by))
+		for i, l := range by {
+			names[i] = labelName(l)
+		}
+		group = " by (" + strings.Join(names, ", ") + ") "
+	}
 	if s.window == 0 {
-		return fmt.Sprintf("(count(%s and %s) or vector(0)) / count(%s)", now, before, before)
+		if group != "" {
+			none = fmt.Sprintf("0 * count%s(%s)", group, before)
+		}
+		return fmt.Sprintf("(count%s(%s and %s) or %s) / count%s(%s)", group, now, before, none, group, before)
 	}
 	now, before = fmt.Sprintf("count_over_time(%s)", now), fmt.Sprintf("count_over_time(%s)", before)
-	return fmt.Sprintf("(sum(clamp_max(%s / %s, 1)) or vector(0)) / count(%s)", now, before, before)
+	if group != "" {
+		none = fmt.Sprintf("0 * count%s(%s)", group, before)
+	}
+	return fmt.Sprintf("(sum%s(clamp_max(%s / %s, 1)) or %s) / count%s(%s)", group, now, before, none, group, before)
 }
 
 // String is the selector as it was that long ago, in PromQL.

@@ -63,7 +63,11 @@ func TestCoverageOf(t *testing.T) {
 			if diff := cmp.Diff(tc.problem, problem); diff != "" {
 				t.Error(diff)
 			}
-			if diff := cmp.Diff(Coverage{tc.want, tc.selectors}, got); diff != "" {
+			want := Coverage{PromQL: tc.want, Selectors: tc.selectors, Label: "selector"}
+			if tc.problem != "" {
+				want = Coverage{}
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
 				t.Error(diff)
 			}
 		})
@@ -88,4 +92,23 @@ func FuzzCoverageOf(f *testing.F) {
 			t.Errorf("%s\nof %s\n%v", c.PromQL, query, err)
 		}
 	})
+}
+
+// By labels it is asked for each group, with elements for those of which nothing is left.
+func TestCoverageOfGroups(t *testing.T) {
+	got, err := CoverageOf(`sum by (selector) (rate(a{x="1"}[5m])) / b`, time.Minute, "selector", "http.method")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Coverage{
+		PromQL: `label_replace((sum by (selector, "http.method") (clamp_max(count_over_time({__name__="a",x="1"}[5m]) / count_over_time({__name__="a",x="1"}[5m] offset 1m), 1)) or 0 * count by (selector, "http.method") (count_over_time({__name__="a",x="1"}[5m] offset 1m))) / count by (selector, "http.method") (count_over_time({__name__="a",x="1"}[5m] offset 1m)), "selector_", "0", "", "") or ` +
+			`label_replace((count by (selector, "http.method") ({__name__="b"} and {__name__="b"} offset 1m) or 0 * count by (selector, "http.method") ({__name__="b"} offset 1m)) / count by (selector, "http.method") ({__name__="b"} offset 1m), "selector_", "1", "", "")`,
+		Selectors: 2, Label: "selector_",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	if _, err := newParser().ParseExpr(got.PromQL); err != nil {
+		t.Error(err)
+	}
 }

@@ -27,6 +27,7 @@ type rawRule struct {
 	resources    rawResources
 	name         rawName
 	metricsQuery text
+	emptyValue   text
 }
 
 type rawFilter struct {
@@ -106,7 +107,7 @@ func (r *reader) rules(path string, n *yaml.Node) []rawRule {
 	for i, element := range r.list(path, n) {
 		at := fmt.Sprintf("%s[%d]", path, i)
 		line := element.Line
-		fields, _ := r.mapping(at, element, "seriesQuery", "seriesFilters", "resources", "name", "metricsQuery")
+		fields, _ := r.mapping(at, element, "seriesQuery", "seriesFilters", "resources", "name", "metricsQuery", "emptyValue")
 		out = append(out, rawRule{
 			path:         at,
 			line:         line,
@@ -115,6 +116,7 @@ func (r *reader) rules(path string, n *yaml.Node) []rawRule {
 			resources:    r.resources(at+".resources", line, fields["resources"]),
 			name:         r.name(at+".name", fields["name"]),
 			metricsQuery: r.text(at+".metricsQuery", fields["metricsQuery"]),
+			emptyValue:   r.text(at+".emptyValue", fields["emptyValue"]),
 		})
 	}
 	return out

@@ -37,6 +37,10 @@ type Query struct {
 	// subquery; Window is the longest of them, 0 if it is not a constant.
 	Instant, Range bool
 	Window         time.Duration
+	// Given are the matchers of the read, for plan to prove what can be asked together.
+	Given []Given
+	// Empty is what an answer without any element means; nil for nothing.
+	Empty *float64
 	// MaxSeries is how many series the answer has at most; 0 for no bound but the
 	// source's.
 	MaxSeries int
@@ -148,7 +152,7 @@ func (r *Rule) render(series string, matchers []matcher, objectLabel string) (Qu
 		return Query{}, &droppedLabelError{label: objectLabel, promQL: promQL}
 	}
 	s := selectorsOf(expr)
-	return Query{PromQL: promQL, ObjectLabel: objectLabel, Instant: s.instant, Range: s.ranged, Window: s.window}, nil
+	return Query{PromQL: promQL, ObjectLabel: objectLabel, Instant: s.instant, Range: s.ranged, Window: s.window, Given: given(matchers, objectLabel), Empty: r.empty}, nil
 }
 
 // computesOnValues refuses a template whose text depends on label values other

@@ -28,6 +28,7 @@ type Rule struct {
 	association association
 	template    *textTemplate
 	usesValues  bool
+	empty       *float64 // what an empty answer means; nil for nothing
 	parser      parser.Parser
 }
 
@@ -54,4 +55,13 @@ func (r *Rule) MetricName(series string) (string, bool) { return r.naming.metric
 // the cluster's to say, not the rule's.
 func (r *Rule) Objects(m Mapper, labelNames []string) ([]Object, error) {
 	return r.association.objects(m, labelNames)
+}
+
+// EmptySeries is the name of the series that the rule answers about even if the source has
+// none, for it says what that means (emptyValue); empty for other rules.
+func (r *Rule) EmptySeries() string {
+	if r.empty == nil {
+		return ""
+	}
+	return r.sampleSeries()
 }

@@ -1,0 +1,108 @@
+package plan
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// Explanation is a plan for people, and for programs as JSON.
+type Explanation struct {
+	Queries []QueryExplanation `json:"queries"`
+	// Empty are metrics without a live object, about which nothing is asked.
+	Empty []string `json:"empty,omitempty"`
+	// Failed is why a metric has no query.
+	Failed map[string]string `json:"failed,omitempty"`
+}
+
+// QueryExplanation is one query: what it is, and what it answers.
+type QueryExplanation struct {
+	Rule   string `json:"rule"`
+	PromQL string `json:"promQL"`
+	// Labels are those by which the reads find their own in the answer; empty where there
+	// is one read only.
+	Labels []string `json:"labels,omitempty"`
+	// Alone is why it can answer one read only; empty where it could answer others, too.
+	Alone string            `json:"alone,omitempty"`
+	Reads []ReadExplanation `json:"reads"`
+}
+
+// ReadExplanation is what one query answers: equal reads under all their names.
+type ReadExplanation struct {
+	Metrics []string `json:"metrics"`
+	// Objects is about how many it is; 0 for external metrics.
+	Objects int `json:"objects,omitempty"`
+	// PromQL is what it would be asked by itself.
+	PromQL string `json:"promQL"`
+}
+
+// Explain says what is asked and why so.
+func (p *Plan) Explain() Explanation {
+	e := Explanation{Queries: []QueryExplanation{}}
+	for i := range p.Queries {
+		q := &p.Queries[i]
+		x := QueryExplanation{Rule: q.Rule, PromQL: q.PromQL}
+		if q.Shared() {
+			x.Labels = q.Labels()
+		}
+		if q.Alone != nil {
+			x.Alone = q.Alone.Error()
+		}
+		for _, part := range q.Parts {
+			r := ReadExplanation{Objects: len(part.Names), PromQL: part.PromQL}
+			for _, id := range part.For {
+				r.Metrics = append(r.Metrics, id.String())
+			}
+			slices.Sort(r.Metrics)
+			x.Reads = append(x.Reads, r)
+		}
+		e.Queries = append(e.Queries, x)
+	}
+	for _, id := range p.Empty {
+		e.Empty = append(e.Empty, id.String())
+	}
+	slices.Sort(e.Empty)
+	for id, err := range p.Failed {
+		if e.Failed == nil {
+			e.Failed = map[string]string{}
+		}
+		e.Failed[id.String()] = err.Error()
+	}
+	slices.SortStableFunc(e.Queries, func(a, b QueryExplanation) int { return strings.Compare(a.Rule, b.Rule) })
+	return e
+}
+
+// Text writes it for people.
+func (e Explanation) Text(w io.Writer) error {
+	var b strings.Builder
+	for _, q := range e.Queries {
+		switch {
+		case len(q.Labels) > 0:
+			fmt.Fprintf(&b, "%s: one query for %d reads, told apart by %s\n", q.Rule, len(q.Reads), strings.Join(q.Labels, ", "))
+		case q.Alone != "":
+			fmt.Fprintf(&b, "%s: a query of its own: %s\n", q.Rule, q.Alone)
+		default:
+			fmt.Fprintf(&b, "%s: one read\n", q.Rule)
+		}
+		fmt.Fprintf(&b, "  %s\n", q.PromQL)
+		for _, r := range q.Reads {
+			for _, m := range r.Metrics {
+				fmt.Fprintf(&b, "    %s", m)
+				if r.Objects > 0 {
+					fmt.Fprintf(&b, "  (%d objects)", r.Objects)
+				}
+				b.WriteByte('\n')
+			}
+		}
+	}
+	for _, m := range e.Empty {
+		fmt.Fprintf(&b, "not asked about, for there is no live object: %s\n", m)
+	}
+	for _, m := range slices.Sorted(maps.Keys(e.Failed)) {
+		fmt.Fprintf(&b, "no query for %s: %s\n", m, e.Failed[m])
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}

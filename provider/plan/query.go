@@ -1,0 +1,107 @@
+package plan
+
+import (
+	"slices"
+
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/loadline/loadline/provider/metric"
+	"github.com/loadline/loadline/provider/rule"
+)
+
+// Query is one query and what it answers.
+type Query struct {
+	rule.Query
+	Rule string // its ID
+	// Parts are the reads that it answers: one, whose own query it is, or several.
+	Parts []Part
+	// For are the metrics of all parts.
+	For []metric.Identifier
+	// Alone is why it answers one read only; nil where it could answer more.
+	Alone *Unprovable
+
+	group *group // how it was made
+	list  listed
+}
+
+// Part is one of the reads that a query answers.
+type Part struct {
+	rule.Query // of its own
+	// Names of the described objects, sorted; nil for external metrics.
+	Names []string
+	For   []metric.Identifier // equal reads
+	// Resource and Namespace are those of For.
+	Resource  schema.GroupResource
+	Namespace string
+
+	share int // reads with which it may be asked together at most; 0 for no bound
+}
+
+// Shared says whether the query is of several reads, so that an element of its answer
+// belongs to those whose labels it has.
+func (q *Query) Shared() bool { return len(q.Parts) > 1 }
+
+// Key tells from an element's labels to which parts it belongs: those of the same PartKey.
+func (q *Query) Key(get func(label string) string) string {
+	key := ""
+	for _, g := range q.group.wide.given {
+		if !g.Objects {
+			key += get(g.Label) + "\x00"
+		}
+	}
+	return key
+}
+
+// PartKey is the Key of a part's elements.
+func (q *Query) PartKey(p *Part) string {
+	key := ""
+	for _, g := range p.Given {
+		if !g.Objects {
+			key += g.Values[0] + "\x00"
+		}
+	}
+	return key
+}
+
+// Added are the labels that elements of the answer have because they are shared: the
+// part's own query would not give them.
+func (q *Query) Added() (labels []string) {
+	for i, g := range q.group.wide.given {
+		if !q.group.wide.kept.has(i) {
+			labels = append(labels, g.Label)
+		}
+	}
+	return labels
+}
+
+// Labels are those by which elements are told apart, in Key and among objects.
+func (q *Query) Labels() (labels []string) {
+	for _, g := range q.group.wide.given {
+		labels = append(labels, g.Label)
+	}
+	return labels
+}
+
+// Split returns the query's two halves, for one that failed: what is wrong may be of one
+// read only. It must be Shared.
+func (q *Query) Split() (first, second Query) {
+	half := len(q.Parts) / 2
+	return q.group.query(q.Parts[:half], q.list), q.group.query(q.Parts[half:], q.list)
+}
+
+// single is the query of one part, as its read alone would send it.
+func single(rule string, p Part, why *Unprovable) Query {
+	return Query{Query: p.Query, Rule: rule, Parts: []Part{p}, For: p.For, Alone: why}
+}
+
+func forAll(parts []Part) (ids []metric.Identifier) {
+	n := 0
+	for _, p := range parts {
+		n += len(p.For)
+	}
+	ids = make([]metric.Identifier, 0, n)
+	for _, p := range parts {
+		ids = append(ids, p.For...)
+	}
+	return slices.Clip(ids)
+}
