@@ -30,6 +30,7 @@ type Entry struct {
 	// Namespaced: the described objects live in namespaces (custom metrics).
 	Namespaced bool
 	seen       time.Time
+	set        int // of rules
 }
 
 // Scopes is the part of a REST mapper that the catalog needs.
@@ -41,6 +42,7 @@ type Scopes interface {
 // finding is what is known of the series of one rule.
 type finding struct {
 	rule *rule.Rule
+	set  int // of rules, to which it belongs
 	// series are the newest that the source gave, and offers what the rule makes of
 	// them. Both outlive a discovery that fails.
 	series   []source.Series
@@ -65,6 +67,9 @@ func (f *finding) resolve(scopes Scopes) {
 	for _, s := range slices.SortedFunc(slices.Values(f.series), func(a, b source.Series) int { return cmp.Compare(b.Name, a.Name) }) {
 		f.add(s, scopes)
 	}
+	if name := f.rule.EmptySeries(); name != "" && len(f.offers) == 0 {
+		f.add(source.Series{Name: name}, scopes)
+	}
 }
 
 func (f *finding) add(series source.Series, scopes Scopes) {
@@ -73,7 +78,7 @@ func (f *finding) add(series source.Series, scopes Scopes) {
 	if !ok {
 		return
 	}
-	entry := Entry{Rule: r, Series: series.Name, seen: f.at}
+	entry := Entry{Rule: r, Series: series.Name, seen: f.at, set: f.set}
 	if r.External() && strings.HasPrefix(name, metric.QueryPrefix) {
 		f.problems[name] = append(f.problems[name], fmt.Sprintf("%s: gives the metric name %s from the series %s, but names that begin with %s are those of policies' queries: choose another name.as", r.ID(), name, series.Name, metric.QueryPrefix))
 		return
@@ -112,6 +117,7 @@ type snapshot struct {
 	// above all resources that cannot be looked up. One line each, sorted.
 	problems map[string][]string
 
+	rules         int
 	found, failed int   // rules whose newest discovery succeeded, and failed
 	trouble       error // of the first rule whose series are not known, or not newly
 	replaced      chan struct{}
@@ -123,8 +129,11 @@ type snapshot struct {
 //
 // Where two rules or series give one name, the later rule and then the first
 // series wins, as with prometheus-adapter; unlike there it is reported.
-func build(prev *snapshot, findings []finding, now time.Time, grace time.Duration) *snapshot {
-	next := &snapshot{custom: map[Name]Entry{}, external: map[string]Entry{}, problems: map[string][]string{}, replaced: make(chan struct{})}
+//
+// What an earlier set of rules gave stays, under names that these do not give, only as
+// long as it is not known what they give, and for grace at most.
+func build(prev *snapshot, findings []*finding, now time.Time, grace time.Duration) *snapshot {
+	next := &snapshot{rules: len(findings), custom: map[Name]Entry{}, external: map[string]Entry{}, problems: map[string][]string{}, replaced: make(chan struct{})}
 	failed, rank := map[string]bool{}, map[string]int{}
 	for i, f := range findings {
 		rank[f.rule.ID()] = i
@@ -142,6 +151,9 @@ func build(prev *snapshot, findings []finding, now time.Time, grace time.Duratio
 		// metric must not change its meaning because one discovery failed.
 		keep := func(old, found Entry) bool {
 			id := old.Rule.ID()
+			if len(findings) == 0 || old.set != findings[0].set {
+				return found.Rule == nil && next.trouble != nil && now.Sub(old.seen) <= grace
+			}
 			if found.Rule != nil {
 				return failed[id] && rank[id] > rank[found.Rule.ID()]
 			}
@@ -158,7 +170,7 @@ func build(prev *snapshot, findings []finding, now time.Time, grace time.Duratio
 	return next
 }
 
-func (s *snapshot) count(f finding) {
+func (s *snapshot) count(f *finding) {
 	switch {
 	case f.err == nil:
 		s.found++

@@ -27,16 +27,18 @@ type Options struct {
 
 // Catalog follows the source. See New.
 type Catalog struct {
-	opts    Options
-	queries []*query
-	slots   chan struct{} // one for each discovery under way
-	retries chan struct{} // and besides for each whose last one failed
-	current atomic.Pointer[snapshot]
-	tried   *latch
-	listed  *latch
+	opts     Options
+	slots    chan struct{} // one for each discovery under way
+	retries  chan struct{} // and besides for each whose last one failed
+	current  atomic.Pointer[snapshot]
+	tried    *latch
+	listed   *latch
+	reloaded chan struct{} // there are other queries to follow
 
-	mu       sync.Mutex // of findings, and of making snapshots
-	findings []finding  // one for each rule, in their order
+	mu       sync.Mutex // of what follows, and of making snapshots
+	findings []*finding // one for each rule, in their order
+	queries  []*query
+	rules    int // which set of rules it is: they are counted
 }
 
 // latch is a channel that is closed once.
@@ -52,13 +54,10 @@ func (l *latch) close() { l.once.Do(func() { close(l.ch) }) }
 // New returns a catalog that is empty until Run or Relist.
 func New(o Options) *Catalog {
 	c := &Catalog{
-		opts: o, tried: newLatch(), listed: newLatch(),
+		opts: o, tried: newLatch(), listed: newLatch(), reloaded: make(chan struct{}, 1),
 		slots: make(chan struct{}, parallel), retries: make(chan struct{}, parallel-1),
 	}
-	notYet := errors.New("the series have not been discovered yet")
-	for _, r := range slices.Concat(o.Rules.Custom, o.Rules.External) {
-		c.findings = append(c.findings, finding{rule: r, err: notYet})
-	}
+	c.findings = findings(o.Rules, 0)
 	c.queries = queries(c.findings)
 	c.current.Store(build(nil, c.findings, time.Time{}, 0))
 	if len(c.queries) == 0 { // nothing to wait for
@@ -66,6 +65,21 @@ func New(o Options) *Catalog {
 		c.listed.close()
 	}
 	return c
+}
+
+// errNotYet is before the first discovery.
+var errNotYet = errors.New("the series have not been discovered yet")
+
+// findings are those of rules of which nothing is known yet.
+func findings(rules *rule.Set, set int) (all []*finding) {
+	for _, r := range slices.Concat(rules.Custom, rules.External) {
+		f := &finding{rule: r, set: set, err: errNotYet}
+		if r.EmptySeries() != "" { // of an external rule, which needs no scopes
+			f.resolve(nil)
+		}
+		all = append(all, f)
+	}
+	return all
 }
 
 // Custom looks a custom metric up.

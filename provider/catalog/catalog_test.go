@@ -91,7 +91,7 @@ func shape(s *snapshot) map[string]string {
 }
 
 // resolved are findings of at.
-func resolved(scopes Scopes, at time.Time, findings []finding) []finding {
+func resolved(scopes Scopes, at time.Time, findings []*finding) []*finding {
 	for i := range findings {
 		findings[i].at = at
 		findings[i].resolve(scopes)
@@ -106,24 +106,24 @@ func TestBuild(t *testing.T) {
 	bySecond := map[string]string{"namespaces/rate": "rules[1] s2", "nodes/rate": "rules[1] s2", "pods/rate": "rules[1] s2 namespaced"}
 	byFirst := map[string]string{"namespaces/rate": "rules[0] s1", "nodes/rate": "rules[0] s1", "pods/rate": "rules[0] s1 namespaced"}
 	for name, tc := range map[string]struct {
-		before, after []finding
+		before, after []*finding
 		apart         time.Duration
 		want          map[string]string
 		conflicts     []string
 	}{
 		"nothing": {want: map[string]string{}},
 		"all that the labels name": {
-			after: []finding{{rule: first, series: series("s1")}, {rule: external, series: series("depth")}},
+			after: []*finding{{rule: first, series: series("s1")}, {rule: external, series: series("depth")}},
 			want: map[string]string{
 				"namespaces/rate": "rules[0] s1", "nodes/rate": "rules[0] s1", "pods/rate": "rules[0] s1 namespaced", "external/depth": "externalRules[0] depth",
 			},
 		},
 		"a pod without its namespace is not told apart": {
-			after: []finding{{rule: first, series: []source.Series{{Name: "s1", Labels: []string{"node", "pod"}}}}},
+			after: []*finding{{rule: first, series: []source.Series{{Name: "s1", Labels: []string{"node", "pod"}}}}},
 			want:  map[string]string{"nodes/rate": "rules[0] s1"},
 		},
 		"the later rule wins, and it is said": {
-			after: []finding{{rule: first, series: series("s1")}, {rule: second, series: series("s2")}}, want: bySecond,
+			after: []*finding{{rule: first, series: series("s1")}, {rule: second, series: series("s2")}}, want: bySecond,
 			conflicts: []string{
 				"metric rate for namespaces: rules[1] (series s2) hides rules[0] (series s1): give one of them another name.as",
 				"metric rate for nodes: rules[1] (series s2) hides rules[0] (series s1): give one of them another name.as",
@@ -131,31 +131,31 @@ func TestBuild(t *testing.T) {
 			},
 		},
 		"the first series of a rule wins, whatever their order": {
-			after: []finding{{rule: external, series: []source.Series{{Name: "b"}, {Name: "a"}}}, {rule: first, series: []source.Series{{Name: "b", Labels: []string{"node"}}, {Name: "a", Labels: []string{"node"}}}}},
+			after: []*finding{{rule: external, series: []source.Series{{Name: "b"}, {Name: "a"}}}, {rule: first, series: []source.Series{{Name: "b", Labels: []string{"node"}}, {Name: "a", Labels: []string{"node"}}}}},
 			want:  map[string]string{"nodes/rate": "rules[0] a", "external/a": "externalRules[0] a", "external/b": "externalRules[0] b"},
 			conflicts: []string{
 				"metric rate for nodes: rules[0] (series a) hides rules[0] (series b): give one of them another name.as",
 			},
 		},
 		"a failing rule keeps its names however long": {
-			before: []finding{{rule: first, series: series("s1")}}, after: []finding{{rule: first, err: away}}, apart: 100 * grace, want: byFirst,
+			before: []*finding{{rule: first, series: series("s1")}}, after: []*finding{{rule: first, err: away}}, apart: 100 * grace, want: byFirst,
 		},
 		"and goes on hiding those of earlier rules": {
-			before: []finding{{rule: first, series: series("s1")}, {rule: second, series: series("s2")}},
-			after:  []finding{{rule: first, series: series("s1")}, {rule: second, err: away}}, want: bySecond,
+			before: []*finding{{rule: first, series: series("s1")}, {rule: second, series: series("s2")}},
+			after:  []*finding{{rule: first, series: series("s1")}, {rule: second, err: away}}, want: bySecond,
 		},
 		"but not those of later ones": {
-			before: []finding{{rule: first, series: series("s1")}, {rule: second}},
-			after:  []finding{{rule: first, err: away}, {rule: second, series: series("s2")}}, want: bySecond,
+			before: []*finding{{rule: first, series: series("s1")}, {rule: second}},
+			after:  []*finding{{rule: first, err: away}, {rule: second, series: series("s2")}}, want: bySecond,
 		},
 		"a name stays for the grace": {
-			before: []finding{{rule: first, series: series("s1")}}, after: []finding{{rule: first}}, apart: grace, want: byFirst,
+			before: []*finding{{rule: first, series: series("s1")}}, after: []*finding{{rule: first}}, apart: grace, want: byFirst,
 		},
 		"and not longer": {
-			before: []finding{{rule: first, series: series("s1")}}, after: []finding{{rule: first}}, apart: grace + 1, want: map[string]string{},
+			before: []*finding{{rule: first, series: series("s1")}}, after: []*finding{{rule: first}}, apart: grace + 1, want: map[string]string{},
 		},
 		"a rule that is gone takes its names along after the grace": {
-			before: []finding{{rule: second, series: series("s2")}}, after: []finding{{rule: first, series: series("s1")}}, apart: grace + 1, want: byFirst,
+			before: []*finding{{rule: second, series: series("s2")}}, after: []*finding{{rule: first, series: series("s1")}}, apart: grace + 1, want: byFirst,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -181,7 +181,7 @@ func (noScopes) Namespaced(schema.GroupResource) (bool, error) {
 }
 
 func TestBuildSaysWhatItCannotLookUp(t *testing.T) {
-	findings := []finding{{rule: compile(t).Custom[0], series: []source.Series{{Name: "s1", Labels: []string{"node"}}}}}
+	findings := []*finding{{rule: compile(t).Custom[0], series: []source.Series{{Name: "s1", Labels: []string{"node"}}}}}
 	got := build(nil, resolved(noScopes{newCluster()}, time.Unix(0, 0), findings), time.Unix(0, 0), grace)
 	want := map[string][]string{"rate": {"rules[0]: the scope of nodes: discovery is away"}}
 	if diff := cmp.Diff(want, got.problems); diff != "" || len(got.custom) != 0 {

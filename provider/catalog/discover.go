@@ -2,17 +2,45 @@ package catalog
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
 	"k8s.io/klog/v2"
 
+	"github.com/loadline/loadline/provider/rule"
 	"github.com/loadline/loadline/provider/source"
 )
 
 // Discoverer finds series.
 type Discoverer interface {
 	Series(ctx context.Context, selectors []string, since time.Duration) ([]source.Series, error)
+}
+
+// namer is a Discoverer that can do with names where Series would look at each series.
+type namer interface {
+	Names(ctx context.Context, selector string, since time.Duration, wanted func(label string) bool) ([]source.Series, error)
+}
+
+// series asks the source what there is for a selector.
+func (c *Catalog) series(ctx context.Context, q *query) ([]source.Series, error) {
+	names, ok := c.opts.Source.(namer)
+	if !ok {
+		return c.opts.Source.Series(ctx, []string{q.selector}, c.opts.MaxAge)
+	}
+	return names.Names(ctx, q.selector, c.opts.MaxAge, func(label string) bool { return q.describes(c.opts.Scopes, label) })
+}
+
+// describes says whether a label may name objects to a rule of the selector. One whose
+// resource cannot be looked up may, and is a problem to be told.
+func (q *query) describes(m rule.Mapper, label string) bool {
+	return slices.ContainsFunc(q.rules, func(f *finding) bool {
+		if f.rule.External() {
+			return false
+		}
+		objects, err := f.rule.Objects(m, []string{label})
+		return len(objects) > 0 || err != nil
+	})
 }
 
 // parallel bounds how many discovery calls are under way at once. One of them is
@@ -22,14 +50,14 @@ const parallel = 4
 // query is one distinct series selector, and the rules that share it.
 type query struct {
 	selector string
-	rules    []int // indexes of findings
+	rules    []*finding
 	woken    chan struct{}
 }
 
-func queries(findings []finding) []*query {
+func queries(findings []*finding) []*query {
 	var all []*query
 	known := map[string]*query{}
-	for i, f := range findings {
+	for _, f := range findings {
 		selector := f.rule.SeriesSelector()
 		q := known[selector]
 		if q == nil {
@@ -37,7 +65,7 @@ func queries(findings []finding) []*query {
 			known[selector] = q
 			all = append(all, q)
 		}
-		q.rules = append(q.rules, i)
+		q.rules = append(q.rules, f)
 	}
 	return all
 }
@@ -45,19 +73,37 @@ func queries(findings []finding) []*query {
 // Run follows the source until ctx ends. Each selector has its own pace, so that
 // rules fail and hang alone, and what one gives is known when it is found.
 func (c *Catalog) Run(ctx context.Context) {
+	for ctx.Err() == nil {
+		c.run(ctx)
+	}
+}
+
+// run follows the selectors of one set of rules.
+func (c *Catalog) run(ctx context.Context) {
 	var wg sync.WaitGroup
 	defer wg.Wait()
-	for _, q := range c.queries {
-		wg.Go(func() { c.follow(ctx, q) })
+	following, cancel := context.WithCancel(ctx)
+	defer cancel()
+	for _, q := range c.followed() {
+		wg.Go(func() { c.follow(following, q) })
 	}
 	for {
 		select {
 		case <-ctx.Done():
 			return
+		case <-c.reloaded:
+			return
 		case <-c.opts.Changed:
 			c.resolve(ctx)
+			c.Wake()
 		}
 	}
+}
+
+func (c *Catalog) followed() []*query {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.queries
 }
 
 func (c *Catalog) follow(ctx context.Context, q *query) {
@@ -66,7 +112,7 @@ func (c *Catalog) follow(ctx context.Context, q *query) {
 		took, err := c.discover(ctx, q)
 		if err == nil {
 			pause = 0
-			if !c.wait(ctx, q, gap(took, len(c.queries), c.opts.Interval)) {
+			if !c.wait(ctx, q, gap(took, len(c.followed()), c.opts.Interval)) {
 				return
 			}
 			continue
@@ -82,7 +128,7 @@ func (c *Catalog) follow(ctx context.Context, q *query) {
 // Relist asks the source once for every rule.
 func (c *Catalog) Relist(ctx context.Context) {
 	var wg sync.WaitGroup
-	for _, q := range c.queries {
+	for _, q := range c.followed() {
 		wg.Go(func() { _, _ = c.discover(ctx, q) })
 	}
 	wg.Wait()
@@ -102,7 +148,7 @@ func (c *Catalog) discover(ctx context.Context, q *query) (took time.Duration, e
 	}
 	defer func() { <-c.slots }()
 	began := time.Now()
-	series, err := c.opts.Source.Series(ctx, []string{q.selector}, c.opts.MaxAge)
+	series, err := c.series(ctx, q)
 	took = time.Since(began)
 	if ctx.Err() != nil {
 		return took, ctx.Err()
@@ -125,8 +171,7 @@ func (c *Catalog) record(ctx context.Context, q *query, series []source.Series, 
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	log := klog.FromContext(ctx)
-	for _, i := range q.rules {
-		f := &c.findings[i]
+	for _, f := range q.rules {
 		failed := f.tried && f.err != nil
 		switch { // only what is new
 		case err == nil && failed:
@@ -134,14 +179,20 @@ func (c *Catalog) record(ctx context.Context, q *query, series []source.Series, 
 		case err != nil && !(failed && alike(f.err, err)):
 			log.Error(err, "Cannot discover the series of a rule; its metrics stay as they are", "rule", f.rule.ID())
 		}
-		f.tried, f.err = true, err
-		f.answered = f.answered || !source.Unanswered(err)
-		if err == nil {
-			f.series, f.at = series, c.opts.Now()
+		if f.note(series, err, c.opts.Now()); err == nil {
 			f.resolve(c.opts.Scopes)
 		}
 	}
 	c.publish(log)
+}
+
+// note keeps the end of a discovery.
+func (f *finding) note(series []source.Series, err error, now time.Time) {
+	f.tried, f.err = true, err
+	f.answered = f.answered || !source.Unanswered(err)
+	if err == nil {
+		f.series, f.at = series, now
+	}
 }
 
 // alike says whether two failures are the same news. What the network says of a
@@ -153,8 +204,8 @@ func alike(a, b error) bool {
 	return a.Error() == b.Error()
 }
 
-// resolve looks the resources of all series up again. A resource that was installed
-// is served then, without another question to the source.
+// resolve looks the resources of all series up again. A resource that was installed is
+// served then, if its label was known, and else after the discovery that this asks for.
 func (c *Catalog) resolve(ctx context.Context) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -187,12 +238,12 @@ func (c *Catalog) publish(log klog.Logger) {
 func (c *Catalog) hasFailed(q *query) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	f := c.findings[q.rules[0]]
+	f := q.rules[0]
 	return f.tried && f.err != nil
 }
 
 func (c *Catalog) hasAnswered(q *query) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.findings[q.rules[0]].answered
+	return q.rules[0].answered
 }

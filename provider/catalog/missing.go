@@ -47,7 +47,7 @@ func (c *Catalog) Listed() <-chan struct{} { return c.listed.ch }
 // Wake asks for a relist soon, because a metric was wanted that is not known. Rules
 // that fail keep to their own pauses.
 func (c *Catalog) Wake() {
-	for _, q := range c.queries {
+	for _, q := range c.followed() {
 		select {
 		case q.woken <- struct{}{}:
 		default:

@@ -8,7 +8,7 @@ func (c *Catalog) Outcome() (done bool, err error) {
 	switch {
 	case s.found > 0:
 		return true, nil
-	case len(c.findings) == 0 || !c.isTried():
+	case s.rules == 0 || !c.isTried():
 		return false, nil
 	}
 	return true, s.trouble

@@ -153,7 +153,7 @@ func (s *Source) request(path string, parameters url.Values) (*http.Request, err
 	u := s.api.URL(path, nil) // keeps the path prefix and the configured parameters
 	encoded := parameters.Encode()
 	method, body := http.MethodPost, encoded
-	if s.config.Method == http.MethodGet {
+	if s.config.Method == http.MethodGet || path == namesPath { // which knows no other
 		long := *u
 		long.RawQuery = strings.TrimPrefix(u.RawQuery+"&"+encoded, "&")
 		if len(long.RequestURI()) <= maxURL {

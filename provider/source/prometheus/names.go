@@ -1,0 +1,126 @@
+package prometheus
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/prometheus/common/model"
+	promlabels "github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/promql/parser"
+
+	"github.com/loadline/loadline/provider/source"
+)
+
+const (
+	labelsPath = "/api/v1/labels"
+	namesPath  = "/api/v1/label/" + model.MetricNameLabel + "/values"
+)
+
+// Names is Series for one selector without the series: it has the names of what matches,
+// each with those of its labels that are wanted, ordered by name. It asks for lists of
+// names, of which there are few, where there may be 200,000 series: for those of the
+// series, for those of the labels, and for the series that have one, for each label that
+// is wanted. Where the source does not know such questions it is Series.
+//
+// A name is listed for as long as the source's index has it, which is up to three hours
+// for Prometheus' newest data, whatever since is. Errors are as those of Series.
+func (s *Source) Names(ctx context.Context, selector string, since time.Duration, wanted func(label string) bool) ([]source.Series, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.config.SeriesTimeout)
+	defer cancel()
+	names, err := s.list(ctx, namesPath, selector, since)
+	if source.KindOf(err) == source.Rejected {
+		return s.Series(ctx, []string{selector}, since)
+	}
+	if err != nil {
+		return nil, err
+	}
+	found := make(map[string][]string, len(names))
+	for _, name := range names {
+		found[name] = nil
+	}
+	labels, err := s.wanted(ctx, selector, since, names, wanted)
+	if err != nil {
+		return nil, err
+	}
+	for _, label := range labels {
+		having := names // one name has all the labels there are
+		if len(names) > 1 {
+			if having, err = s.having(ctx, selector, label, since); err != nil {
+				return nil, err
+			}
+		}
+		for _, name := range having {
+			if _, known := found[name]; known { // not one that is new since
+				found[name] = append(found[name], label)
+			}
+		}
+	}
+	out := make([]source.Series, len(names))
+	for i, name := range names {
+		out[i] = source.Series{Name: name, Labels: found[name]}
+	}
+	return out, nil
+}
+
+// wanted are the labels of what matches that are wanted, sorted.
+func (s *Source) wanted(ctx context.Context, selector string, since time.Duration, names []string, wanted func(string) bool) ([]string, error) {
+	if wanted == nil || len(names) == 0 {
+		return nil, nil
+	}
+	labels, err := s.list(ctx, labelsPath, selector, since)
+	return slices.DeleteFunc(labels, func(l string) bool { return l == model.MetricNameLabel || !wanted(l) }), err
+}
+
+// having are the names of what matches and has a label.
+func (s *Source) having(ctx context.Context, selector, label string, since time.Duration) ([]string, error) {
+	matchers, err := parser.NewParser(parser.Options{}).ParseMetricSelector(selector)
+	if err != nil {
+		return nil, &source.Error{Kind: source.Rejected, Text: "the selector cannot be read: " + err.Error()}
+	}
+	texts := make([]string, 0, len(matchers)+1)
+	for _, m := range append(matchers, promlabels.MustNewMatcher(promlabels.MatchNotEqual, label, "")) {
+		texts = append(texts, m.String())
+	}
+	return s.list(ctx, namesPath, "{"+strings.Join(texts, ",")+"}", since)
+}
+
+// list asks for a list of names. It is sorted.
+func (s *Source) list(ctx context.Context, path, selector string, since time.Duration) ([]string, error) {
+	parameters := url.Values{"match[]": {selector}}
+	if since > 0 {
+		parameters.Set("start", strconv.FormatFloat(float64(s.now().Add(-since).UnixMilli())/1000, 'f', 3, 64))
+	}
+	var names []string
+	err := s.call(ctx, s.series, path, parameters, func(body io.Reader) (err error) {
+		names, err = decodeNames(body)
+		return err
+	})
+	slices.Sort(names)
+	return slices.Compact(names), err
+}
+
+// decodeNames reads a list of texts.
+func decodeNames(body io.Reader) ([]string, error) {
+	e := newEnvelope(body)
+	var names []string
+	err := e.read(func(first json.Token) error {
+		return e.restOfArray(first, func() error {
+			var name string
+			if err := e.json.Decode(&name); err != nil {
+				return err
+			}
+			if names = append(names, name); len(names) > maxNames {
+				return &source.Error{Kind: source.Incomplete, Text: fmt.Sprintf("there are more than %d names: narrow the rules' seriesQuery", maxNames)}
+			}
+			return nil
+		})
+	})
+	return names, err
+}
