@@ -166,7 +166,7 @@ func newState(up bool) *state {
 	s := &state{
 		demand: demand.New(demand.Limits{Total: 2, PerNamespace: 2, Idle: time.Minute}), store: store.NewLimited(store.Limits{Values: 3}),
 		catalog: catalog.New(catalog.Options{Rules: &rule.Set{}, Now: time.Now}),
-		objects: func() int { return 7 }, queries: func() (int, int) { return 4, 2 }, up: func() (bool, bool) { return up, true }, oldest: func() (time.Time, bool) { return at, true }, loaded: at, now: func() time.Time { return at.Add(time.Minute) },
+		objects: func() int { return 7 }, queries: func() (int, int) { return 4, 2 }, up: func() (bool, bool) { return up, true }, oldest: func() (time.Time, bool) { return at, true }, config: func() (time.Time, error) { return at, nil }, now: func() time.Time { return at.Add(time.Minute) },
 	}
 	for _, name := range []string{"a", "b", "c"} {
 		_ = s.demand.Read(metric.Identifier{API: metric.External, Metric: name}, at) // the third is one too many

@@ -40,6 +40,7 @@ type Options struct {
 	EvaluationInterval time.Duration
 	QueryTimeout       time.Duration
 	QueryConcurrency   int
+	ShareQueries       bool
 	ValueMaxAge        time.Duration
 	ReadPatience       time.Duration
 	Demand             demand.Limits
@@ -78,6 +79,7 @@ func NewOptions() *Options {
 		EvaluationInterval: 10 * time.Second,
 		QueryTimeout:       5 * time.Second,
 		QueryConcurrency:   8,
+		ShareQueries:       true,
 		ValueMaxAge:        30 * time.Second,
 		ReadPatience:       1500 * time.Millisecond,
 		Demand:             demand.Limits{Total: 20_000, PerNamespace: 2_000, Idle: 5 * time.Minute},
@@ -114,6 +116,7 @@ func (o *Options) AddFlags(fs *pflag.FlagSet) {
 	fs.DurationVar(&o.EvaluationInterval, "evaluation-interval", o.EvaluationInterval, "Time between two evaluations of what is wanted. HPAs read every 15s, so much less only costs.")
 	fs.DurationVar(&o.QueryTimeout, "query-timeout", o.QueryTimeout, "Deadline of one query to the source.")
 	fs.IntVar(&o.QueryConcurrency, "query-concurrency", o.QueryConcurrency, "Queries to the source at once, at most. What is only read has no more than three quarters of them, nor has what was never answered, or not the last time, while other queries are. Of two or three slots they leave one.")
+	fs.BoolVar(&o.ShareQueries, "share-queries", o.ShareQueries, "Ask with one query for all reads of a rule that differ in their namespace, their objects or the values of their metric selector, where the query's syntax tree proves that each gets the same value as by itself. Equal queries are shared in any case. /debug/plan on the secure port says what is shared, and why the rest is not.")
 	fs.DurationVar(&o.ValueMaxAge, "value-max-age", o.ValueMaxAge, "How old the last good evaluation may be when the source fails; then reads fail.")
 	fs.DurationVar(&o.ReadPatience, "read-patience", o.ReadPatience, "How long the first read of a metric waits for its first evaluation.")
 	fs.IntVar(&o.Demand.Total, "max-wanted", o.Demand.Total, "Distinct metrics (name, objects, selectors) evaluated at most. What HPAs reference comes first.")

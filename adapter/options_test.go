@@ -154,10 +154,10 @@ func TestFlagsOfPrometheusAdapter(t *testing.T) {
 func TestLoadRules(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "rules.yaml")
-	if _, err := loadRules(file); err == nil || !strings.HasPrefix(err.Error(), "--config: open ") {
+	if _, _, err := loadRules(file); err == nil || !strings.HasPrefix(err.Error(), "--config: open ") {
 		t.Errorf("missing: %v", err)
 	}
-	if _, err := loadRules(dir); err == nil || !strings.HasPrefix(err.Error(), "--config: ") {
+	if _, _, err := loadRules(dir); err == nil || !strings.HasPrefix(err.Error(), "--config: ") {
 		t.Errorf("a directory: %v", err)
 	}
 	for content, want := range map[string]string{
@@ -168,7 +168,7 @@ func TestLoadRules(t *testing.T) {
 		if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		_, err := loadRules(file)
+		_, _, err := loadRules(file)
 		if err == nil || !strings.HasPrefix(err.Error(), "--config="+file) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%.20q: %v", content, err)
 		}

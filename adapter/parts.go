@@ -46,6 +46,7 @@ type parts struct {
 	metrics   *selfMetrics
 	plain     net.Listener // for metrics only; nil if off
 	warm      chan struct{}
+	config    *reloader
 }
 
 // build makes the parts and joins them. Nothing runs yet.
@@ -82,13 +83,13 @@ func build(ctx context.Context, o *Options, rules *rule.Set, config *rest.Config
 	p.evaluator = eval.New(eval.Options{
 		Source: src, Catalog: p.catalog, Queries: p.queries, Objects: p.objects, Mapper: p.mapper, Demand: p.demand, Store: p.store,
 		Metrics: p.metrics.eval, Interval: o.EvaluationInterval, Timeout: o.QueryTimeout, Concurrency: o.QueryConcurrency, Now: time.Now,
-		MaxValues: o.MaxValuesHeld, Lookback: o.Source.SampleMaxAge, Discovered: p.catalog.Outcome,
+		MaxValues: o.MaxValuesHeld, Lookback: o.Source.SampleMaxAge, MaxAnswer: o.Source.MaxValues, Share: reads(o), Discovered: p.catalog.Outcome,
 	})
 	p.reader = &provider.Reader{
 		Demand: p.demand, Evaluator: p.evaluator, Store: p.store, MaxAge: o.ValueMaxAge, Patience: o.ReadPatience, Now: time.Now,
 	}
 	p.metrics.registry.MustRegister(&state{
-		demand: p.demand, store: p.store, catalog: p.catalog, objects: p.objects.Held, queries: p.queries.Stats, up: p.evaluator.Up, oldest: p.reader.Oldest, loaded: time.Now(), now: time.Now,
+		demand: p.demand, store: p.store, catalog: p.catalog, objects: p.objects.Held, queries: p.queries.Stats, up: p.evaluator.Up, oldest: p.reader.Oldest, config: func() (time.Time, error) { return p.config.status() }, now: time.Now,
 	})
 	if o.Prewarm {
 		client, err := kubernetes.NewForConfig(config)
@@ -121,6 +122,14 @@ func (p *parts) follow(o *Options, rules *rule.Set, config *rest.Config) error {
 	return nil
 }
 
+// reload has the file followed whose content the parts were made of.
+func (p *parts) reload(file string, content []byte, rules *rule.Set) {
+	p.config = newReloader(file, content, rules, func(ctx context.Context, rules *rule.Set) {
+		p.catalog.Reload(ctx, rules)
+		p.evaluator.Soon(p.demand.Wanted()...)
+	})
+}
+
 // evaluateSoon evaluates those of ids that somebody wants.
 func (p *parts) evaluateSoon(ids []metric.Identifier) {
 	p.evaluator.Soon(slices.DeleteFunc(ids, func(id metric.Identifier) bool { return !p.demand.Has(id) })...)
@@ -145,6 +154,11 @@ func (p *parts) start(ctx context.Context, t *tasks, o *Options) {
 		t.Go("watch of AutoscalingPolicies", func() { p.policies.Run(ctx) })
 	}
 	t.Go("evaluation", func() { p.evaluator.Run(ctx) })
+	t.Go("configuration file", func() {
+		if closed(ctx, p.mapper.Filled()) {
+			p.config.Run(ctx)
+		}
+	})
 	t.Go("first evaluation", func() {
 		defer close(p.warm)
 		limit, cancel := context.WithTimeout(ctx, warmUp)
@@ -181,4 +195,12 @@ func closed(ctx context.Context, ch <-chan struct{}) bool {
 	case <-ctx.Done():
 		return false
 	}
+}
+
+// reads is how many are asked together at most; 0 for no bound of ours.
+func reads(o *Options) int {
+	if o.ShareQueries {
+		return 0
+	}
+	return 1
 }

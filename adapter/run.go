@@ -28,7 +28,7 @@ const stopTimeout = 5 * time.Second
 // with an error that names what has not within stopTimeout.
 func Run(ctx context.Context, o *Options) error {
 	o.complete()
-	rules, err := loadRules(o.ConfigFile)
+	content, rules, err := loadRules(o.ConfigFile)
 	if err != nil {
 		return err
 	}
@@ -49,6 +49,7 @@ func Run(ctx context.Context, o *Options) error {
 	if err != nil {
 		return err
 	}
+	parts.reload(o.ConfigFile, content, rules)
 	server, err := startWithin(ctx, startTimeout, func() (*cmapiserver.CustomMetricsAdapterServer, error) {
 		return newServer(ctx, o, config, rules, parts)
 	})
@@ -96,21 +97,31 @@ func startWithin[T any](ctx context.Context, limit time.Duration, start func() (
 }
 
 // loadRules reads and compiles the configuration.
-func loadRules(file string) (*rule.Set, error) {
+func loadRules(file string) ([]byte, *rule.Set, error) {
+	content, err := readConfig(file)
+	if err != nil {
+		return nil, nil, err
+	}
+	rules, err := rule.Compile(content)
+	if err != nil {
+		return nil, nil, fmt.Errorf("--config=%s:\n%w", file, err)
+	}
+	return content, rules, nil
+}
+
+// readConfig reads the configuration, or so much more than is allowed of it that its
+// compilation fails.
+func readConfig(file string) ([]byte, error) {
 	f, err := os.Open(file)
 	if err != nil {
 		return nil, fmt.Errorf("--config: %w", err)
 	}
 	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxConfig+1))
+	content, err := io.ReadAll(io.LimitReader(f, maxConfig+1))
 	if err != nil {
 		return nil, fmt.Errorf("--config: %w", err)
 	}
-	rules, err := rule.Compile(data)
-	if err != nil {
-		return nil, fmt.Errorf("--config=%s:\n%w", file, err)
-	}
-	return rules, nil
+	return content, nil
 }
 
 // clientConfig is how we talk to the Kubernetes API server.

@@ -66,7 +66,7 @@ type state struct {
 	queries func() (served, refused int)
 	up      func() (up, known bool)
 	oldest  func() (at time.Time, ok bool) // evaluation of the oldest value served
-	loaded  time.Time
+	config  func() (loaded time.Time, bad error)
 	now     func() time.Time
 }
 
@@ -92,11 +92,12 @@ var (
 	descObjects    = describe("objects_held", "Described objects held.")
 	descSource     = describe("source_up", "1 while the source answers: queries in the newest evaluation or, if that had none to send, the newest discovery of series. 0 when none of them got an answer. Absent until one was sent.")
 	descLoaded     = describe("config_last_load_success_timestamp_seconds", "When the configuration in use was loaded.")
+	descLoadedAll  = describe("config_last_load_successful", "1 while the newest configuration file is in use; 0 where it cannot be read or used, and the last good one is in use, or where a part of it waits for a restart.")
 )
 
 // Describe implements prometheus.Collector.
 func (s *state) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{descWanted, descRejections, descMetrics, descValues, descMaxValues, descRefused, descOldest, descNames, descQueries, descConflicts, descFailed, descObjects, descSource, descLoaded} {
+	for _, d := range []*prometheus.Desc{descWanted, descRejections, descMetrics, descValues, descMaxValues, descRefused, descOldest, descNames, descQueries, descConflicts, descFailed, descObjects, descSource, descLoaded, descLoadedAll} {
 		ch <- d
 	}
 }
@@ -130,7 +131,9 @@ func (s *state) Collect(ch chan<- prometheus.Metric) {
 	if up, known := s.up(); known {
 		gauge(descSource, map[bool]float64{true: 1}[up])
 	}
-	gauge(descLoaded, float64(s.loaded.Unix()))
+	loaded, bad := s.config()
+	gauge(descLoaded, float64(loaded.Unix()))
+	gauge(descLoadedAll, map[bool]float64{true: 1}[bad == nil])
 }
 
 // servePlain serves nothing but handler on listener until ctx ends.

@@ -60,13 +60,14 @@ func newServer(ctx context.Context, o *Options, config *rest.Config, rules *rule
 		p.metrics.registry.MustRegister(cert.NewCollector(metricPrefix, controller.Status))
 	}
 	generic.LivezChecks = append(generic.LivezChecks, alive(p.evaluator.Beat, o.EvaluationInterval, time.Now))
-	generic.AddReadyzChecks(warm(p.warm))
+	generic.AddReadyzChecks(warm(p.warm), p.config)
 
 	server, err := (&cmapiserver.Config{GenericConfig: &generic.Config}).Complete(nil).New(name, custom, external)
 	if err != nil {
 		return nil, err
 	}
 	server.GenericAPIServer.Handler.NonGoRestfulMux.Handle("/metrics", p.metrics.handler())
+	server.GenericAPIServer.Handler.NonGoRestfulMux.Handle("/debug/plan", debugPlan(p.evaluator))
 	return server, nil
 }
 

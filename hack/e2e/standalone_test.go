@@ -26,6 +26,7 @@ import (
 type standalone struct {
 	base   string
 	client *http.Client
+	config string // its configuration file
 }
 
 // startStandalone runs one by faultRules against a source, for the test's time.
@@ -82,7 +83,7 @@ func startStandalone(t *testing.T, source string, flags ...string) *standalone {
 	}
 	client.Timeout = 5 * time.Second // beyond what any answer may take
 	t.Cleanup(client.CloseIdleConnections)
-	return &standalone{base: config.Host, client: client}
+	return &standalone{base: config.Host, client: client, config: filepath.Join(dir, "rules.yaml")}
 }
 
 // read reads one of the two metrics; see get.

@@ -1,0 +1,142 @@
+package adapter
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"k8s.io/apiserver/pkg/server/healthz"
+	"k8s.io/klog/v2"
+
+	"github.com/loadline/loadline/provider/rule"
+)
+
+// reloadEvery is how often the configuration file is looked at. A mounted ConfigMap takes
+// up to a minute to arrive.
+const reloadEvery = 5 * time.Second
+
+// reloader follows the configuration file. A file that cannot be used leaves the last good
+// one in use.
+type reloader struct {
+	read  func() ([]byte, error)
+	apply func(context.Context, *rule.Set)
+	now   func() time.Time
+	// served are the APIs that the process has been started with.
+	custom, external bool
+
+	seen []byte // the file's content at the newest look
+	lost bool   // it could not be read then
+
+	mu     sync.Mutex
+	loaded time.Time
+	bad    error // why the newest content is not in use, or not all of it
+}
+
+// newReloader follows a file whose content is in use.
+func newReloader(file string, content []byte, rules *rule.Set, apply func(context.Context, *rule.Set)) *reloader {
+	return &reloader{
+		read: func() ([]byte, error) { return readConfig(file) }, apply: apply, now: time.Now,
+		custom: len(rules.Custom) > 0, external: len(rules.External) > 0,
+		seen: content, loaded: time.Now(),
+	}
+}
+
+// Run looks at the file until ctx ends.
+func (r *reloader) Run(ctx context.Context) {
+	ticker := time.NewTicker(reloadEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+			r.look(ctx)
+		}
+	}
+}
+
+// look takes the file's content if it is another than at the last look.
+func (r *reloader) look(ctx context.Context) {
+	log := klog.FromContext(ctx)
+	content, err := r.read()
+	if err != nil {
+		// A ConfigMap is exchanged by renaming, and for a moment it may not be there.
+		if !r.lost {
+			log.Error(err, "The configuration file cannot be read; the last one stays in use")
+		}
+		r.lost = true
+		r.set(r.loaded, err)
+		return
+	}
+	if bytes.Equal(content, r.seen) && !r.lost {
+		return
+	}
+	again := bytes.Equal(content, r.seen)
+	r.lost, r.seen = false, content
+	rules, err := rule.Compile(content)
+	if err != nil {
+		log.Error(err, "The configuration file is bad; the last good one stays in use")
+		r.set(r.loaded, err)
+		return
+	}
+	for _, w := range rules.Warnings {
+		log.Info("Configuration", "warning", w)
+	}
+	if !again {
+		r.apply(ctx, rules)
+	}
+	missing := r.unserved(rules)
+	r.set(r.now(), missing)
+	log.Info("The configuration file is in use", "custom rules", len(rules.Custom), "external rules", len(rules.External))
+	if missing != nil {
+		log.Error(missing, "A part of the configuration file waits for a restart")
+	}
+}
+
+// unserved says which API rules are there for that this process does not serve.
+func (r *reloader) unserved(rules *rule.Set) error {
+	var groups []string
+	if len(rules.Custom) > 0 && !r.custom {
+		groups = append(groups, "rules, for custom.metrics.k8s.io")
+	}
+	if len(rules.External) > 0 && !r.external {
+		groups = append(groups, "externalRules, for external.metrics.k8s.io")
+	}
+	if len(groups) == 0 {
+		return nil
+	}
+	return fmt.Errorf("the file has %s, which it had not when the process started: restart it to serve that API", strings.Join(groups, ", and "))
+}
+
+func (r *reloader) set(loaded time.Time, bad error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.loaded, r.bad = loaded, bad
+}
+
+// status is when the configuration in use was loaded, and why the newest one is not in use
+// as a whole; nil if it is.
+func (r *reloader) status() (loaded time.Time, bad error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.loaded, r.bad
+}
+
+// Name tells in /readyz?verbose whether the newest file is in use. It is a check that never
+// fails, for a replica with the last good file answers as well as one with a new one; and
+// the library prints of a check that passes its name only.
+func (r *reloader) Name() string {
+	if _, bad := r.status(); bad != nil {
+		return "configuration-is-not-the-newest-file,-see-the-log"
+	}
+	return "configuration"
+}
+
+// Check implements healthz.HealthChecker.
+func (r *reloader) Check(*http.Request) error { return nil }
+
+var _ healthz.HealthChecker = (*reloader)(nil)
