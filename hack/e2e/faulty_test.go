@@ -48,6 +48,10 @@ func (f *faultySource) set(depth, level http.HandlerFunc) {
 }
 
 func (f *faultySource) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if strings.Contains(r.URL.Path, "/label") { // it is an old one, which is asked for series then
+		http.NotFound(w, r)
+		return
+	}
 	if strings.HasSuffix(r.URL.Path, "/series") {
 		fmt.Fprintf(w, `{"status":"success","data":[{"__name__":%q,"namespace":"default"}]}`, r.FormValue("match[]"))
 		return

@@ -35,10 +35,11 @@ func (s *Source) Names(ctx context.Context, selector string, since time.Duration
 	ctx, cancel := context.WithTimeout(ctx, s.config.SeriesTimeout)
 	defer cancel()
 	names, err := s.list(ctx, namesPath, selector, since)
-	if source.KindOf(err) == source.Rejected {
+	switch source.KindOf(err) {
+	case source.OK:
+	case source.Rejected, source.Malformed:
 		return s.Series(ctx, []string{selector}, since)
-	}
-	if err != nil {
+	default:
 		return nil, err
 	}
 	found := make(map[string][]string, len(names))
