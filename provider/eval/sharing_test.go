@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -252,16 +253,17 @@ func TestWhatIsSlowIsSlowAlone(t *testing.T) {
 // After ten minutes they are asked together again.
 func TestSharingIsTriedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		bad := true
+		var bad atomic.Bool
+		bad.Store(true)
 		f, ids := shared(t, 8, func(ctx context.Context, namespaces []string) error {
-			if bad {
+			if bad.Load() {
 				return about(source.Rejected, "n003")(ctx, namespaces)
 			}
 			return nil
 		})
 		f.run(t)
 		time.Sleep(interval)
-		bad = false
+		bad.Store(false)
 		time.Sleep(11 * time.Minute)
 		f.source.take()
 		time.Sleep(interval)
