@@ -2,7 +2,6 @@ package eval
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	"github.com/loadline/loadline/provider/metric"
@@ -72,20 +71,15 @@ func (e *Evaluator) coverage(ctx context.Context, q plan.Query, ago time.Duratio
 		return nobody
 	}
 	own := share(answer, q)
-	return func(p *plan.Part) coverage { return judge(own(p), asked, p, q.Shared()) }
+	return func(p *plan.Part) coverage { return judge(own(p), asked) }
 }
 
 // judge reads the elements for one part in the answer to a rule.Coverage: of several for
 // one selector, which are of objects, their mean counts.
-func judge(samples []source.Sample, asked rule.Coverage, p *plan.Part, shared bool) coverage {
+func judge(samples []source.Sample, asked rule.Coverage) coverage {
 	type mean struct{ sum, n float64 }
 	parts := map[string]mean{}
 	for _, s := range samples {
-		if shared && p.ObjectLabel != "" {
-			if _, wanted := slices.BinarySearch(p.Names, s.Labels.Get(p.ObjectLabel)); !wanted {
-				continue
-			}
-		}
 		m := parts[s.Labels.Get(asked.Label)]
 		parts[s.Labels.Get(asked.Label)] = mean{m.sum + s.Value, m.n + 1}
 	}

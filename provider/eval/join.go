@@ -28,8 +28,9 @@ func join(a source.Answer, q plan.Query, evaluated time.Time) (data []*store.Dat
 	return data, errs
 }
 
-// share returns what gives each part its elements of the answer, without the labels that
-// are there because the query is shared.
+// share returns what gives each part its elements of the answer, without those of objects
+// that others asked about, or of none, and without the labels that are there because the
+// query is shared.
 func share(a source.Answer, q plan.Query) func(*plan.Part) []source.Sample {
 	if !q.Shared() {
 		return func(*plan.Part) []source.Sample { return a.Samples }
@@ -45,7 +46,19 @@ func share(a source.Answer, q plan.Query) func(*plan.Part) []source.Sample {
 		}
 		byKey[key] = append(byKey[key], s)
 	}
-	return func(p *plan.Part) []source.Sample { return byKey[q.PartKey(p)] }
+	return func(p *plan.Part) []source.Sample {
+		all := byKey[q.PartKey(p)]
+		if p.ObjectLabel == "" {
+			return all
+		}
+		mine := make([]source.Sample, 0, min(len(all), len(p.Names)))
+		for _, s := range all {
+			if _, found := slices.BinarySearch(p.Names, s.Labels.Get(p.ObjectLabel)); found {
+				mine = append(mine, s)
+			}
+		}
+		return mine
+	}
 }
 
 // filled puts the element in the place of none that a rule says none means. A part of a
@@ -68,7 +81,7 @@ func joinPart(samples []source.Sample, q plan.Query, p plan.Part, evaluated time
 		d.PromQL = p.PromQL
 		d.Series, err = joinSeries(samples)
 	} else {
-		d.Objects, d.Bad, err = joinObjects(samples, p.ObjectLabel, p.Names, q.Shared())
+		d.Objects, d.Bad, err = joinObjects(samples, p.ObjectLabel, p.Names)
 	}
 	if err != nil {
 		return nil, err
@@ -88,8 +101,7 @@ func joinSeries(samples []source.Sample) ([]store.Value, error) {
 	return values, nil
 }
 
-// joinObjects leaves out, of a shared answer, the objects that others asked about.
-func joinObjects(samples []source.Sample, label string, names []string, shared bool) (map[string]store.Value, map[string]error, error) {
+func joinObjects(samples []source.Sample, label string, names []string) (map[string]store.Value, map[string]error, error) {
 	objects := make(map[string]store.Value, min(len(samples), len(names)))
 	from := make(map[string]labels.Labels, min(len(samples), len(names)))
 	bad := map[string]error{}
@@ -98,10 +110,7 @@ func joinObjects(samples []source.Sample, label string, names []string, shared b
 		if name == "" {
 			return nil, nil, metric.Errorf(metric.Unlabelled, "the answer has a sample %s without the label %q, so it describes no object: keep the label, for example by aggregating with `by (<<.GroupBy>>)`", s.Labels, label)
 		}
-		name, wanted := own(name, names)
-		if shared && !wanted {
-			continue
-		}
+		name = own(name, names)
 		if first, again := from[name]; again {
 			bad[name] = duplicate(first, s.Labels)
 			delete(objects, name)
@@ -120,11 +129,11 @@ func joinObjects(samples []source.Sample, label string, names []string, shared b
 
 // own is name in a string of its own, which is that of names where it is among
 // them: as a part of a sample's labels it would keep all of these in memory.
-func own(name string, names []string) (string, bool) {
+func own(name string, names []string) string {
 	if i, found := slices.BinarySearch(names, name); found {
-		return names[i], true
+		return names[i]
 	}
-	return strings.Clone(name), false
+	return strings.Clone(name)
 }
 
 // duplicate names the labels in which two samples of one object differ.
