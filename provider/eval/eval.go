@@ -131,8 +131,7 @@ func (e *Evaluator) answer(ctx context.Context, v *evaluation, wants []plan.Want
 			v.has(false)
 		}
 	}
-	e.sort(wants)
-	p := plan.Make(wants, e.opts.Mapper, e.limits())
+	p := e.plan(wants)
 	for id, err := range p.Failed {
 		e.opts.Store.Fail(id, now, err)
 	}

@@ -131,21 +131,13 @@ func (e *Evaluator) jobs(ctx context.Context, v *evaluation, queries []plan.Quer
 	return jobs
 }
 
-// flow is that of the metrics of q, which are all wanted alike. A query of several
-// namespaces is of none of them.
+// flow is that of the first metric of q that an HPA references, if there is one. A query
+// that several namespaces share is of none of them.
 func (e *Evaluator) flow(q plan.Query, m mode) flow {
-	f := flow{namespace: q.For[0].Namespace, first: m.first}
-	for _, id := range q.For {
-		if e.opts.Demand.Referenced(id) {
-			f.referenced = true
-		}
-		if id.Namespace != f.namespace {
-			f.namespace = ""
-		}
-	}
-	if f.referenced && !q.Shared() { // equal reads of a query: that of the first one that an HPA references
-		i := slices.IndexFunc(q.For, e.opts.Demand.Referenced)
-		f.namespace = q.For[i].Namespace
+	i := slices.IndexFunc(q.For, e.opts.Demand.Referenced)
+	f := flow{referenced: i >= 0, namespace: q.For[max(i, 0)].Namespace, first: m.first}
+	if q.Shared() && slices.ContainsFunc(q.For, func(id metric.Identifier) bool { return id.Namespace != f.namespace }) {
+		f.namespace = ""
 	}
 	return f
 }

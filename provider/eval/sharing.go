@@ -8,8 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"k8s.io/apimachinery/pkg/runtime/schema"
-
 	"github.com/loadline/loadline/provider/metric"
 	"github.com/loadline/loadline/provider/plan"
 	"github.com/loadline/loadline/provider/source"
@@ -83,12 +81,17 @@ func ofTheQuery(err error) bool {
 // own query fails.
 func (e *Evaluator) divide(ctx context.Context, q plan.Query, began time.Time, cause error) {
 	if !q.Shared() {
-		e.sharing.set(q, 1, began)
-		e.fail(q, began, cause)
+		e.alone(q, began, cause)
 		return
 	}
 	d := division{Evaluator: e, left: maxDivisions}
 	d.halves(ctx, q, cause)
+}
+
+// alone notes that the one read of a query is at fault.
+func (e *Evaluator) alone(q plan.Query, began time.Time, err error) {
+	e.sharing.set(q, 1, began)
+	e.fail(q, began, err)
 }
 
 // division is one search.
@@ -98,6 +101,7 @@ type division struct {
 }
 
 func (d *division) halves(ctx context.Context, q plan.Query, cause error) {
+	large := source.KindOf(cause) == source.Oversized || source.KindOf(cause) == source.Incomplete
 	first, second := q.Split()
 	for _, half := range []plan.Query{first, second} {
 		if d.left == 0 {
@@ -106,7 +110,6 @@ func (d *division) halves(ctx context.Context, q plan.Query, cause error) {
 		}
 		d.left--
 		began, err := d.answered(ctx, half)
-		large := source.KindOf(cause) == source.Oversized || source.KindOf(cause) == source.Incomplete
 		switch {
 		case err == nil && large: // so many it can be
 			d.sharing.set(half, len(half.Parts), began)
@@ -114,8 +117,7 @@ func (d *division) halves(ctx context.Context, q plan.Query, cause error) {
 		case ofTheQuery(err) && half.Shared():
 			d.halves(ctx, half, err)
 		case ofTheQuery(err):
-			d.sharing.set(half, 1, began)
-			d.fail(half, began, err)
+			d.alone(half, began, err)
 		default:
 			d.fail(half, began, err)
 			d.left = 0 // the source goes away, or is slow: not the time to search
@@ -142,9 +144,7 @@ func (e *Evaluator) limits() plan.Limits {
 	if e.opts.MaxAnswer > 0 {
 		l.Values = min(l.Values, max(1, e.opts.MaxAnswer/2))
 	}
-	l.Count = func(gr schema.GroupResource, namespace string) (int, bool) {
-		return e.opts.Objects.Count(gr, namespace)
-	}
+	l.Count = e.opts.Objects.Count
 	return l
 }
 
@@ -164,15 +164,15 @@ func (e *Evaluator) Explain(ctx context.Context) plan.Explanation {
 		wants = append(wants, w)
 	}
 	slices.SortFunc(wants, func(a, b plan.Want) int { return strings.Compare(a.ID.String(), b.ID.String()) })
-	e.sort(wants)
-	p := plan.Make(wants, e.opts.Mapper, e.limits())
+	p := e.plan(wants)
 	maps.Copy(p.Failed, failed)
 	return p.Explain()
 }
 
-// sort tells wants apart that must not share a query: an HPA's does not wait for what is
-// only read, nor what the source answered the last time for what it left unanswered.
-func (e *Evaluator) sort(wants []plan.Want) {
+// plan plans wants, of which it tells those apart that must not share a query: an HPA's does
+// not wait for what is only read, nor what the source answered the last time for what it
+// left unanswered.
+func (e *Evaluator) plan(wants []plan.Want) plan.Plan {
 	for i := range wants {
 		w := &wants[i]
 		if e.opts.Demand.Referenced(w.ID) {
@@ -183,4 +183,5 @@ func (e *Evaluator) sort(wants []plan.Want) {
 		}
 		w.Share = e.sharing.of(w.ID)
 	}
+	return plan.Make(wants, e.opts.Mapper, e.limits())
 }
