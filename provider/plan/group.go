@@ -2,8 +2,8 @@ package plan
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
+	"math"
 	"slices"
 
 	promlabels "github.com/prometheus/prometheus/model/labels"
@@ -48,6 +48,7 @@ func (gs *groups) add(w Want, q rule.Query) {
 		return
 	}
 	g := gs.find(id, w, q)
+	q.Expr = nil // which it has changed
 	gs.same[k] = place{g, len(g.parts)}
 	g.parts = append(g.parts, Part{
 		Query: q, Names: w.Names, For: []metric.Identifier{w.ID}, Resource: w.ID.Resource, Namespace: w.ID.Namespace, share: w.Share,
@@ -57,11 +58,7 @@ func (gs *groups) add(w Want, q rule.Query) {
 // find returns the group of a query; a new one where there is none.
 func (gs *groups) find(id string, w Want, q rule.Query) *group {
 	g := &group{rule: id}
-	var err error
-	if g.wide, err = widenQuery(q); err != nil {
-		if !errors.As(err, &g.why) {
-			g.why = &Unprovable{Expr: q.PromQL, Why: err.Error()}
-		}
+	if g.wide, g.why = widenQuery(q); g.why != nil {
 		gs.order = append(gs.order, g)
 		return g
 	}
@@ -77,23 +74,14 @@ func (gs *groups) find(id string, w Want, q rule.Query) *group {
 	return g
 }
 
-// promQL is how rendered queries are parsed: they have been parsed so before.
-var promQL = parser.NewParser(parser.Options{
-	EnableExperimentalFunctions: true, ExperimentalDurationExpr: true, EnableExtendedRangeSelectors: true, EnableBinopFillModifiers: true,
-})
-
-func widenQuery(q rule.Query) (wide, error) {
-	if q.MaxSeries > 0 {
+func widenQuery(q rule.Query) (wide, *Unprovable) {
+	switch {
+	case q.MaxSeries > 0:
 		return wide{}, &Unprovable{Expr: q.PromQL, Why: "it is of one policy alone"}
-	}
-	if len(q.Given) == 0 {
+	case len(q.Given) == 0:
 		return wide{}, &Unprovable{Expr: q.PromQL, Why: "the read gives no label a value"}
 	}
-	expr, err := promQL.ParseExpr(q.PromQL)
-	if err != nil {
-		return wide{}, err
-	}
-	return widen(expr, q.Given)
+	return widen(q.Expr, q.Given)
 }
 
 func (gs *groups) queries(l Limits) (out []Query) {
@@ -131,156 +119,13 @@ func (g *group) queries(l Limits) (out []Query) {
 
 func bound(share int) int {
 	if share == 0 {
-		return int(^uint(0) >> 1)
+		return math.MaxInt
 	}
 	return share
 }
 
-// listed are the labels of given whose values a query lists. The values of the others are
-// left out, so that the answer has all there are.
-type listed = labelSet
-
-// choose decides by cost which labels' values to list. Few are listed: the source then
-// looks at what is wanted alone. Where so many are wanted that it takes several queries
-// to list them, and most of what there is is wanted anyway, none are.
-func (g *group) choose(l Limits) listed {
-	all := listed(1)<<len(g.wide.given) - 1
-	objects := slices.IndexFunc(g.wide.given, func(v rule.Given) bool { return v.Objects })
-	if objects < 0 || l.Count == nil {
-		return all
-	}
-	wanted, live, everywhere := g.census(l)
-	list := all
-	if wanted > l.Names && live > 0 && 2*wanted >= live {
-		list &^= 1 << objects
-		if everywhere > 0 && 2*live >= everywhere && g.namespaces() > l.Names {
-			if i := g.namespaceLabel(objects); i >= 0 {
-				list &^= 1 << i
-			}
-		}
-	}
-	return list
-}
-
-// census counts the objects that are wanted, those that there are in their namespaces, and
-// all; 0 where a number is not known.
-func (g *group) census(l Limits) (wanted, live, everywhere int) {
-	seen := map[string]map[string]bool{}
-	for _, p := range g.parts {
-		if seen[p.Namespace] == nil {
-			seen[p.Namespace] = map[string]bool{}
-		}
-		for _, name := range p.Names {
-			seen[p.Namespace][name] = true
-		}
-	}
-	gr, known := g.parts[0].Resource, true
-	for ns, names := range seen {
-		wanted += len(names)
-		n, ok := l.Count(gr, ns)
-		live, known = live+n, known && ok
-	}
-	if !known {
-		live = 0
-	}
-	everywhere, _ = l.Count(gr, "")
-	return wanted, live, everywhere
-}
-
-func (g *group) namespaces() int {
-	seen := map[string]bool{}
-	for _, p := range g.parts {
-		seen[p.Namespace] = true
-	}
-	return len(seen)
-}
-
-// namespaceLabel is the place of the label that has the parts' namespaces as its values,
-// -1 if there is none.
-func (g *group) namespaceLabel(objects int) int {
-	for i := range g.wide.given {
-		is := i != objects
-		for _, p := range g.parts {
-			is = is && p.Given[i].Values[0] == p.Namespace
-		}
-		if is {
-			return i
-		}
-	}
-	return -1
-}
-
-// chunk counts what one query is about so far.
-type chunk struct {
-	*group
-	limits Limits
-	list   listed
-	reads  int
-	share  int
-	values int
-	seen   []map[string]bool // values of each label
-	places map[string]bool   // namespaces whose objects are counted
-}
-
-// fits says whether the query can be about one more read. It can always be about one.
-func (c *chunk) fits(p *Part) bool {
-	if c.reads == 0 {
-		return true
-	}
-	if share := min(bound(c.share), bound(p.share)); c.reads+1 > share || c.reads+1 > c.limits.Reads {
-		return false
-	}
-	if c.values+c.adds(p) > c.limits.Values {
-		return false
-	}
-	for i, g := range p.Given {
-		fresh := 0
-		for _, v := range g.Values {
-			if !c.seen[i][v] {
-				fresh++
-			}
-		}
-		if c.list.has(i) && len(c.seen[i])+fresh > c.limits.Names {
-			return false
-		}
-	}
-	return true
-}
-
-// adds is about how many elements of the answer a read adds.
-func (c *chunk) adds(p *Part) int {
-	for i, g := range c.wide.given {
-		if g.Objects && !c.list.has(i) {
-			if c.places[p.Namespace] {
-				return 0
-			}
-			n, _ := c.limits.Count(p.Resource, p.Namespace)
-			return n
-		}
-	}
-	return max(1, len(p.Names))
-}
-
-func (c *chunk) take(p *Part) {
-	if c.seen == nil {
-		c.places = map[string]bool{}
-		for range p.Given {
-			c.seen = append(c.seen, map[string]bool{})
-		}
-	}
-	c.values += c.adds(p)
-	c.places[p.Namespace] = true
-	c.reads++
-	c.share = min(bound(c.share), bound(p.share))
-	for i, g := range p.Given {
-		for _, v := range g.Values {
-			c.seen[i][v] = true
-		}
-	}
-}
-
 // query is one for some parts of the group.
-func (g *group) query(parts []Part, list listed) Query {
+func (g *group) query(parts []Part, list labelSet) Query {
 	if len(parts) == 1 {
 		return single(g.rule, parts[0], nil)
 	}
@@ -291,7 +136,7 @@ func (g *group) query(parts []Part, list listed) Query {
 }
 
 // union are the given matchers of all parts together, of the labels that are listed.
-func (g *group) union(parts []Part, list listed) (given []rule.Given) {
+func (g *group) union(parts []Part, list labelSet) (given []rule.Given) {
 	for i, v := range g.wide.given {
 		if !list.has(i) {
 			continue
@@ -313,7 +158,7 @@ func (w *wide) about(given []rule.Given) string {
 	for i, g := range given {
 		matchers[i] = g.Matcher()
 	}
-	expr, err := promQL.ParseExpr(w.promQL)
+	expr, err := rule.NewParser().ParseExpr(w.promQL)
 	if err != nil {
 		panic(fmt.Sprintf("a query that was proved cannot be read again: %v: %s", err, w.promQL))
 	}

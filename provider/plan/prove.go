@@ -44,10 +44,18 @@ type wide struct {
 	kept labelSet
 }
 
+// objects is the place of the label of the described objects, -1 if there is none.
+func (w *wide) objects() int {
+	return slices.IndexFunc(w.given, func(g rule.Given) bool { return g.Objects })
+}
+
 // labelSet is a set of labels, by their places among those given.
 type labelSet uint64
 
 func (s labelSet) has(i int) bool { return s&(1<<i) != 0 }
+
+// first is a set of the first n labels.
+func first(n int) labelSet { return 1<<n - 1 }
 
 const maxGiven = 64
 
@@ -59,7 +67,7 @@ type Unprovable struct {
 
 func (u *Unprovable) Error() string { return fmt.Sprintf("%s: %s", u.Why, u.Expr) }
 
-func unprovable(e parser.Node, format string, args ...any) error {
+func unprovable(e parser.Node, format string, args ...any) *Unprovable {
 	text := e.String()
 	if len(text) > 200 {
 		text = strings.ToValidUTF8(text[:200], "") + "…"
@@ -68,7 +76,7 @@ func unprovable(e parser.Node, format string, args ...any) error {
 }
 
 // widen proves that a read can be asked together with others. It changes expr.
-func widen(expr parser.Expr, given []rule.Given) (wide, error) {
+func widen(expr parser.Expr, given []rule.Given) (wide, *Unprovable) {
 	p := prover{given: given, at: map[string]int{}}
 	for i, g := range given {
 		_, twice := p.at[g.Label]
@@ -102,7 +110,7 @@ type prover struct {
 
 // vector proves a node whose result has labels, widens it, and returns which labels of L
 // the result alone has.
-func (p *prover) vector(e parser.Expr) (labelSet, error) {
+func (p *prover) vector(e parser.Expr) (labelSet, *Unprovable) {
 	switch e := e.(type) {
 	case *parser.ParenExpr:
 		return p.vector(e.Expr)
@@ -133,10 +141,10 @@ func (p *prover) vector(e parser.Expr) (labelSet, error) {
 	return 0, unprovable(e, "a node of the kind %T is not on the list of what can be proved", e)
 }
 
-func (p *prover) all() labelSet { return 1<<len(p.given) - 1 }
+func (p *prover) all() labelSet { return first(len(p.given)) }
 
 // selector takes the matchers of the read out.
-func (p *prover) selector(e *parser.VectorSelector) error {
+func (p *prover) selector(e *parser.VectorSelector) *Unprovable {
 	switch {
 	case e.Timestamp != nil, e.StartOrEnd != 0:
 		return unprovable(e, "it is about a time of its own (@)")
@@ -162,7 +170,7 @@ func (p *prover) selector(e *parser.VectorSelector) error {
 
 // aggregation keeps L in the groups. All that are put into one then agree in L, and in
 // what they were grouped by before.
-func (p *prover) aggregation(e *parser.AggregateExpr) (labelSet, error) {
+func (p *prover) aggregation(e *parser.AggregateExpr) (labelSet, *Unprovable) {
 	switch e.Op {
 	case parser.SUM, parser.AVG, parser.MIN, parser.MAX, parser.COUNT, parser.GROUP, parser.STDDEV, parser.STDVAR:
 	case parser.QUANTILE:
@@ -188,7 +196,7 @@ func (p *prover) aggregation(e *parser.AggregateExpr) (labelSet, error) {
 }
 
 // apart refuses a result in which the described objects are not told apart.
-func (p *prover) apart(e parser.Expr, kept labelSet) error {
+func (p *prover) apart(e parser.Expr, kept labelSet) *Unprovable {
 	for i, g := range p.given {
 		if g.Objects && !kept.has(i) {
 			return unprovable(e, "it puts objects together, for it drops their label %s", g.Label)
@@ -199,7 +207,7 @@ func (p *prover) apart(e parser.Expr, kept labelSet) error {
 
 // binary keeps L among what is matched on. Where both sides have vectors, the query alone
 // must not tell elements apart by a label of L that only one side has left.
-func (p *prover) binary(e *parser.BinaryExpr) (labelSet, error) {
+func (p *prover) binary(e *parser.BinaryExpr) (labelSet, *Unprovable) {
 	switch e.Op {
 	case parser.ADD, parser.SUB, parser.MUL, parser.DIV, parser.MOD, parser.POW, parser.ATAN2,
 		parser.EQLC, parser.NEQ, parser.LTE, parser.LSS, parser.GTE, parser.GTR:
@@ -252,7 +260,7 @@ func (p *prover) binary(e *parser.BinaryExpr) (labelSet, error) {
 
 // call goes through functions that treat each series by itself, and those that put the
 // buckets of a histogram together.
-func (p *prover) call(e *parser.Call) (labelSet, error) {
+func (p *prover) call(e *parser.Call) (labelSet, *Unprovable) {
 	at, known := perSeries()[e.Func.Name]
 	if !known || e.Func.Experimental {
 		return 0, unprovable(e, "the function %s is not on the list of what can be proved", e.Func.Name)
@@ -269,39 +277,6 @@ func (p *prover) call(e *parser.Call) (labelSet, error) {
 		}
 	}
 	return p.vector(e.Args[at])
-}
-
-// perSeries are the functions whose result for a series is of that series alone, or of
-// the buckets that differ in le only, with the place of the argument that has the series.
-func perSeries() map[string]int {
-	return map[string]int{
-		"abs": 0, "acos": 0, "acosh": 0, "asin": 0, "asinh": 0, "atan": 0, "atanh": 0, "ceil": 0, "clamp": 0, "clamp_max": 0, "clamp_min": 0,
-		"cos": 0, "cosh": 0, "deg": 0, "exp": 0, "floor": 0, "ln": 0, "log10": 0, "log2": 0, "rad": 0, "round": 0, "sgn": 0, "sin": 0, "sinh": 0,
-		"sqrt": 0, "tan": 0, "tanh": 0, "timestamp": 0,
-
-		"avg_over_time": 0, "changes": 0, "count_over_time": 0, "delta": 0, "deriv": 0, "idelta": 0, "increase": 0, "irate": 0, "last_over_time": 0,
-		"max_over_time": 0, "min_over_time": 0, "predict_linear": 0, "present_over_time": 0, "quantile_over_time": 1, "rate": 0, "resets": 0,
-		"stddev_over_time": 0, "stdvar_over_time": 0, "sum_over_time": 0,
-
-		"histogram_avg": 0, "histogram_count": 0, "histogram_fraction": 2, "histogram_quantile": 1, "histogram_stddev": 0, "histogram_stdvar": 0, "histogram_sum": 0,
-	}
-}
-
-// constant says whether a scalar is the same whatever the series are.
-func constant(e parser.Expr) bool {
-	switch e := e.(type) {
-	case *parser.NumberLiteral:
-		return true
-	case *parser.ParenExpr:
-		return constant(e.Expr)
-	case *parser.UnaryExpr:
-		return constant(e.Expr)
-	case *parser.BinaryExpr:
-		return constant(e.LHS) && constant(e.RHS)
-	case *parser.Call:
-		return len(e.Args) == 0 && (e.Func.Name == "pi" || e.Func.Name == "time")
-	}
-	return false
 }
 
 // listed are those of L that are among labels.

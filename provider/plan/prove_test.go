@@ -59,13 +59,14 @@ func TestWiden(t *testing.T) {
 		"a histogram's trim":      {given, `a{` + m + `} </ 5`, "", "</ takes elements of one side for what the other side has none for, or is not on the list of what can be proved"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			expr, err := promQL.ParseExpr(tc.promQL)
+			expr, err := rule.NewParser().ParseExpr(tc.promQL)
 			if err != nil {
 				t.Fatal(err)
 			}
-			got, why := wide{}, ""
-			if got, err = widen(expr, tc.given); err != nil {
-				why = err.(*Unprovable).Why
+			why := ""
+			got, unproved := widen(expr, tc.given)
+			if unproved != nil {
+				why = unproved.Why
 			}
 			if diff := cmp.Diff([]string{tc.want, tc.why}, []string{got.promQL, why}); diff != "" {
 				t.Error(diff)

@@ -21,7 +21,7 @@ type Query struct {
 	Alone *Unprovable
 
 	group *group // how it was made
-	list  listed
+	list  labelSet
 }
 
 // Part is one of the reads that a query answers.
@@ -43,21 +43,20 @@ func (q *Query) Shared() bool { return len(q.Parts) > 1 }
 
 // Key tells from an element's labels to which parts it belongs: those of the same PartKey.
 func (q *Query) Key(get func(label string) string) string {
-	key := ""
-	for _, g := range q.group.wide.given {
-		if !g.Objects {
-			key += get(g.Label) + "\x00"
-		}
-	}
-	return key
+	return keyOf(q.group.wide.given, func(g rule.Given) string { return get(g.Label) })
 }
 
 // PartKey is the Key of a part's elements.
 func (q *Query) PartKey(p *Part) string {
+	return keyOf(p.Given, func(g rule.Given) string { return g.Values[0] })
+}
+
+// keyOf is made of the values of all labels but that of objects, of which a part has many.
+func keyOf(given []rule.Given, value func(rule.Given) string) string {
 	key := ""
-	for _, g := range p.Given {
+	for _, g := range given {
 		if !g.Objects {
-			key += g.Values[0] + "\x00"
+			key += value(g) + "\x00"
 		}
 	}
 	return key

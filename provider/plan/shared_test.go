@@ -204,11 +204,11 @@ func (t template) Query(_ rule.Mapper, in rule.QueryInput) (rule.Query, error) {
 	for i, g := range q.Given {
 		texts[i] = g.Matcher().String()
 	}
-	expr, err := promQL.ParseExpr(strings.ReplaceAll(t.text, matchersHere, strings.Join(texts, ",")))
+	expr, err := rule.NewParser().ParseExpr(strings.ReplaceAll(t.text, matchersHere, strings.Join(texts, ",")))
 	if err != nil {
 		return rule.Query{}, err
 	}
-	q.PromQL = expr.String()
+	q.PromQL, q.Expr = expr.String(), expr
 	return q, nil
 }
 
@@ -337,7 +337,7 @@ func (a answer) texts(without []string) []string {
 }
 
 func newEngine() *promql.Engine {
-	return promql.NewEngine(promql.EngineOpts{MaxSamples: 1e6, Timeout: time.Minute, EnableAtModifier: true, EnableNegativeOffset: true, Parser: promQL})
+	return promql.NewEngine(promql.EngineOpts{MaxSamples: 1e6, Timeout: time.Minute, EnableAtModifier: true, EnableNegativeOffset: true, Parser: rule.NewParser()})
 }
 
 // memory is a store of series.

@@ -1,6 +1,7 @@
 package rule
 
 import (
+	"cmp"
 	"errors"
 	"slices"
 	"strings"
@@ -22,7 +23,7 @@ func Compile(data []byte) (*Set, error) {
 		return nil, p.err()
 	}
 	set := &Set{HasResourceRules: file.hasResource}
-	parser := newParser()
+	parser := NewParser()
 	for _, raw := range file.rules {
 		set.Custom = append(set.Custom, compileRule(raw, false, parser, &p))
 		if raw.resources.namespaced != nil {
@@ -120,7 +121,7 @@ func (r *Rule) compileEmpty(raw rawRule, p *problems) {
 		p.add(raw.path+".emptyValue", given.line, "is for externalRules: an object without a sample is not one without load")
 	case err != nil:
 		p.add(raw.path+".emptyValue", given.line, "%s", err)
-	case r.sampleSeries() == noSeries:
+	case r.namedSeries() == "":
 		p.add(raw.path+".emptyValue", given.line, "needs a seriesQuery of one series by its name, such as queue_depth{queue!=\"\"}: while there is none, nothing else says what the metric is called")
 	default:
 		r.empty = &value
@@ -194,17 +195,17 @@ func (r *Rule) sampleMatchers(objectLabel string) [][]matcher {
 	return [][]matcher{with(one), with(one)[1:]}
 }
 
-// noSeries is the name of none.
-const noSeries = "loadline_sample"
-
 // sampleSeries is the series the rule is for where its selector names one.
-func (r *Rule) sampleSeries() string {
+func (r *Rule) sampleSeries() string { return cmp.Or(r.namedSeries(), "loadline_sample") }
+
+// namedSeries is the one series whose name the selector gives; empty if it gives none.
+func (r *Rule) namedSeries() string {
 	for _, m := range r.selector {
 		if m.Name == model.MetricNameLabel && m.Type == promlabels.MatchEqual && renderable(m.Value) {
 			return m.Value
 		}
 	}
-	return noSeries
+	return ""
 }
 
 // reportConflicts finds pairs of rules that certainly give the same API name to the

@@ -15,8 +15,8 @@ import (
 // at, compared with an earlier time.
 type Coverage struct {
 	// PromQL answers with one element for each selector, and each group where it is asked by
-	// labels, of which there were samples at the earlier time: what part of them there is now, from 0 to 1, as the mean of the
-	// series of then. So neither new series nor series that were young then make up for
+	// labels, of which there were samples at the earlier time: what part of them there is
+	// now, from 0 to 1, as the mean of the series of then. So neither new series nor series that were young then make up for
 	// what others have lost, and a series that is gone counts as 0.
 	PromQL string
 	// Selectors is how many elements that are, in each group, if all is known.
@@ -34,7 +34,7 @@ type Coverage struct {
 // fixed time (@), or with durations that the source computes.
 func CoverageOf(promQL string, ago time.Duration, by ...string) (Coverage, error) {
 	ago = ago.Truncate(time.Millisecond) // the source's unit
-	expr, err := newParser().ParseExpr(promQL)
+	expr, err := NewParser().ParseExpr(promQL)
 	if err != nil {
 		return Coverage{}, fmt.Errorf("is no PromQL that we know: %s", clip(err.Error()))
 	}
@@ -105,6 +105,9 @@ func spanOf(selector *parser.VectorSelector, path []parser.Node) (span, error) {
 // coverage is what part of what s saw that long ago it sees now, in each group by labels.
 func (s span) coverage(ago time.Duration, by []string) string {
 	now, before := s.String(0), s.String(ago)
+	if s.window > 0 {
+		now, before = fmt.Sprintf("count_over_time(%s)", now), fmt.Sprintf("count_over_time(%s)", before)
+	}
 	group, none := "", "vector(0)"
 	if len(by) > 0 {
 		names := make([]string, len(by))
@@ -112,16 +115,10 @@ func (s span) coverage(ago time.Duration, by []string) string {
 			names[i] = labelName(l)
 		}
 		group = " by (" + strings.Join(names, ", ") + ") "
+		none = fmt.Sprintf("0 * count%s(%s)", group, before)
 	}
 	if s.window == 0 {
-		if group != "" {
-			none = fmt.Sprintf("0 * count%s(%s)", group, before)
-		}
 		return fmt.Sprintf("(count%s(%s and %s) or %s) / count%s(%s)", group, now, before, none, group, before)
-	}
-	now, before = fmt.Sprintf("count_over_time(%s)", now), fmt.Sprintf("count_over_time(%s)", before)
-	if group != "" {
-		none = fmt.Sprintf("0 * count%s(%s)", group, before)
 	}
 	return fmt.Sprintf("(sum%s(clamp_max(%s / %s, 1)) or %s) / count%s(%s)", group, now, before, none, group, before)
 }

@@ -82,7 +82,7 @@ func FuzzCoverageOf(f *testing.F) {
 	} {
 		f.Add(query, int64(75_000))
 	}
-	parser := newParser()
+	parser := NewParser()
 	f.Fuzz(func(t *testing.T, query string, ago int64) {
 		c, err := CoverageOf(query, time.Duration(ago)*time.Millisecond)
 		if err != nil {
@@ -108,7 +108,7 @@ func TestCoverageOfGroups(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
-	if _, err := newParser().ParseExpr(got.PromQL); err != nil {
+	if _, err := NewParser().ParseExpr(got.PromQL); err != nil {
 		t.Error(err)
 	}
 }

@@ -51,7 +51,7 @@ func FuzzCompile(f *testing.F) {
 			if err != nil {
 				continue
 			}
-			if _, err := newParser().ParseExpr(query.PromQL); err != nil {
+			if _, err := NewParser().ParseExpr(query.PromQL); err != nil {
 				t.Errorf("%s rendered %q: %v", r.ID(), query.PromQL, err)
 			}
 		}

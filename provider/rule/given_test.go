@@ -55,9 +55,12 @@ func TestGiven(t *testing.T) {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 			// Each is in the query as it says.
-			expr, err := newParser().ParseExpr(q.PromQL)
+			expr, err := NewParser().ParseExpr(q.PromQL)
 			if err != nil {
 				t.Fatal(err)
+			}
+			if diff := cmp.Diff(expr.String(), q.Expr.String()); diff != "" {
+				t.Errorf("Expr is another query (-want +got):\n%s", diff)
 			}
 			for _, g := range q.Given {
 				found := false

@@ -10,9 +10,9 @@ import (
 	"github.com/prometheus/prometheus/promql/parser"
 )
 
-// newParser accepts everything a source might, experimental functions included:
+// NewParser accepts everything a source might, experimental functions included:
 // whether they are switched on is the source's to say.
-func newParser() parser.Parser {
+func NewParser() parser.Parser {
 	return parser.NewParser(parser.Options{
 		EnableExperimentalFunctions:  true,
 		ExperimentalDurationExpr:     true,

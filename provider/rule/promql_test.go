@@ -51,7 +51,7 @@ func TestDrops(t *testing.T) {
 		`max_over_time(sum(x)[5m:])`:                          false, // not looked into: certain only
 		`sum by (pod) (x) / ignoring(a) fill_right(0) sum(y)`: false,
 	} {
-		expr, err := newParser().ParseExpr(query)
+		expr, err := NewParser().ParseExpr(query)
 		if err != nil {
 			t.Errorf("%s: %v", query, err)
 			continue
@@ -71,7 +71,7 @@ func TestSelectorsOf(t *testing.T) {
 		`max_over_time(x[1h:])`:           {instant: true, ranged: true, window: time.Hour},
 		`time()`:                          {},
 	} {
-		expr, err := newParser().ParseExpr(query)
+		expr, err := NewParser().ParseExpr(query)
 		if err != nil {
 			t.Errorf("%s: %v", query, err)
 			continue

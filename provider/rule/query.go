@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/prometheus/prometheus/promql/parser"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
@@ -29,6 +30,8 @@ type QueryInput struct {
 // Query is a rendered metricsQuery.
 type Query struct {
 	PromQL string
+	// Expr is PromQL parsed; it is the caller's to change. Nil in a query of no rule.
+	Expr parser.Expr
 	// ObjectLabel is the label of the answer's samples that carries the object's
 	// name; empty for external rules.
 	ObjectLabel string
@@ -152,7 +155,7 @@ func (r *Rule) render(series string, matchers []matcher, objectLabel string) (Qu
 		return Query{}, &droppedLabelError{label: objectLabel, promQL: promQL}
 	}
 	s := selectorsOf(expr)
-	return Query{PromQL: promQL, ObjectLabel: objectLabel, Instant: s.instant, Range: s.ranged, Window: s.window, Given: given(matchers, objectLabel), Empty: r.empty}, nil
+	return Query{PromQL: promQL, Expr: expr, ObjectLabel: objectLabel, Instant: s.instant, Range: s.ranged, Window: s.window, Given: given(matchers, objectLabel), Empty: r.empty}, nil
 }
 
 // computesOnValues refuses a template whose text depends on label values other

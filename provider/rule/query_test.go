@@ -148,7 +148,7 @@ func TestQuery(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got.Given = nil // see TestGiven
+			got.Given, got.Expr = nil, nil // see TestGiven
 			if diff := cmp.Diff(tc.want, got); diff != "" {
 				t.Errorf("query (-want +got):\n%s", diff)
 			}

@@ -63,5 +63,5 @@ func (r *Rule) EmptySeries() string {
 	if r.empty == nil {
 		return ""
 	}
-	return r.sampleSeries()
+	return r.namedSeries()
 }
