@@ -30,7 +30,6 @@ type Entry struct {
 	// Namespaced: the described objects live in namespaces (custom metrics).
 	Namespaced bool
 	seen       time.Time
-	set        int // of rules
 }
 
 // Scopes is the part of a REST mapper that the catalog needs.
@@ -42,7 +41,6 @@ type Scopes interface {
 // finding is what is known of the series of one rule.
 type finding struct {
 	rule *rule.Rule
-	set  int // of rules, to which it belongs
 	// series are the newest that the source gave, and offers what the rule makes of
 	// them. Both outlive a discovery that fails.
 	series   []source.Series
@@ -78,7 +76,7 @@ func (f *finding) add(series source.Series, scopes Scopes) {
 	if !ok {
 		return
 	}
-	entry := Entry{Rule: r, Series: series.Name, seen: f.at, set: f.set}
+	entry := Entry{Rule: r, Series: series.Name, seen: f.at}
 	if r.External() && strings.HasPrefix(name, metric.QueryPrefix) {
 		f.problems[name] = append(f.problems[name], fmt.Sprintf("%s: gives the metric name %s from the series %s, but names that begin with %s are those of policies' queries: choose another name.as", r.ID(), name, series.Name, metric.QueryPrefix))
 		return
@@ -134,10 +132,10 @@ type snapshot struct {
 // long as it is not known what they give, and for grace at most.
 func build(prev *snapshot, findings []*finding, now time.Time, grace time.Duration) *snapshot {
 	next := &snapshot{rules: len(findings), custom: map[Name]Entry{}, external: map[string]Entry{}, problems: map[string][]string{}, replaced: make(chan struct{})}
-	failed, rank := map[string]bool{}, map[string]int{}
+	failed, rank := map[*rule.Rule]bool{}, map[*rule.Rule]int{}
 	for i, f := range findings {
-		rank[f.rule.ID()] = i
-		failed[f.rule.ID()] = f.err != nil
+		rank[f.rule] = i
+		failed[f.rule] = f.err != nil
 		next.count(f)
 		for _, o := range f.offers {
 			next.add(o)
@@ -150,14 +148,13 @@ func build(prev *snapshot, findings []*finding, now time.Time, grace time.Durati
 		// What a failed rule gave also goes on hiding what earlier rules give: a
 		// metric must not change its meaning because one discovery failed.
 		keep := func(old, found Entry) bool {
-			id := old.Rule.ID()
-			if len(findings) == 0 || old.set != findings[0].set {
+			if _, present := rank[old.Rule]; !present {
 				return found.Rule == nil && next.trouble != nil && now.Sub(old.seen) <= grace
 			}
 			if found.Rule != nil {
-				return failed[id] && rank[id] > rank[found.Rule.ID()]
+				return failed[old.Rule] && rank[old.Rule] > rank[found.Rule]
 			}
-			return failed[id] || now.Sub(old.seen) <= grace
+			return failed[old.Rule] || now.Sub(old.seen) <= grace
 		}
 		carry(next.custom, prev.custom, keep)
 		carry(next.external, prev.external, keep)

@@ -38,7 +38,6 @@ type Catalog struct {
 	mu       sync.Mutex // of what follows, and of making snapshots
 	findings []*finding // one for each rule, in their order
 	queries  []*query
-	rules    int // which set of rules it is: they are counted
 }
 
 // latch is a channel that is closed once.
@@ -57,7 +56,7 @@ func New(o Options) *Catalog {
 		opts: o, tried: newLatch(), listed: newLatch(), reloaded: make(chan struct{}, 1),
 		slots: make(chan struct{}, parallel), retries: make(chan struct{}, parallel-1),
 	}
-	c.findings = findings(o.Rules, 0)
+	c.findings = findings(o.Rules)
 	c.queries = queries(c.findings)
 	c.current.Store(build(nil, c.findings, time.Time{}, 0))
 	if len(c.queries) == 0 { // nothing to wait for
@@ -71,9 +70,9 @@ func New(o Options) *Catalog {
 var errNotYet = errors.New("the series have not been discovered yet")
 
 // findings are those of rules of which nothing is known yet.
-func findings(rules *rule.Set, set int) (all []*finding) {
+func findings(rules *rule.Set) (all []*finding) {
 	for _, r := range slices.Concat(rules.Custom, rules.External) {
-		f := &finding{rule: r, set: set, err: errNotYet}
+		f := &finding{rule: r, err: errNotYet}
 		if r.EmptySeries() != "" { // of an external rule, which needs no scopes
 			f.resolve(nil)
 		}

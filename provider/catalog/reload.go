@@ -14,10 +14,7 @@ import (
 // once. The other selectors are asked for first: until the source has answered, or has not
 // within its time, the present rules stay. Calls must not overlap.
 func (c *Catalog) Reload(ctx context.Context, rules *rule.Set) {
-	c.mu.Lock()
-	set := c.rules + 1
-	c.mu.Unlock()
-	next := findings(rules, set)
+	next := findings(rules)
 	asked := queries(next)
 	var wg sync.WaitGroup
 	for _, q := range asked {
@@ -37,7 +34,7 @@ func (c *Catalog) Reload(ctx context.Context, rules *rule.Set) {
 	for _, f := range next {
 		f.resolve(c.opts.Scopes)
 	}
-	c.findings, c.queries, c.rules = next, asked, set
+	c.findings, c.queries = next, asked
 	c.publish(klog.FromContext(ctx))
 	select {
 	case c.reloaded <- struct{}{}:

@@ -5,9 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -94,12 +92,8 @@ func (s *Source) having(ctx context.Context, selector, label string, since time.
 
 // list asks for a list of names. It is sorted.
 func (s *Source) list(ctx context.Context, path, selector string, since time.Duration) ([]string, error) {
-	parameters := url.Values{"match[]": {selector}}
-	if since > 0 {
-		parameters.Set("start", strconv.FormatFloat(float64(s.now().Add(-since).UnixMilli())/1000, 'f', 3, 64))
-	}
 	var names []string
-	err := s.call(ctx, s.series, path, parameters, func(body io.Reader) (err error) {
+	err := s.call(ctx, s.series, path, s.matching([]string{selector}, since), func(body io.Reader) (err error) {
 		names, err = decodeNames(body)
 		return err
 	})

@@ -105,17 +105,22 @@ func (s *Source) QueryAtMost(ctx context.Context, promQL string, most int) (sour
 func (s *Source) Series(ctx context.Context, selectors []string, since time.Duration) ([]source.Series, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.config.SeriesTimeout)
 	defer cancel()
+	var found []source.Series
+	err := s.call(ctx, s.series, seriesPath, s.matching(selectors, since), func(body io.Reader) (err error) {
+		found, err = decodeSeries(body)
+		return err
+	})
+	return found, err
+}
+
+// matching are the parameters of a discovery.
+func (s *Source) matching(selectors []string, since time.Duration) url.Values {
 	parameters := url.Values{"match[]": selectors}
 	if since > 0 {
 		start := s.now().Add(-since)
 		parameters.Set("start", strconv.FormatFloat(float64(start.UnixMilli())/1000, 'f', 3, 64))
 	}
-	var found []source.Series
-	err := s.call(ctx, s.series, seriesPath, parameters, func(body io.Reader) (err error) {
-		found, err = decodeSeries(body)
-		return err
-	})
-	return found, err
+	return parameters
 }
 
 // call sends a request and has read read the body of a good answer. It goes past
