@@ -72,10 +72,10 @@ func (r *reloader) look(ctx context.Context) {
 		r.set(r.loaded, err)
 		return
 	}
-	if bytes.Equal(content, r.seen) && !r.lost {
+	again := bytes.Equal(content, r.seen)
+	if again && !r.lost {
 		return
 	}
-	again := bytes.Equal(content, r.seen)
 	r.lost, r.seen = false, content
 	rules, err := rule.Compile(content)
 	if err != nil {

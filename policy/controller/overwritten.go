@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
-	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/client-go/util/workqueue"
 	"k8s.io/klog/v2"
@@ -85,8 +84,8 @@ func (r *reconciler) overwritten(ctx context.Context, w woken) error {
 		if v, _ := view(o); v.Size != w.size || owner.Scaled(o.GetManagedFields()) != decide.HPAController {
 			return nil
 		}
-		r.events.Eventf(&p, nil, corev1.EventTypeWarning, decide.EventOverwritten, "Autoscale",
-			"the %s %s was set to 0, and the HPA, which had decided before, has written %d over it: set it to 0 once more to keep it there", w.kind, w.name, w.size)
+		r.send(decide.Snapshot{Policy: &p}, []decide.Event{{Warning: true, Reason: decide.EventOverwritten, Message: fmt.Sprintf(
+			"the %s %s was set to 0, and the HPA, which had decided before, has written %d over it: set it to 0 once more to keep it there", w.kind, w.name, w.size)}})
 	}
 	return nil
 }

@@ -168,12 +168,7 @@ func managedSwitch(t *testing.T, m *metricAPI) {
 	moved(t, ns, "blue", 3, soon)
 	size(t, ns, "green", 0, 2*time.Minute)
 	conditioned(t, ns, "web", v1alpha1.Switching, "False "+string(v1alpha1.Complete), soon)
-	if n := fewest(); n < 3 {
-		t.Errorf("%d pods served at some moment, 3 did before", n)
-	}
-	if on, err := serves(t.Context(), ns); err != nil || on != "blue" {
-		t.Errorf("the Service is on %s: %v", on, err)
-	}
+	servedOn(t, ns, "blue", 3, fewest())
 }
 
 // crowded asks for a switch for which the namespace's quota has no room: it is given up
