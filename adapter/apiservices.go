@@ -17,6 +17,10 @@ func customAPIServices() []string {
 // externalAPIServices are those of deploy/base for what externalRules serve.
 func externalAPIServices() []string { return []string{"v1beta1.external.metrics.k8s.io"} }
 
+// usageAPIServices are those of deploy/components/resource-metrics for what resourceRules
+// serve.
+func usageAPIServices() []string { return []string{"v1beta1.metrics.k8s.io"} }
+
 // unserved are the APIServices whose group the rules do not serve. One that points
 // here all the same is unavailable, and nothing we could answer would mend it.
 func unserved(rules *rule.Set) []string {
@@ -44,5 +48,8 @@ func sayUnserved(log klog.Logger, rules *rule.Set) {
 // others, so that one may be missing.
 func served(names []string, rules *rule.Set) []string {
 	not := unserved(rules)
+	if rules.Usage == nil { // which metrics-server serves, where we do not
+		not = append(not, usageAPIServices()...)
+	}
 	return slices.DeleteFunc(slices.Clone(names), func(name string) bool { return slices.Contains(not, name) })
 }

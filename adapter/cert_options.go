@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -35,7 +36,7 @@ func newCertOptions() *CertOptions {
 	return &CertOptions{
 		Service:       "loadline-adapter",
 		ClusterDomain: "cluster.local",
-		APIServices:   append(customAPIServices(), externalAPIServices()...),
+		APIServices:   slices.Concat(customAPIServices(), externalAPIServices(), usageAPIServices()),
 	}
 }
 

@@ -101,7 +101,7 @@ func build(ctx context.Context, o *Options, rules *rule.Set, config *rest.Config
 			return nil, err
 		}
 		p.watcher = reference.New(reference.Options{
-			Client: client, Kinds: p.mapper, Selector: reference.ScaleSelector(scales, p.mapper), Registry: p.demand, Added: p.evaluator.Soon,
+			Client: client, Kinds: p.mapper, Selector: reference.ScaleSelector(scales, p.mapper), Registry: p.demand, Added: p.evaluator.Soon, Usage: rules.Usage != nil,
 		})
 	}
 	return p, nil

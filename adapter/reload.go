@@ -26,7 +26,7 @@ type reloader struct {
 	apply func(context.Context, *rule.Set)
 	now   func() time.Time
 	// served are the APIs that the process has been started with.
-	custom, external bool
+	custom, external, usage bool
 
 	seen []byte // the file's content at the newest look
 	lost bool   // it could not be read then
@@ -40,7 +40,7 @@ type reloader struct {
 func newReloader(file string, content []byte, rules *rule.Set, apply func(context.Context, *rule.Set)) *reloader {
 	return &reloader{
 		read: func() ([]byte, error) { return readConfig(file) }, apply: apply, now: time.Now,
-		custom: len(rules.Custom) > 0, external: len(rules.External) > 0,
+		custom: len(rules.Custom) > 0, external: len(rules.External) > 0, usage: rules.Usage != nil,
 		seen: content, loaded: time.Now(),
 	}
 }
@@ -105,6 +105,9 @@ func (r *reloader) unserved(rules *rule.Set) error {
 	}
 	if len(rules.External) > 0 && !r.external {
 		groups = append(groups, "externalRules, for external.metrics.k8s.io")
+	}
+	if rules.Usage != nil && !r.usage {
+		groups = append(groups, "resourceRules, for metrics.k8s.io")
 	}
 	if len(groups) == 0 {
 		return nil

@@ -35,9 +35,6 @@ func Run(ctx context.Context, o *Options) error {
 	for _, w := range rules.Warnings {
 		klog.FromContext(ctx).Info("Configuration", "warning", w)
 	}
-	if rules.HasResourceRules {
-		klog.FromContext(ctx).Info("The configuration has resourceRules, which are not served yet: keep metrics-server")
-	}
 	config, err := clientConfig(o)
 	if err != nil {
 		return err

@@ -15,6 +15,8 @@ import (
 	openapicustom "sigs.k8s.io/custom-metrics-apiserver/pkg/generated/openapi/custommetrics"
 	openapiexternal "sigs.k8s.io/custom-metrics-apiserver/pkg/generated/openapi/externalmetrics"
 	cmprovider "sigs.k8s.io/custom-metrics-apiserver/pkg/provider"
+	msapi "sigs.k8s.io/metrics-server/pkg/api"
+	openapiusage "sigs.k8s.io/metrics-server/pkg/api/generated/openapi"
 
 	"github.com/loadline/loadline/adapter/cert"
 	"github.com/loadline/loadline/provider"
@@ -37,7 +39,7 @@ func newServer(ctx context.Context, o *Options, config *rest.Config, rules *rule
 	sayUnserved(klog.FromContext(ctx), rules)
 
 	const name = "loadline-adapter"
-	namer := openapinamer.NewDefinitionNamer(cmapiserver.Scheme)
+	namer := openapinamer.NewDefinitionNamer(cmapiserver.Scheme, msapi.Scheme)
 	o.Server.OpenAPIConfig = genericapiserver.DefaultOpenAPIConfig(openAPI, namer)
 	o.Server.OpenAPIConfig.Info.Title = name
 	o.Server.OpenAPIV3Config = genericapiserver.DefaultOpenAPIV3Config(openAPI, namer)
@@ -66,9 +68,21 @@ func newServer(ctx context.Context, o *Options, config *rest.Config, rules *rule
 	if err != nil {
 		return nil, err
 	}
+	if rules.Usage != nil {
+		u := &provider.Usage{Reader: p.reader, Catalog: p.catalog, Metrics: p.metrics.reads, Log: klog.FromContext(ctx)}
+		if err := installUsage(server.GenericAPIServer, u, p.objects); err != nil {
+			return nil, err
+		}
+	}
 	server.GenericAPIServer.Handler.NonGoRestfulMux.Handle("/metrics", p.metrics.handler())
 	server.GenericAPIServer.Handler.NonGoRestfulMux.Handle("/debug/plan", debugPlan(p.evaluator))
 	return server, nil
+}
+
+// installUsage has server serve metrics.k8s.io, by metrics-server's own package.
+func installUsage(server *genericapiserver.GenericAPIServer, u *provider.Usage, objects provider.Lister) error {
+	patience := u.Reader.Patience
+	return msapi.Install(u, provider.Pods{Objects: objects, Patience: patience}, provider.Nodes{Objects: objects, Patience: patience}, server, nil)
 }
 
 // openAPI are the types of the APIs that may be served.
@@ -76,5 +90,6 @@ func openAPI(ref common.ReferenceCallback) map[string]common.OpenAPIDefinition {
 	all := openapicore.GetOpenAPIDefinitions(ref)
 	maps.Copy(all, openapicustom.GetOpenAPIDefinitions(ref))
 	maps.Copy(all, openapiexternal.GetOpenAPIDefinitions(ref))
+	maps.Copy(all, openapiusage.GetOpenAPIDefinitions(ref))
 	return all
 }

@@ -64,6 +64,21 @@ func (r *Reader) Read(ctx context.Context, id metric.Identifier, namespace strin
 	return snap.Data, nil
 }
 
+// Want has metrics evaluated that are not known yet, all at once and without waiting for
+// them. A Read of each has to follow, which says what keeps it from being wanted.
+func (r *Reader) Want(ids ...metric.Identifier) {
+	now := r.Now()
+	var unknown []metric.Identifier
+	for _, id := range ids {
+		if r.Store.Get(id) == nil && r.Demand.ReadThrough(id, id.Namespace, now) == nil {
+			unknown = append(unknown, id)
+		}
+	}
+	if len(unknown) > 0 && r.Evaluator.Outage() == nil {
+		r.Evaluator.Soon(unknown...)
+	}
+}
+
 // unserved is why what snap holds is not served at now; nil if it is.
 func (r *Reader) unserved(snap *store.Snapshot, now time.Time) error {
 	if snap.Err != nil && (snap.Data == nil || !store.Bridged(snap.Err)) {
@@ -82,7 +97,7 @@ func (r *Reader) unserved(snap *store.Snapshot, now time.Time) error {
 func (r *Reader) Oldest() (at time.Time, ok bool) {
 	now := r.Now()
 	r.Store.Each(func(_ metric.Identifier, snap *store.Snapshot) {
-		if snap.Data == nil || len(snap.Data.Objects)+len(snap.Data.Series) == 0 || r.unserved(snap, now) != nil {
+		if snap.Data == nil || !snap.Data.Any() || r.unserved(snap, now) != nil {
 			return
 		}
 		if !ok || snap.Data.Evaluated.Before(at) {

@@ -31,6 +31,7 @@ type Catalog struct {
 	slots    chan struct{} // one for each discovery under way
 	retries  chan struct{} // and besides for each whose last one failed
 	current  atomic.Pointer[snapshot]
+	usage    atomic.Pointer[rule.Usage] // nil without resourceRules
 	tried    *latch
 	listed   *latch
 	reloaded chan struct{} // there are other queries to follow
@@ -59,6 +60,7 @@ func New(o Options) *Catalog {
 	c.findings = findings(o.Rules)
 	c.queries = queries(c.findings)
 	c.current.Store(build(nil, c.findings, time.Time{}, 0))
+	c.usage.Store(o.Rules.Usage)
 	if len(c.queries) == 0 { // nothing to wait for
 		c.tried.close()
 		c.listed.close()
@@ -91,6 +93,21 @@ func (c *Catalog) Custom(n Name) (Entry, bool) {
 func (c *Catalog) External(metric string) (Entry, bool) {
 	e, ok := c.current.Load().external[metric]
 	return e, ok
+}
+
+// Usage looks a metric of metrics.k8s.io up, for which nothing has to be discovered.
+func (c *Catalog) Usage(n Name) (Entry, bool) {
+	r, ok := c.usage.Load().Rule(n.Metric, n.Resource)
+	return Entry{Rule: r, Namespaced: n.Resource.Resource == "pods"}, ok
+}
+
+// UsageWindow is what the configuration says of the window of usage, in the sense of
+// rule.Usage.
+func (c *Catalog) UsageWindow() time.Duration {
+	if u := c.usage.Load(); u != nil {
+		return u.Window
+	}
+	return 0
 }
 
 // EachCustom calls f for every custom metric, in no particular order.

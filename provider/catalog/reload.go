@@ -35,6 +35,7 @@ func (c *Catalog) Reload(ctx context.Context, rules *rule.Set) {
 		f.resolve(c.opts.Scopes)
 	}
 	c.findings, c.queries = next, asked
+	c.usage.Store(rules.Usage)
 	c.publish(klog.FromContext(ctx))
 	select {
 	case c.reloaded <- struct{}{}:

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/loadline/loadline/provider/rule"
 	"github.com/loadline/loadline/provider/source"
@@ -149,5 +150,46 @@ func TestWhatIsThereWithoutSeries(t *testing.T) {
 		time.Sleep(2 * grace)
 		c.Relist(t.Context())
 		there("later")
+	})
+}
+
+// The rules of usage need no discovery, and change with the file.
+func TestReloadOfUsage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		usage := func(window, query string) *rule.Set {
+			set, err := rule.Compile([]byte("resourceRules: {window: " + window + ", memory: {nodeQuery: '" + query + "', resources: {template: <<.Resource>>}}}"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return set
+		}
+		ask := func(c *Catalog) (string, time.Duration) {
+			nodes := schema.GroupResource{Resource: "nodes"}
+			if _, ok := c.Usage(Name{Resource: nodes, Metric: rule.CPU}); ok {
+				t.Error("CPU, of which the file says nothing")
+			}
+			e, ok := c.Usage(Name{Resource: nodes, Metric: rule.Memory})
+			if !ok {
+				return "", c.UsageWindow()
+			}
+			q, err := e.Rule.Query(newCluster(), rule.QueryInput{Resource: nodes, Names: []string{"n"}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return q.PromQL, c.UsageWindow()
+		}
+		s := &scripted{}
+		c, reload := reloading(t, s, usage("1m", "x{<<.LabelMatchers>>}"))
+		if q, w := ask(c); q != `x{node="n"}` || w != time.Minute {
+			t.Errorf("%q, %s", q, w)
+		}
+		reload(usage("2m", "y{<<.LabelMatchers>>}"))
+		if q, w := ask(c); q != `y{node="n"}` || w != 2*time.Minute {
+			t.Errorf("another file: %q, %s", q, w)
+		}
+		reload(external(t, "a"))
+		if q, w := ask(c); q != "" || w != 0 {
+			t.Errorf("a file without: %q, %s", q, w)
+		}
 	})
 }

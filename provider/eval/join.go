@@ -77,10 +77,13 @@ func joinPart(samples []source.Sample, q plan.Query, p plan.Part, evaluated time
 	if err != nil {
 		return nil, err
 	}
-	if p.For[0].API == metric.External {
+	switch {
+	case p.For[0].API == metric.External:
 		d.PromQL = p.PromQL
 		d.Series, err = joinSeries(samples)
-	} else {
+	case p.ContainerLabel != "":
+		d.Containers, err = joinContainers(samples, p.Query, p.Names)
+	default:
 		d.Objects, d.Bad, err = joinObjects(samples, p.ObjectLabel, p.Names)
 	}
 	if err != nil {
@@ -108,7 +111,7 @@ func joinObjects(samples []source.Sample, label string, names []string) (map[str
 	for _, s := range samples {
 		name := s.Labels.Get(label)
 		if name == "" {
-			return nil, nil, metric.Errorf(metric.Unlabelled, "the answer has a sample %s without the label %q, so it describes no object: keep the label, for example by aggregating with `by (<<.GroupBy>>)`", s.Labels, label)
+			return nil, nil, unlabelled(s.Labels, label)
 		}
 		name = own(name, names)
 		if first, again := from[name]; again {
@@ -125,6 +128,10 @@ func joinObjects(samples []source.Sample, label string, names []string) (map[str
 		objects[name] = store.Value{Quantity: q, Time: s.Time}
 	}
 	return objects, bad, nil
+}
+
+func unlabelled(sample labels.Labels, label string) error {
+	return metric.Errorf(metric.Unlabelled, "the answer has a sample %s without the label %q, so it describes no object: keep the label, for example by aggregating with `by (<<.GroupBy>>)`", sample, label)
 }
 
 // own is name in a string of its own, which is that of names where it is among

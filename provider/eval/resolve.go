@@ -16,6 +16,7 @@ import (
 type Catalog interface {
 	Custom(catalog.Name) (catalog.Entry, bool)
 	External(string) (catalog.Entry, bool)
+	Usage(catalog.Name) (catalog.Entry, bool)
 	Wake()
 }
 
@@ -41,7 +42,7 @@ func (e *Evaluator) resolveKnown(ctx context.Context, ids []metric.Identifier, n
 		switch {
 		case err == nil:
 			wants = append(wants, w)
-			if id.API == metric.Custom {
+			if id.API.OfObjects() {
 				e.setStuck(id.Resource, false)
 			}
 		case metric.ReasonOf(err) == metric.ObjectsUnknown && !e.isStuck(id.Resource):
@@ -88,6 +89,19 @@ func (e *Evaluator) setStuck(kind schema.GroupResource, stuck bool) {
 	}
 }
 
+// entry is what the catalog has for an identifier.
+func (e *Evaluator) entry(id metric.Identifier) (catalog.Entry, bool) {
+	name := catalog.Name{Resource: id.Resource, Metric: id.Metric}
+	switch id.API {
+	case metric.Custom:
+		return e.opts.Catalog.Custom(name)
+	case metric.Resource:
+		return e.opts.Catalog.Usage(name)
+	default:
+		return e.opts.Catalog.External(id.Metric)
+	}
+}
+
 // resolve joins an identifier with its rule and its live objects.
 func (e *Evaluator) resolve(ctx context.Context, id metric.Identifier) (plan.Want, error) {
 	w := plan.Want{ID: id}
@@ -95,10 +109,7 @@ func (e *Evaluator) resolve(ctx context.Context, id metric.Identifier) (plan.Wan
 	if err != nil {
 		return w, err
 	}
-	entry, ok := e.opts.Catalog.External(id.Metric)
-	if id.API == metric.Custom {
-		entry, ok = e.opts.Catalog.Custom(catalog.Name{Resource: id.Resource, Metric: id.Metric})
-	}
+	entry, ok := e.entry(id)
 	switch {
 	case isQuery:
 		w.Rule = q
@@ -112,7 +123,7 @@ func (e *Evaluator) resolve(ctx context.Context, id metric.Identifier) (plan.Wan
 		return w, metric.Because(metric.Invalid, err, "metric selector")
 	}
 	switch {
-	case id.API != metric.Custom:
+	case !id.API.OfObjects():
 	case id.Name == "":
 		selector, err := labels.Parse(id.Selector)
 		if err != nil {

@@ -14,7 +14,12 @@ type API string
 const (
 	Custom   API = "custom"
 	External API = "external"
+	// Resource is metrics.k8s.io, whose metrics are cpu and memory.
+	Resource API = "resource"
 )
+
+// OfObjects says whether the API's metrics describe objects.
+func (a API) OfObjects() bool { return a != External }
 
 // Identifier names one thing a reader can ask for: everything that decides what
 // the answer is, and nothing else. Two requests with equal identifiers get equal
@@ -26,7 +31,7 @@ type Identifier struct {
 	API    API
 	Metric string
 
-	// Namespace of the described objects (custom) or of the request
+	// Namespace of the described objects (custom, resource) or of the request
 	// (external). Empty for root-scoped objects, Namespace objects among them.
 	Namespace string
 
@@ -53,7 +58,7 @@ func (i Identifier) String() string {
 	if i.Namespace != "" {
 		b.WriteString("/namespaces/" + i.Namespace)
 	}
-	if i.API == Custom {
+	if i.API.OfObjects() {
 		b.WriteString("/" + i.Resource.String())
 		if i.Name != "" {
 			b.WriteString("/" + i.Name)

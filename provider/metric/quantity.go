@@ -31,3 +31,11 @@ func Quantity(v float64) (resource.Quantity, error) {
 	}
 	return *resource.NewMilliQuantity(int64(milli), resource.DecimalSI), nil
 }
+
+// Usage is Quantity for what is used of a resource, of which nothing is less than 0.
+func Usage(v float64) (resource.Quantity, error) {
+	if v < 0 && !math.IsInf(v, 0) {
+		return resource.Quantity{}, Errorf(RuleFailed, "the value is %g, and no usage is less than 0: correct the query", v)
+	}
+	return Quantity(v)
+}

@@ -89,6 +89,27 @@ func (x *index) has(ns, name string) bool {
 	return ok
 }
 
+// list returns the objects in ns, or in all where that is empty, that sel matches.
+func (x *index) list(ns string, sel labels.Selector) (out []Object) {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	add := func(ns string, n *namespace) {
+		for name, set := range n.labels {
+			if sel.Matches(set) {
+				out = append(out, Object{Namespace: ns, Name: name, Labels: set})
+			}
+		}
+	}
+	if n := x.namespaces[ns]; n != nil {
+		add(ns, n)
+	} else if ns == "" {
+		for ns, n := range x.namespaces {
+			add(ns, n)
+		}
+	}
+	return out
+}
+
 func (x *index) count() int {
 	x.mu.RLock()
 	defer x.mu.RUnlock()

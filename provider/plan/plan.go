@@ -68,7 +68,7 @@ func Make(wants []Want, m rule.Mapper, l Limits) Plan {
 	p := Plan{Failed: map[metric.Identifier]error{}}
 	groups := newGroups()
 	for _, w := range wants {
-		if w.ID.API == metric.Custom && len(w.Names) == 0 {
+		if w.ID.API.OfObjects() && len(w.Names) == 0 {
 			// Without names a rule asks about every object, which is another question.
 			p.Empty = append(p.Empty, w.ID)
 			continue

@@ -35,6 +35,8 @@ type Options struct {
 	Registry Registry
 	// Added is told what nobody wanted before.
 	Added func(...metric.Identifier)
+	// Usage says whether CPU and memory are served, too.
+	Usage bool
 }
 
 const (
@@ -197,6 +199,9 @@ func (w *Watcher) reconcile(ctx context.Context, key string) (bool, error) {
 	}
 	hpa := obj.(*autoscalingv2.HorizontalPodAutoscaler)
 	ids, err := w.identifiers(ctx, key, hpa)
+	if w.opts.Usage {
+		ids = append(ids, Usage(hpa)...)
+	}
 	added, limit := w.opts.Registry.Reference(key, ids)
 	if len(added) > 0 {
 		w.opts.Added(added...)

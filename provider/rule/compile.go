@@ -22,7 +22,7 @@ func Compile(data []byte) (*Set, error) {
 	if file == nil {
 		return nil, p.err()
 	}
-	set := &Set{HasResourceRules: file.hasResource}
+	set := &Set{}
 	parser := NewParser()
 	for _, raw := range file.rules {
 		set.Custom = append(set.Custom, compileRule(raw, false, parser, &p))
@@ -35,6 +35,10 @@ func Compile(data []byte) (*Set, error) {
 	}
 	reportConflicts(set.Custom, file.rules, &p)
 	reportConflicts(set.External, file.external, &p)
+	if file.usage != nil {
+		set.Usage = compileUsage(*file.usage, parser, &p)
+		set.Warnings = append(set.Warnings, set.Usage.missing()...)
+	}
 	if err := p.err(); err != nil {
 		return nil, err
 	}
@@ -43,14 +47,14 @@ func Compile(data []byte) (*Set, error) {
 
 // compileRule compiles one rule; nil if it has problems.
 func compileRule(raw rawRule, external bool, parser parser.Parser, p *problems) *Rule {
-	before := len(p.list) + p.dropped
+	before := p.count()
 	r := &Rule{
 		id:          raw.path,
 		external:    external,
 		namespaced:  external && (raw.resources.namespaced == nil || *raw.resources.namespaced),
 		seriesQuery: strings.TrimSpace(raw.seriesQuery.value),
 		naming:      compileNaming(raw, p),
-		association: compileAssociation(raw, p),
+		association: compileAssociation(raw.resources, p),
 		parser:      parser,
 	}
 	if r.seriesQuery == "" {
@@ -63,10 +67,10 @@ func compileRule(raw rawRule, external bool, parser parser.Parser, p *problems) 
 	r.checkResources(raw, p)
 	r.compileQuery(raw, p)
 	r.compileEmpty(raw, p)
-	if len(p.list)+p.dropped == before {
+	if p.count() == before {
 		r.tryOut(raw, p)
 	}
-	if len(p.list)+p.dropped > before {
+	if p.count() > before {
 		return nil
 	}
 	return r
@@ -78,7 +82,7 @@ func (r *Rule) checkResources(raw rawRule, p *problems) {
 	switch {
 	case !r.external && none:
 		p.add(raw.resources.path, raw.resources.line, "associates no label with a resource, so no object has this metric: add a template or overrides, for example pod: {resource: pod}")
-	case r.external && r.namespaced && raw.resources.template.value == "" && r.association.namespaceLabel() == "":
+	case r.external && r.namespaced && raw.resources.template.value == "" && r.association.coreLabel("namespace") == "":
 		p.add(raw.resources.path, raw.resources.line, "gives no label for namespaces, which every query of a namespaced external rule needs: add overrides namespace: {resource: namespace}, or set namespaced: false")
 	}
 }
@@ -89,13 +93,19 @@ func (r *Rule) compileQuery(raw rawRule, p *problems) {
 		p.add(raw.path+".metricsQuery", raw.line, "is missing: give a query, for example sum(<<.Series>>{<<.LabelMatchers>>}) by (<<.GroupBy>>)")
 		return
 	}
+	r.compileTemplate(query, p)
+}
+
+// compileTemplate compiles the rule's query.
+func (r *Rule) compileTemplate(query text, p *problems) {
+	path := r.queryPath()
 	if strings.Contains(query.value, tokenStart) {
-		p.add(raw.path+".metricsQuery", query.line, "contains %q, which is reserved", tokenStart)
+		p.add(path, query.line, "contains %q, which is reserved", tokenStart)
 		return
 	}
-	template, err := parseTemplate("metricsQuery", query.value, queryFields(), []string{"GroupBySlice", "LabelValuesByName"})
+	template, err := parseTemplate(path[strings.LastIndexByte(path, '.')+1:], query.value, queryFields(), []string{"GroupBySlice", "LabelValuesByName"})
 	if err != nil {
-		p.add(raw.path+".metricsQuery", query.line, "%s", err)
+		p.add(path, query.line, "%s", err)
 		return
 	}
 	r.template = template
@@ -152,7 +162,7 @@ func (r *Rule) tryLabel(objectLabel string) error {
 		_, dropped := errors.AsType[*droppedLabelError](err)
 		// A template stands for kinds that no sample knows: the query may be written
 		// for one of them.
-		if err != nil && !(dropped && r.association.template != nil) {
+		if err != nil && !(dropped && r.association.template != nil && !r.usage) {
 			return err
 		}
 	}
@@ -180,7 +190,7 @@ func (r *Rule) sampleLabels() []string {
 // selector is left out: a query that needs one may still be of use with it.
 func (r *Rule) sampleMatchers(objectLabel string) [][]matcher {
 	selector := matcher{label: "loadline", kind: promlabels.MatchEqual, values: []string{"a"}}
-	namespace := matcher{label: r.association.namespaceLabel(), kind: promlabels.MatchEqual, values: []string{"a"}}
+	namespace := matcher{label: r.association.coreLabel("namespace"), kind: promlabels.MatchEqual, values: []string{"a"}}
 	with := func(rest ...matcher) []matcher {
 		all := []matcher{selector}
 		if namespace.label != "" && namespace.label != objectLabel && (!r.external || r.namespaced) {
@@ -196,7 +206,12 @@ func (r *Rule) sampleMatchers(objectLabel string) [][]matcher {
 }
 
 // sampleSeries is the series the rule is for where its selector names one.
-func (r *Rule) sampleSeries() string { return cmp.Or(r.namedSeries(), "loadline_sample") }
+func (r *Rule) sampleSeries() string {
+	if r.usage {
+		return ""
+	}
+	return cmp.Or(r.namedSeries(), "loadline_sample")
+}
 
 // namedSeries is the one series whose name the selector gives; empty if it gives none.
 func (r *Rule) namedSeries() string {

@@ -44,6 +44,20 @@ func TestCompileErrors(t *testing.T) {
 			"resourceRules: {cpu: {containerQuerry: x}}\n",
 			`resourceRules.cpu: unknown key "containerQuerry": known here are containerQuery, nodeQuery, resources, containerLabel (line 1)`,
 		},
+		"a resource rule without a query": {
+			"resourceRules: {window: 1m}\n",
+			`resourceRules: has no query: give cpu and memory a containerQuery and a nodeQuery, or remove it (line 1)`,
+		},
+		"every mistake of resource rules": {
+			"resourceRules:\n  window: soon\n  cpu:\n    containerQuery: sum(x{<<.LabelMatchers>>}) by (pod)\n    nodeQuery: sum(x{<<.LabelMatchers>>}) by (<<.GroupBy>>\n    resources: {overrides: {pod: {resource: pod}}}\n" +
+				"  memory:\n    containerLabel: container\n    containerQuery: sum(x{<<.LabelMatchers>>}) by (pod)\n    nodeQuery: <<.Foo>>\n    resources: {template: <<.Resource>>}\n",
+			`resourceRules.window: "soon" is no duration: give one such as 5m, the range of the CPU queries (line 2)
+resourceRules.cpu.containerLabel: is missing: name the label that has the container's name, which is usually container (line 4)
+resourceRules.cpu.resources: gives no label for namespaces: add overrides namespace: {resource: namespace} (line 6)
+resourceRules.cpu.resources: gives no label for nodes: add overrides node: {resource: node} (line 6)
+resourceRules.memory.containerQuery: its result has no label container, by which objects are told apart: aggregate with by (<<.GroupBy>>): sum(x{loadline="a",namespace="a",pod="a"}) by (pod) (line 9)
+resourceRules.memory.nodeQuery: uses the unknown variable .Foo: known are .Series, .LabelMatchers, .LabelValuesByName, .GroupBy, .GroupBySlice (line 10)`,
+		},
 		"an empty value of objects":   {rule(q + "  emptyValue: 0\n"), `rules[0].emptyValue: is for externalRules: an object without a sample is not one without load (line 6)`},
 		"an empty value that is none": {"externalRules:\n- {seriesQuery: x, emptyValue: none, resources: {namespaced: false}, metricsQuery: sum(x)}\n", `externalRules[0].emptyValue: "none" is no number: give one such as 0 (line 2)`},
 		"an empty value of any series": {
@@ -177,7 +191,6 @@ func TestConfigurations(t *testing.T) {
 				t.Fatal(err)
 			}
 			var out strings.Builder
-			fmt.Fprintf(&out, "resource rules: %t\n", set.HasResourceRules)
 			for _, warning := range set.Warnings {
 				fmt.Fprintf(&out, "warning: %s\n", warning)
 			}
@@ -186,6 +199,7 @@ func TestConfigurations(t *testing.T) {
 					describe(&out, r, s.name, s.labels)
 				}
 			}
+			describeUsage(&out, set.Usage)
 			golden(t, strings.TrimSuffix(file, ".yaml")+".golden", out.String())
 		})
 	}
@@ -213,6 +227,25 @@ func describe(out *strings.Builder, r *Rule, series string, labels []string) {
 		}
 		query, err := r.Query(cluster(), in)
 		fmt.Fprintf(out, "%s %s/%s by %s\n  %s %v\n", r.ID(), object.Resource, metric, object.Label, query.PromQL, err)
+	}
+}
+
+func describeUsage(out *strings.Builder, u *Usage) {
+	if u == nil {
+		return
+	}
+	fmt.Fprintf(out, "window of usage: %s\n", u.Window)
+	for _, of := range allUsage() {
+		r, ok := u.Rule(of.resource, schema.GroupResource{Resource: of.object})
+		if !ok {
+			continue
+		}
+		in := QueryInput{Resource: schema.GroupResource{Resource: of.object}, Names: []string{"a", "b"}}
+		if of.object == "pods" {
+			in.Namespace = "shop"
+		}
+		query, err := r.Query(cluster(), in)
+		fmt.Fprintf(out, "%s by %s, %s\n  %s %v\n", r.ID(), query.ObjectLabel, query.ContainerLabel, query.PromQL, err)
 	}
 }
 

@@ -16,7 +16,7 @@ const MaxBytes = 4 << 20
 // The raw types are the file as written: shapes checked, meanings not.
 type rawFile struct {
 	rules, external []rawRule
-	hasResource     bool
+	usage           *rawUsage // nil without resourceRules
 }
 
 type rawRule struct {
@@ -72,10 +72,13 @@ func decode(data []byte, p *problems) *rawFile {
 		}
 		return nil
 	}
-	file := &rawFile{hasResource: r.resolve(top["resourceRules"]) != nil}
-	file.rules = r.rules("rules", top["rules"])
-	file.external = r.rules("externalRules", top["externalRules"])
-	r.resourceRules("resourceRules", top["resourceRules"])
+	file := &rawFile{
+		rules:    r.rules("rules", top["rules"]),
+		external: r.rules("externalRules", top["externalRules"]),
+	}
+	if n := r.resolve(top["resourceRules"]); n != nil {
+		file.usage = r.usage("resourceRules", n)
+	}
 	return file
 }
 
@@ -170,19 +173,5 @@ func (r *reader) name(path string, n *yaml.Node) rawName {
 		path:    path,
 		matches: r.text(path+".matches", fields["matches"]),
 		as:      r.text(path+".as", fields["as"]),
-	}
-}
-
-// resourceRules only checks the shape: these rules are not served yet.
-func (r *reader) resourceRules(path string, n *yaml.Node) {
-	fields, _ := r.mapping(path, n, "cpu", "memory", "window")
-	r.text(path+".window", fields["window"])
-	for _, name := range []string{"cpu", "memory"} {
-		at := path + "." + name
-		one, _ := r.mapping(at, fields[name], "containerQuery", "nodeQuery", "resources", "containerLabel")
-		r.text(at+".containerQuery", one["containerQuery"])
-		r.text(at+".nodeQuery", one["nodeQuery"])
-		r.text(at+".containerLabel", one["containerLabel"])
-		r.resources(at+".resources", 0, one["resources"])
 	}
 }

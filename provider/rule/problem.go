@@ -44,6 +44,9 @@ func (p *problems) add(path string, line int, format string, args ...any) {
 	p.list = append(p.list, &Problem{Path: path, Line: line, Text: fmt.Sprintf(format, args...)})
 }
 
+// count is how many there are.
+func (p *problems) count() int { return len(p.list) + p.dropped }
+
 // err joins the problems in the order of the file; nil if there are none.
 func (p *problems) err() error {
 	slices.SortStableFunc(p.list, func(a, b *Problem) int { return a.Line - b.Line })

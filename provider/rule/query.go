@@ -13,7 +13,7 @@ import (
 
 // QueryInput is what a read asks a rule for.
 type QueryInput struct {
-	// Series is the source's name of the series.
+	// Series is the source's name of the series; empty for resourceRules.
 	Series string
 	// Resource is the kind of the described objects; zero for external rules.
 	Resource schema.GroupResource
@@ -35,6 +35,9 @@ type Query struct {
 	// ObjectLabel is the label of the answer's samples that carries the object's
 	// name; empty for external rules.
 	ObjectLabel string
+	// ContainerLabel is the label that tells the containers of a pod apart, where the values
+	// are theirs; empty otherwise.
+	ContainerLabel string
 	// Instant says that there is an instant selector, whose samples' age the
 	// source's lookback delta bounds. Range says that there is a range selector or
 	// subquery; Window is the longest of them, 0 if it is not a constant.
@@ -71,7 +74,7 @@ func (r *Rule) Query(m Mapper, in QueryInput) (Query, error) {
 	}
 	query, err := r.render(in.Series, matchers, objectLabel)
 	if err != nil {
-		return Query{}, fmt.Errorf("%s.metricsQuery: %w", r.id, err)
+		return Query{}, fmt.Errorf("%s: %w", r.queryPath(), err)
 	}
 	return query, nil
 }
@@ -121,7 +124,7 @@ func (r *Rule) appendNames(m Mapper, to []matcher, resource schema.GroupResource
 // render fills the template and proves the result: it is PromQL, it has values
 // only inside strings, and it can name the objects it is about.
 func (r *Rule) render(series string, matchers []matcher, objectLabel string) (Query, error) {
-	if !renderable(series) {
+	if !r.usage && !renderable(series) {
 		return Query{}, fmt.Errorf("the series name %q cannot stand in a query", clip(series))
 	}
 	values := newStringValues(matchers)
@@ -133,6 +136,10 @@ func (r *Rule) render(series string, matchers []matcher, objectLabel string) (Qu
 	args.LabelMatchers = strings.Join(texts, ",")
 	if objectLabel != "" {
 		args.GroupBy, args.GroupBySlice = labelName(objectLabel), []string{objectLabel}
+	}
+	if r.container != "" {
+		args.GroupBy += "," + labelName(r.container)
+		args.GroupBySlice = append(args.GroupBySlice, r.container)
 	}
 	promQL, err := r.template.execute(args)
 	if err != nil {
@@ -151,11 +158,13 @@ func (r *Rule) render(series string, matchers []matcher, objectLabel string) (Qu
 		}
 		promQL = expr.String()
 	}
-	if objectLabel != "" && drops(expr, objectLabel) {
-		return Query{}, &droppedLabelError{label: objectLabel, promQL: promQL}
+	for _, label := range args.GroupBySlice {
+		if drops(expr, label) {
+			return Query{}, &droppedLabelError{label: label, promQL: promQL}
+		}
 	}
 	s := selectorsOf(expr)
-	return Query{PromQL: promQL, Expr: expr, ObjectLabel: objectLabel, Instant: s.instant, Range: s.ranged, Window: s.window, Given: given(matchers, objectLabel), Empty: r.empty}, nil
+	return Query{PromQL: promQL, Expr: expr, ObjectLabel: objectLabel, ContainerLabel: r.container, Instant: s.instant, Range: s.ranged, Window: s.window, Given: given(matchers, objectLabel), Empty: r.empty}, nil
 }
 
 // computesOnValues refuses a template whose text depends on label values other

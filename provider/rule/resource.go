@@ -139,18 +139,18 @@ func (a *association) labelFor(m Mapper, resource schema.GroupResource) (string,
 	return label, nil
 }
 
-// namespaceLabel returns the label for namespaces as far as it is known without a
-// cluster: the file is checked before there is one.
-func (a *association) namespaceLabel() string {
+// coreLabel returns the label for a resource of the core group, by its singular, as far as
+// it is known without a cluster: the file is checked before there is one.
+func (a *association) coreLabel(singular string) string {
 	for _, o := range a.overrides {
-		if sameResource(o.resource, namespaces()) {
+		if sameResource(o.resource, schema.GroupResource{Resource: singular}) {
 			return o.label
 		}
 	}
 	if a.template == nil {
 		return ""
 	}
-	label, err := a.template.label("", "namespace")
+	label, err := a.template.label("", singular)
 	if err != nil {
 		return ""
 	}
@@ -162,16 +162,16 @@ func sameResource(a, b schema.GroupResource) bool {
 	return a.Group == b.Group && strings.TrimSuffix(a.Resource, "s") == strings.TrimSuffix(b.Resource, "s")
 }
 
-func compileAssociation(raw rawRule, p *problems) association {
-	a := association{path: raw.resources.path}
-	if t := raw.resources.template; t.value != "" {
+func compileAssociation(raw rawResources, p *problems) association {
+	a := association{path: raw.path}
+	if t := raw.template; t.value != "" {
 		parsed, err := parseLabelTemplate(t.value)
 		if err != nil {
 			p.add(a.path+".template", t.line, "%s", err)
 		}
 		a.template = parsed
 	}
-	for _, o := range raw.resources.overrides {
+	for _, o := range raw.overrides {
 		resource := schema.GroupResource{Group: strings.TrimSpace(o.group), Resource: strings.ToLower(strings.TrimSpace(o.resource))}
 		switch {
 		case resource.Resource == "":

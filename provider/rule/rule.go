@@ -10,9 +10,8 @@ type Set struct {
 	// Custom are the rules of custom.metrics.k8s.io, External those of
 	// external.metrics.k8s.io, in the order of the file.
 	Custom, External []*Rule
-	// HasResourceRules says that the file has a section resourceRules. It is
-	// checked for unknown keys only.
-	HasResourceRules bool
+	// Usage are the rules of metrics.k8s.io; nil if the file has no section resourceRules.
+	Usage *Usage
 	// Warnings name what is accepted but has no effect.
 	Warnings []string
 }
@@ -29,11 +28,22 @@ type Rule struct {
 	template    *textTemplate
 	usesValues  bool
 	empty       *float64 // what an empty answer means; nil for nothing
+	usage       bool     // of resourceRules: it is about no series of its own
+	container   string   // the label of containers, where the values are theirs
 	parser      parser.Parser
 }
 
-// ID is the rule's place in the file, such as rules[3] or externalRules[0].
+// ID is the rule's place in the file, such as rules[3], externalRules[0] or
+// resourceRules.cpu.nodeQuery.
 func (r *Rule) ID() string { return r.id }
+
+// queryPath is the place of its query in the file.
+func (r *Rule) queryPath() string {
+	if r.usage {
+		return r.id
+	}
+	return r.id + ".metricsQuery"
+}
 
 // External says whether the rule serves external metrics.
 func (r *Rule) External() bool { return r.external }

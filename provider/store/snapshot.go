@@ -17,6 +17,14 @@ type Value struct {
 	Labels map[string]string
 }
 
+// Container is what a container uses of a resource.
+type Container struct {
+	Name string
+	Value
+	// Err is why the source's answer has no usable value for it; nil if it has.
+	Err error
+}
+
 // Data is what one successful evaluation gave. A successful evaluation may hold
 // nothing: then the source was asked and has no sample.
 type Data struct {
@@ -25,6 +33,8 @@ type Data struct {
 	Evaluated time.Time
 	// Objects: value by the name of the described object (custom metrics).
 	Objects map[string]Value
+	// Containers of the described pods (resource metrics), by the pod's name.
+	Containers map[string][]Container
 	// Bad: why the source's answer has no usable value for an object.
 	Bad map[string]error
 	// Series: one value a series (external metrics).
@@ -38,7 +48,16 @@ type Data struct {
 
 // size is what d counts for in Limits. An unusable value takes as much memory as a
 // usable one.
-func (d *Data) size() int { return len(d.Objects) + len(d.Bad) + len(d.Series) }
+func (d *Data) size() int {
+	n := len(d.Objects) + len(d.Bad) + len(d.Series)
+	for _, containers := range d.Containers {
+		n += len(containers)
+	}
+	return n
+}
+
+// Any says whether d has a value.
+func (d *Data) Any() bool { return len(d.Objects)+len(d.Containers)+len(d.Series) > 0 }
 
 // Snapshot is the state of one metric: the newest data, and how the newest
 // attempt ended. Both can be there: a source that went away leaves the last
