@@ -7,6 +7,7 @@ import (
 	"k8s.io/component-base/logs"
 	logsapi "k8s.io/component-base/logs/api/v1"
 	_ "k8s.io/component-base/logs/json/register" // --logging-format=json
+	"k8s.io/klog/v2"
 )
 
 // NewCommand returns the command that runs the adapter until ctx ends.
@@ -15,21 +16,23 @@ func NewCommand(ctx context.Context) *cobra.Command {
 	logging := logs.NewOptions()
 	cmd := &cobra.Command{
 		Use:           "loadline-adapter",
-		Short:         "Serve custom.metrics.k8s.io and external.metrics.k8s.io from Prometheus.",
-		Args:          cobra.NoArgs,
+		Short:         "Serve custom.metrics.k8s.io, external.metrics.k8s.io and metrics.k8s.io from Prometheus.",
+		Args:          arguments,
 		SilenceUsage:  true,
 		SilenceErrors: false,
-		RunE: func(*cobra.Command, []string) error {
+		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := logsapi.ValidateAndApply(logging, nil); err != nil {
 				return err
 			}
 			if err := o.Validate(); err != nil {
 				return err
 			}
+			sayMeaningless(klog.FromContext(ctx), cmd.Flags())
 			return Run(ctx, o)
 		},
 	}
 	o.AddFlags(cmd.Flags())
 	logsapi.AddFlags(logging, cmd.Flags())
+	addMeaningless(cmd.Flags())
 	return cmd
 }

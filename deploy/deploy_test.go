@@ -28,6 +28,7 @@ func variants() map[string][]string {
 		"given-certificate":       {"resources: [overlays/given-certificate]"},
 		"more-kinds":              {"resources: [base]", "components: [components/more-kinds]"},
 		"metrics-port":            {"resources: [base]", "components: [components/metrics-port]"},
+		"resource-metrics":        {"resources: [base]", "components: [components/resource-metrics]"},
 		"scrape-annotations":      {"resources: [base]", "components: [components/scrape-annotations]"},
 		"scrape-servicemonitor":   {"resources: [base]", "components: [components/scrape-servicemonitor]"},
 		"given, scraped":          {"resources: [overlays/given-certificate]", "components: [components/scrape-annotations]"},

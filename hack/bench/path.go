@@ -20,9 +20,11 @@ const (
 	// accept is what kube-controller-manager's client asks for.
 	accept = "application/vnd.kubernetes.protobuf,application/json"
 	// floorPath is an answer that the same server makes of nothing.
-	floorPath   = "/apis/external.metrics.k8s.io/v1beta1"
-	readTimeout = 5 * time.Second
-	maxBody     = 1 << 20
+	floorPath = "/apis/external.metrics.k8s.io/v1beta1"
+	// ownFloorPath is the same of the reference, which has no external metrics.
+	ownFloorPath = "/apis/custom.metrics.k8s.io/v1beta2"
+	readTimeout  = 5 * time.Second
+	maxBody      = 1 << 20
 )
 
 // Path is one way to ask one kind of question.
@@ -147,6 +149,14 @@ func items(n int) func([]byte) error {
 		}
 		return nil
 	}
+}
+
+// ownGroupVersion checks that an answer is the discovery of ownFloorPath.
+func ownGroupVersion(body []byte) error {
+	if !bytes.Contains(body, []byte("custom.metrics.k8s.io/v1beta2")) {
+		return fmt.Errorf("not a discovery answer: %.200q", body)
+	}
+	return nil
 }
 
 // groupVersion checks that an answer is the discovery of floorPath.

@@ -3,6 +3,7 @@ package bench
 import (
 	"fmt"
 	"io"
+	"strings"
 	"text/tabwriter"
 	"time"
 )
@@ -17,6 +18,7 @@ type Report struct {
 	Flood                      []Phase // read, its floor, read, its floor
 	Pace                       []Phase // reads; what was used is their floor's, too
 	PaceFloor                  [][]Sample
+	ReferenceQueries           int64 // that the reference sent for its reads, back to back
 }
 
 // nameWidth is that of the first column, which alone is aligned left.
@@ -33,7 +35,11 @@ func (r *Report) Write(w io.Writer) error {
 	fmt.Fprintf(t, "%-*s\t\t\t\t\t\t\t\t\t\t\n", nameWidth, fmt.Sprintf("back to back, %d at once", workers))
 	for i := 0; i+1 < len(r.Flood); i += 2 {
 		read, floor := r.Flood[i], r.Flood[i+1]
-		pair(t, read.Name, Summarize(read.Samples), Summarize(floor.Samples), r.cpu(read), r.cpu(floor))
+		readCPU, floorCPU := r.cpu(read), r.cpu(floor)
+		if read.Name == referenceName { // which is no process of the adapter
+			readCPU, floorCPU = "-", "-"
+		}
+		pair(t, read.Name, Summarize(read.Samples), Summarize(floor.Samples), readCPU, floorCPU)
 	}
 	fmt.Fprintf(t, "%-*s\t\t\t\t\t\t\t\t\t\t\n", nameWidth, fmt.Sprintf("at HPA pace, each metric once per %s", SyncPeriod))
 	for i, run := range r.Pace {
@@ -43,7 +49,21 @@ func (r *Report) Write(w io.Writer) error {
 		return err
 	}
 	fmt.Fprintln(w)
+	r.writeReference(w)
 	return r.writeUsage(w)
+}
+
+// writeReference compares reads with those of the reference, turn by turn.
+func (r *Report) writeReference(w io.Writer) {
+	for _, run := range r.Flood {
+		if run.Name != referenceName {
+			continue
+		}
+		theirs := Summarize(run.Samples)
+		median, least, most := Ratio(theirs, Summarize(r.Flood[0].Samples))
+		fmt.Fprintf(w, "with a list and a query for each read, the median read takes %.1f (%.1f-%.1f) times as long as the adapter's, direct; it sent %d queries for %d reads\n\n",
+			median, least, most, r.ReferenceQueries, theirs.Requests+theirs.Failed)
+	}
 }
 
 // cpu is the CPU time of the adapter a request, without what it uses when nobody
@@ -102,6 +122,9 @@ func (r *Report) writeUsage(w io.Writer) error {
 	}
 	row("nobody reads", r.Idle, r.Idle.Samples[0].Took)
 	for _, run := range r.Flood {
+		if strings.HasPrefix(run.Name, referenceName) {
+			continue
+		}
 		row("back to back: "+run.Name, run, Summarize(run.Samples).Took)
 	}
 	for _, run := range r.Pace {

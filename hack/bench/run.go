@@ -82,8 +82,9 @@ func (o Options) measure(ctx context.Context, a *access, apps []App, report *Rep
 	if report.Flood, err = flood(ctx, meter, paths, o.Turns, o.Turn); err != nil {
 		return err
 	}
-	for at, pair := range [][]*Path{paths[:2], paths[2:]} {
-		o.say("At HPA pace: %d periods of %s, %s", o.Periods, SyncPeriod, []string{"direct", "through kube-apiserver"}[at])
+	report.ReferenceQueries = a.refers.queries.Load()
+	for _, pair := range [][]*Path{paths[:2], paths[2:4]} {
+		o.say("At HPA pace: %d periods of %s, %s", o.Periods, SyncPeriod, pair[0].Name)
 		var samples [][]Sample
 		run, err := metered(ctx, meter, func() { samples = Pace(ctx, pair, len(apps), o.Periods) })
 		if err != nil {
@@ -102,8 +103,8 @@ func (o Options) measure(ctx context.Context, a *access, apps []App, report *Rep
 	return ctx.Err()
 }
 
-// paths are the measured ones: direct and through kube-apiserver, the read and
-// its floor each.
+// paths are the measured ones: direct, through kube-apiserver, and of the reference, the
+// read and its floor each.
 func paths(a *access, apps []App, pods int) []*Path {
 	read := func(i int) string { return apps[i%len(apps)].path() }
 	floor := func(int) string { return floorPath }
@@ -112,8 +113,13 @@ func paths(a *access, apps []App, pods int) []*Path {
 		{Name: "direct, floor", Client: a.direct, Base: a.replicas[0], URI: floor, Check: groupVersion},
 		{Name: "through kube-apiserver", Client: a.via, Base: a.server, URI: read, Check: items(pods)},
 		{Name: "through kube-apiserver, floor", Client: a.via, Base: a.server, URI: floor, Check: groupVersion},
+		{Name: referenceName, Client: a.apart, Base: a.refers.url, URI: read, Check: items(pods)},
+		{Name: referenceName + ", floor", Client: a.apart, Base: a.refers.url, URI: func(int) string { return ownFloorPath }, Check: ownGroupVersion},
 	}
 }
+
+// referenceName is that of reads of the reference.
+const referenceName = "one list, one query a read"
 
 // flood lets the paths take turns. A read and its floor come one right after the
 // other, so that they meet the same noise; who goes first alternates.

@@ -34,6 +34,7 @@ type system struct {
 	exporter   *Exporter
 	server     *http.Server
 	prometheus *cluster.Prometheus
+	reference  *reference // nil until access
 }
 
 // startSystem starts everything but the adapter.
@@ -60,6 +61,9 @@ func startSystem(ctx context.Context, root string, keep bool, log io.Writer) (*s
 
 func (s *system) stop() error {
 	var errs []error
+	if s.reference != nil {
+		errs = append(errs, s.reference.close())
+	}
 	if s.lab != nil {
 		errs = append(errs, s.lab.Stop())
 	}
@@ -90,8 +94,10 @@ func (s *system) startAdapter(ctx context.Context) (time.Duration, error) {
 type access struct {
 	direct   *http.Client // as the HPA controller, to a replica
 	via      *http.Client // as the HPA controller, to kube-apiserver
+	apart    *http.Client // as the HPA controller, to the reference
 	admin    *http.Client // as the administrator, to a replica
 	replicas []string
+	refers   *reference
 	server   string
 }
 
@@ -113,6 +119,13 @@ func (s *system) access(ctx context.Context) (*access, error) {
 		return nil, err
 	}
 	if a.direct, err = client(toReplica(reader, ca)); err != nil {
+		return nil, err
+	}
+	if s.reference, err = startReference(s.lab.Cluster.RESTConfig(), s.lab.Cluster.Kubeconfig(), s.prometheus.URL()); err != nil {
+		return nil, fmt.Errorf("the reference: %w", err)
+	}
+	a.refers = s.reference
+	if a.apart, err = s.reference.reader(reader); err != nil {
 		return nil, err
 	}
 	a.admin, err = client(toReplica(s.lab.Cluster.RESTConfig(), ca))

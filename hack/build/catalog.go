@@ -62,6 +62,12 @@ func Catalog() []Tool {
 			Tags: "netgo,remove_all_sd,enable_kubernetes_sd",
 		},
 		{
+			// What the adapter takes the place of, for the way there and back.
+			Name:     "prometheus-adapter",
+			Module:   "sigs.k8s.io/prometheus-adapter",
+			Programs: []Program{{"prometheus-adapter", "sigs.k8s.io/prometheus-adapter/cmd/adapter"}},
+		},
+		{
 			// No program: the definition of ServiceMonitor, to check ours by.
 			Name:   "prometheus-operator",
 			Module: "github.com/prometheus-operator/prometheus-operator",

@@ -39,6 +39,9 @@ func (l *Lab) images(tools build.Tools) map[string]node.Image {
 		"--lister-kubeconfig=$(KUBECONFIG)", "--authentication-kubeconfig=$(KUBECONFIG)", "--authorization-kubeconfig=$(KUBECONFIG)",
 	}
 	images["loadline-adapter:local"] = adapter
+	predecessor := adapter
+	predecessor.Path = tools.Path("prometheus-adapter")
+	images["prometheus-adapter:v0.12.0"] = predecessor
 	policy := bin("loadline-policy")
 	policy.ExtraArgs = []string{"--kubeconfig=$(KUBECONFIG)"}
 	images["loadline-policy:local"] = policy
