@@ -101,6 +101,12 @@ bench: build tools ## Measure the adapter's reads and print a table; ARGS=--hpas
 	@go build -o bin/bench ./hack/cmd/bench
 	@LOADLINE_ROOT=$(CURDIR) bin/cluster exec -- bin/bench $(ARGS)
 
+.PHONY: bench-scale
+bench-scale: build tools ## Measure a rule that matches 200,000 series, and 10,000 HPA metrics over 100,000 pods
+	@go build -o bin/bench ./hack/cmd/bench
+	@LOADLINE_ROOT=$(CURDIR) bin/cluster exec -- bin/bench --wide=200000
+	@go test ./adapter -run '^$$' -bench BenchmarkFleet -benchtime 1x -timeout 20m
+
 .PHONY: bench-lint
 bench-lint: ## Measure kubectl loadline lint with 10,000 objects
 	@go test ./policy/lint -run '^$$' -bench BenchmarkLint -benchtime 5x

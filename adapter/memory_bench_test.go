@@ -169,6 +169,13 @@ func (livePods) Has(context.Context, schema.GroupResource, string, string) (bool
 	return true, nil
 }
 
+// resident is what the Go runtime has from the system and has not given back.
+func resident() uint64 {
+	samples := []metrics.Sample{{Name: "/memory/classes/total:bytes"}, {Name: "/memory/classes/heap/released:bytes"}}
+	metrics.Read(samples)
+	return samples[0].Value.Uint64() - samples[1].Value.Uint64()
+}
+
 // watchMemory looks every few milliseconds at what the Go runtime has from the
 // system and has not given back. The function it returns ends that and tells the
 // most that was seen, in bytes.
@@ -178,11 +185,9 @@ func watchMemory(ctx context.Context) func() uint64 {
 	go func() {
 		ticker := time.NewTicker(2 * time.Millisecond)
 		defer ticker.Stop()
-		samples := []metrics.Sample{{Name: "/memory/classes/total:bytes"}, {Name: "/memory/classes/heap/released:bytes"}}
 		peak := uint64(0)
 		for {
-			metrics.Read(samples)
-			peak = max(peak, samples[0].Value.Uint64()-samples[1].Value.Uint64())
+			peak = max(peak, resident())
 			select {
 			case <-ticker.C:
 			case <-ctx.Done():

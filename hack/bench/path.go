@@ -47,7 +47,8 @@ func client(config *rest.Config) (*http.Client, error) {
 	return c, nil
 }
 
-// Get asks once and returns how long it took until the whole answer was there.
+// Get asks once and returns how long it took until the whole answer was there, or until it
+// was known that there is none.
 func (p *Path) Get(ctx context.Context, i int) (time.Duration, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.Base+p.URI(i), nil)
 	if err != nil {
@@ -57,18 +58,18 @@ func (p *Path) Get(ctx context.Context, i int) (time.Duration, error) {
 	began := time.Now()
 	resp, err := p.Client.Do(req)
 	if err != nil {
-		return 0, err
+		return time.Since(began), err
 	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody))
 	resp.Body.Close()
 	took := time.Since(began)
 	switch {
 	case err != nil:
-		return 0, err
+		return took, err
 	case resp.StatusCode != http.StatusOK:
-		return 0, fmt.Errorf("%s: %s: %.300s", req.URL, resp.Status, body)
+		return took, fmt.Errorf("%s: %s: %.300s", req.URL, resp.Status, body)
 	case resp.ProtoMajor != 2:
-		return 0, fmt.Errorf("%s: answered by %s, want HTTP/2", req.URL, resp.Proto)
+		return took, fmt.Errorf("%s: answered by %s, want HTTP/2", req.URL, resp.Proto)
 	}
 	return took, p.Check(body)
 }
@@ -124,6 +125,7 @@ func (p *Path) Flood(ctx context.Context, length time.Duration) Sample {
 }
 
 func (s *Sample) add(took time.Duration, err error) {
+	s.Slowest = max(s.Slowest, took)
 	if err != nil {
 		s.Failed++
 		s.LastError = err.Error()
@@ -135,6 +137,7 @@ func (s *Sample) add(took time.Duration, err error) {
 func (s *Sample) merge(o Sample) {
 	s.Latencies = append(s.Latencies, o.Latencies...)
 	s.Failed += o.Failed
+	s.Slowest = max(s.Slowest, o.Slowest)
 	if o.LastError != "" {
 		s.LastError = o.LastError
 	}

@@ -18,7 +18,8 @@ type Report struct {
 	Flood                      []Phase // read, its floor, read, its floor
 	Pace                       []Phase // reads; what was used is their floor's, too
 	PaceFloor                  [][]Sample
-	ReferenceQueries           int64 // that the reference sent for its reads, back to back
+	Hung                       []Sample // of each period in which Prometheus hung, direct reads
+	ReferenceQueries           int64    // that the reference sent for its reads, back to back
 }
 
 // nameWidth is that of the first column, which alone is aligned left.
@@ -136,6 +137,10 @@ func (r *Report) writeUsage(w io.Writer) error {
 	rss := r.Idle.Used.RSS
 	for _, run := range append(r.Flood, r.Pace...) {
 		rss = max(rss, run.Used.RSS)
+	}
+	for i, s := range r.Hung {
+		fmt.Fprintf(w, "%sPrometheus hangs, %s to %s: %d reads have the last value, %d an error, the slowest answer after %s\n", map[bool]string{true: "\n"}[i == 0],
+			SyncPeriod*time.Duration(i), SyncPeriod*time.Duration(i+1), len(s.Latencies), s.Failed, short(s.Slowest))
 	}
 	_, err := fmt.Fprintf(w, "\np50 / floor is the median of the turns' ratios: a read's turn and its floor's come one right after the other\nresident memory of the larger replica: %.0f MiB, at most %.0f MiB; it evaluates %.0f metrics\n",
 		r.Idle.Used.RSS/(1<<20), rss/(1<<20), r.Idle.Used.Wanted)

@@ -34,6 +34,12 @@ func TestReport(t *testing.T) {
 			phase("direct, floor", time.Second, 26*time.Millisecond, 0, ms(2), ms(1)),
 			broken,
 			phase("through kube-apiserver, floor", time.Second, 5*time.Millisecond, 0, ms(4)),
+			phase(referenceName, time.Second, 0, 0, ms(20, 30), ms(33)),
+			phase(referenceName+", floor", time.Second, 0, 0, ms(2), ms(3)),
+		},
+		ReferenceQueries: 3,
+		Hung: []Sample{
+			{Latencies: ms(1, 2), Slowest: 2 * time.Millisecond}, {Latencies: ms(1), Failed: 1, Slowest: 1900 * time.Millisecond},
 		},
 		Pace: []Phase{
 			phase("direct", 15*time.Second, 300*time.Millisecond, 2, ms(2, 3), ms(3, 3)),

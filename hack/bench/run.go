@@ -19,6 +19,9 @@ type Options struct {
 	Periods int           // of 15 s, at HPA pace
 	Profile string        // file for a CPU profile of direct reads; none if empty
 	Keep    bool          // leave the state directory
+	Wide    int           // series of the wide rule; 0 for the other benchmark
+	Child   bool          // the process that discovers them
+	URL     string        // of the source, for the child
 	Command string        // that a reader of the report repeats it by
 	Log     io.Writer     // progress
 }
@@ -61,7 +64,9 @@ func Run(ctx context.Context, o Options) (report *Report, err error) {
 	if err := verify(ctx, a, apps, o.Pods); err != nil {
 		return nil, err
 	}
-	err = o.measure(ctx, a, apps, report)
+	if err = o.measure(ctx, a, apps, report); err == nil {
+		err = o.hang(ctx, s, paths(a, apps, o.Pods)[0], report)
+	}
 	report.LoadAfter = loadAverage()
 	return report, err
 }
@@ -101,6 +106,21 @@ func (o Options) measure(ctx context.Context, a *access, apps []App, report *Rep
 		}
 	}
 	return ctx.Err()
+}
+
+// hungPeriods is for how long Prometheus hangs, in SyncPeriods: longer than values are
+// served without it (--value-max-age, 30 s).
+const hungPeriods = 4
+
+// hang stops Prometheus so that it accepts connections and never answers, and asks on at
+// HPA pace.
+func (o Options) hang(ctx context.Context, s *system, path *Path, report *Report) error {
+	o.say("Prometheus hangs: %d periods of %s", hungPeriods, SyncPeriod)
+	if err := s.prometheus.Hang(); err != nil {
+		return err
+	}
+	report.Hung = Pace(ctx, []*Path{path}, o.HPAs, hungPeriods)[0]
+	return errors.Join(s.prometheus.Resume(), ctx.Err())
 }
 
 // paths are the measured ones: direct, through kube-apiserver, and of the reference, the

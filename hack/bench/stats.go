@@ -10,6 +10,7 @@ type Sample struct {
 	Latencies []time.Duration // of the requests that succeeded
 	Failed    int
 	LastError string
+	Slowest   time.Duration // of all requests, those that failed included
 	Took      time.Duration // wall time of the turn
 }
 

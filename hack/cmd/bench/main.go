@@ -18,16 +18,30 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	o, err := options(os.Args[1:])
-	var report *bench.Report
 	if err == nil {
-		report, err = bench.Run(ctx, o)
+		err = run(ctx, o)
 	}
 	stop()
-	if err == nil {
-		err = report.Write(os.Stdout)
-	}
 	if err != nil && !errors.Is(err, pflag.ErrHelp) {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
+}
+
+func run(ctx context.Context, o bench.Options) error {
+	switch {
+	case o.Child:
+		return bench.Discover(ctx, o.URL, os.Stdout)
+	case o.Wide > 0:
+		report, err := bench.RunWide(ctx, o)
+		if err != nil {
+			return err
+		}
+		return report.Write(os.Stdout)
+	}
+	report, err := bench.Run(ctx, o)
+	if err != nil {
+		return err
+	}
+	return report.Write(os.Stdout)
 }

@@ -26,9 +26,16 @@ func options(args []string) (bench.Options, error) {
 	fs.DurationVar(&o.Turn, "turn", 500*time.Millisecond, "Length of a turn.")
 	fs.IntVar(&o.Periods, "periods", 4, "Periods of 15 s at HPA pace.")
 	fs.StringVar(&o.Profile, "profile", "", "File for a CPU profile of the adapter during direct reads.")
+	fs.IntVar(&o.Wide, "wide", 0, "Measure the discovery of a rule that matches so many series instead, with a Prometheus that holds them.")
+	fs.BoolVar(&o.Child, bench.ChildFlag, false, "")
+	fs.StringVar(&o.URL, "url", "", "")
+	_, _ = fs.MarkHidden(bench.ChildFlag), fs.MarkHidden("url")
 	fs.BoolVar(&o.Keep, "keep", false, "Leave the state directory, to read the logs.")
 	if err := fs.Parse(args); err != nil {
 		return o, err
+	}
+	if o.Child || o.Wide > 0 {
+		return o, nil
 	}
 	for name, n := range map[string]int{"hpas": o.HPAs, "pods": o.Pods, "turns": o.Turns, "periods": o.Periods} {
 		if n < 1 {
