@@ -1,6 +1,8 @@
 package rule
 
 import (
+	"slices"
+
 	promlabels "github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql/parser"
 )
@@ -13,13 +15,30 @@ type Set struct {
 	// HasResourceRules says that the file has a section resourceRules. It is
 	// checked for unknown keys only.
 	HasResourceRules bool
+	// Sources are those that rules may name, in the order of the file.
+	Sources []Source
 	// Warnings name what is accepted but has no effect.
 	Warnings []string
+}
+
+// All are the rules of both APIs, the custom ones first.
+func (s *Set) All() []*Rule { return slices.Concat(s.Custom, s.External) }
+
+// Unsourced is the place of a rule that names no source, so that there has to be one without
+// a name; empty if each rule names one.
+func (s *Set) Unsourced() string {
+	for _, r := range s.All() {
+		if r.source == "" {
+			return r.id
+		}
+	}
+	return ""
 }
 
 // Rule is one compiled rule. It does not change and is safe for concurrent use.
 type Rule struct {
 	id          string
+	source      string
 	external    bool
 	namespaced  bool // of external rules
 	seriesQuery string
@@ -34,6 +53,9 @@ type Rule struct {
 
 // ID is the rule's place in the file, such as rules[3] or externalRules[0].
 func (r *Rule) ID() string { return r.id }
+
+// Source is the name of the source that is asked; empty for that of the command line.
+func (r *Rule) Source() string { return r.source }
 
 // External says whether the rule serves external metrics.
 func (r *Rule) External() bool { return r.external }
