@@ -2,6 +2,7 @@ package eval
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"k8s.io/apimachinery/pkg/labels"
@@ -29,6 +30,10 @@ type Objects interface {
 	Count(gr schema.GroupResource, namespace string) (n int, ok bool)
 }
 
+// errElsewhere is for what another source is asked about, as after a change of its rule: that
+// one's evaluator sees to it.
+var errElsewhere = errors.New("another source has it")
+
 // resolveKnown resolves what needs no waiting. The rest are identifiers of kinds
 // that were not listed yet, by kind. A list that has hung before is not waited for
 // again: its kind's metrics fail, and nothing else is held up.
@@ -44,6 +49,7 @@ func (e *Evaluator) resolveKnown(ctx context.Context, ids []metric.Identifier, n
 			if id.API == metric.Custom {
 				e.setStuck(id.Resource, false)
 			}
+		case errors.Is(err, errElsewhere):
 		case metric.ReasonOf(err) == metric.ObjectsUnknown && !e.isStuck(id.Resource):
 			waiting[id.Resource] = append(waiting[id.Resource], id)
 		default:
@@ -62,6 +68,9 @@ func (e *Evaluator) resolveWaiting(ctx context.Context, kind schema.GroupResourc
 		w, err := e.resolve(ctx, id)
 		if err == nil {
 			wants = append(wants, w)
+			continue
+		}
+		if errors.Is(err, errElsewhere) {
 			continue
 		}
 		e.opts.Store.Fail(id, now, err)
@@ -102,6 +111,8 @@ func (e *Evaluator) resolve(ctx context.Context, id metric.Identifier) (plan.Wan
 	switch {
 	case isQuery:
 		w.Rule = q
+	case ok && entry.Rule.Source() != e.opts.Name:
+		return w, errElsewhere
 	case ok:
 		w.Rule, w.Series = entry.Rule, entry.Series
 	default:
