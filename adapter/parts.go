@@ -109,7 +109,7 @@ func build(ctx context.Context, o *Options, rules *rule.Set, config *rest.Config
 func (p *parts) follow(o *Options, rules *rule.Set, config *rest.Config) error {
 	if o.Queries.Enabled && o.Source.URL == "" {
 		// Whoever writes a policy must not choose whom we ask.
-		p.queries = query.Refused(metric.Errorf(metric.RuleFailed, "queries of AutoscalingPolicies are asked of the source of --prometheus-url, which the adapter has not"))
+		p.queries = query.Refused(metric.Errorf(metric.RuleFailed, "queries of AutoscalingPolicies are asked of the source of --prometheus-url, which is not given"))
 		return nil
 	}
 	p.queries = query.New(o.Queries, p.evaluateSoon)

@@ -57,6 +57,7 @@ type tally struct {
 	rules         int
 	found, failed int // rules whose newest discovery succeeded, and failed
 	untried       int
+	silent        int   // of failed, those that got no answer at all
 	trouble       error // of the first rule whose series are not known, or not newly
 }
 
@@ -67,6 +68,9 @@ func (t *tally) count(f *finding) {
 		t.found++
 	case f.tried:
 		t.failed++
+		if source.Unanswered(f.err) {
+			t.silent++
+		}
 	default:
 		t.untried++
 	}

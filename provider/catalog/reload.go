@@ -14,16 +14,16 @@ import (
 // Reload puts other rules in the place of the present ones, and other named sources in the
 // place of theirs. What a source holds for the selectors that they share is known, so that a
 // rule that only answers otherwise does so at once. The other selectors are asked for first:
-// until the sources have answered, or have not within their time, the present rules stay.
-// Calls must not overlap.
+// until the sources have answered, or have not within their time, the present rules stay. One
+// that is known to be away is not waited for. Calls must not overlap.
 func (c *Catalog) Reload(ctx context.Context, rules *rule.Set, sources map[string]Discoverer) {
 	c.mu.Lock()
 	from := origins(c.origins, c.opts.all(sources), rules)
+	first := introduction{silent: c.away()}
 	c.mu.Unlock()
 	next := findings(rules, from)
 	asked := queries(next)
 	var wg sync.WaitGroup
-	var first introduction
 	for _, q := range asked {
 		if !c.inherit(q) {
 			wg.Go(func() { first.ask(ctx, c, q) })
@@ -81,7 +81,19 @@ func (c *Catalog) renew(q *query) bool {
 	return false
 }
 
-// introduction asks for what is asked for the first time. The zero value has asked nobody.
+// away are the sources of which no discovery got an answer the last time, with the reason.
+// c.mu is held.
+func (c *Catalog) away() map[*origin]error {
+	silent := map[*origin]error{}
+	for name, t := range c.current.Load().sources {
+		if t.silent == t.rules && c.origins[name] != nil {
+			silent[c.origins[name]] = t.trouble
+		}
+	}
+	return silent
+}
+
+// introduction asks for what is asked for the first time.
 type introduction struct {
 	mu     sync.Mutex
 	silent map[*origin]error // why a source gave no answer
@@ -90,12 +102,15 @@ type introduction struct {
 // ask asks the source of q, unless that left another one unanswered: the rules of all other
 // sources wait for this.
 func (i *introduction) ask(ctx context.Context, c *Catalog, q *query) {
-	if acquire(ctx, q.from.slots) != nil {
-		return
-	}
-	defer func() { <-q.from.slots }()
 	var series []source.Series
 	err := i.why(q.from)
+	if err == nil {
+		if acquire(ctx, q.from.slots) != nil {
+			return
+		}
+		defer func() { <-q.from.slots }()
+		err = i.why(q.from) // by now
+	}
 	if err == nil {
 		if series, err = c.series(ctx, q); source.Unanswered(err) {
 			i.gaveUp(q.from, err)
@@ -115,8 +130,5 @@ func (i *introduction) why(from *origin) error {
 func (i *introduction) gaveUp(on *origin, err error) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	if i.silent == nil {
-		i.silent = map[*origin]error{}
-	}
 	i.silent[on] = err
 }

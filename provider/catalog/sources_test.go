@@ -150,6 +150,15 @@ func TestReloadWithASourceThatHangs(t *testing.T) {
 		if _, ok := c.External("y"); !ok {
 			t.Error("the new rule of the other source does not serve")
 		}
+		// Once that is known they do not wait at all.
+		began = time.Now()
+		c.Reload(t.Context(), ofSources(t, map[string][]string{"": {"x"}, "b": {"other"}}), map[string]Discoverer{"b": bad})
+		if took := time.Since(began); took != 0 {
+			t.Errorf("took %s the next time", took)
+		}
+		if _, ok := c.External("x"); !ok {
+			t.Error("the newest rule of the other source does not serve")
+		}
 	})
 }
 
