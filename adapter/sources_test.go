@@ -77,7 +77,8 @@ func newSeveral(t *testing.T, o *Options, file string) *several {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o.EvaluationInterval, o.QueryTimeout, o.ReadPatience = 200*time.Millisecond, 300*time.Millisecond, time.Second
+	// So long that a busy machine is not taken for a source that hangs.
+	o.EvaluationInterval, o.QueryTimeout, o.ReadPatience = 500*time.Millisecond, 2*time.Second, 4*time.Second
 	o.RelistInterval, o.MaxAge = time.Hour, time.Hour
 	p := &parts{demand: demand.New(o.Demand), store: store.New(), metrics: newSelfMetrics()}
 	if p.mapper, _ = newCluster(t); p.mapper == nil {
@@ -172,7 +173,7 @@ func TestOneOfTwoSourcesHangs(t *testing.T) {
 	s.gives(t, "far", 2)
 
 	far.hangs.Store(true)
-	for i := range 50 { // many times what it can be asked at once
+	for i := range 30 { // many times what it can be asked at once
 		_, _, _ = s.read(t, "far", fmt.Sprintf("q%d", i))
 	}
 	eventually(t, func() string {
@@ -184,13 +185,13 @@ func TestOneOfTwoSourcesHangs(t *testing.T) {
 	if got := answering(s.evaluator.Up).Name(); got != "sources-of-which-these-do-not-answer:-far" {
 		t.Errorf("readiness says %s", got)
 	}
-	tick := time.NewTicker(50 * time.Millisecond)
+	tick := time.NewTicker(200 * time.Millisecond) // so that they are evaluated some times meanwhile
 	defer tick.Stop()
-	for i := range 30 {
+	for i := range 15 {
 		asked := time.Now()
 		value, at, err := s.read(t, "near", "")
 		took, age := time.Since(asked), time.Since(at)
-		if err != nil || value != 1 || took > o.ReadPatience/2 || age > 2*time.Second { // it is told in whole seconds
+		if err != nil || value != 1 || took > o.ReadPatience/2 || age > 3*time.Second { // it is told in whole seconds
 			t.Errorf("warm: %d, %v, in %s, %s old", value, err, took, age)
 		}
 		if value, _, err := s.read(t, "near", fmt.Sprintf("q%d", i)); err != nil || value != 1 {
