@@ -32,6 +32,7 @@ import (
 	"github.com/loadline/loadline/provider/catalog"
 	"github.com/loadline/loadline/provider/demand"
 	"github.com/loadline/loadline/provider/eval"
+	"github.com/loadline/loadline/provider/metric"
 	"github.com/loadline/loadline/provider/object"
 	"github.com/loadline/loadline/provider/rule"
 	"github.com/loadline/loadline/provider/source"
@@ -117,10 +118,11 @@ func serve(t *testing.T) (*rest.Config, *demand.Registry, func() []string) {
 	known := catalog.New(catalog.Options{Rules: rules, Source: ones{}, Scopes: mapper, MaxAge: time.Hour, Now: time.Now})
 	known.Relist(t.Context())
 	registry := prometheus.NewRegistry()
-	evaluator := eval.New(eval.Options{
+	one := eval.New(eval.Options{
 		Source: ones{}, Catalog: known, Objects: everything{}, Mapper: mapper, Demand: wanted, Store: held,
 		Metrics: eval.NewMetrics(registry), Interval: time.Hour, Timeout: time.Second, Concurrency: 1, Now: time.Now,
 	})
+	evaluator := alone(one)
 	ctx, cancel := context.WithCancel(t.Context())
 	var running sync.WaitGroup
 	running.Go(func() { evaluator.Run(ctx) })
@@ -171,4 +173,9 @@ func newTestServer(t *testing.T, config *genericapiserver.RecommendedConfig, cus
 		t.Fatal(err)
 	}
 	return server.GenericAPIServer
+}
+
+// alone has one evaluator see to everything.
+func alone(e *eval.Evaluator) *eval.Router {
+	return eval.NewRouter(func(metric.Identifier) string { return "" }, map[string]*eval.Evaluator{"": e})
 }

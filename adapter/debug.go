@@ -10,10 +10,10 @@ import (
 	"github.com/loadline/loadline/provider/eval"
 )
 
-// debugPlan serves what is asked of the source and why so, as text or, for who accepts
+// debugPlan serves what is asked of each source and why so, as text or, for who accepts
 // that, as JSON. It names metrics of all namespaces: the server's authorizer lets those
 // see it who may get the non-resource URL, which is administrators.
-func debugPlan(e *eval.Evaluator) http.HandlerFunc {
+func debugPlan(e *eval.Router) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodGet {
 			w.Header().Set("Allow", http.MethodGet)

@@ -37,10 +37,11 @@ func TestDebugPlan(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	h := debugPlan(eval.New(eval.Options{
+	one := eval.New(eval.Options{
 		Source: ones{}, Catalog: known, Objects: everything{}, Mapper: mapper, Demand: wanted, Store: store.New(),
 		Metrics: eval.NewMetrics(prometheus.NewRegistry()), Concurrency: 1, Now: time.Now,
-	}))
+	})
+	h := debugPlan(eval.NewRouter(func(metric.Identifier) string { return "" }, map[string]*eval.Evaluator{"": one}))
 	ask := func(method, accept string) *httptest.ResponseRecorder {
 		r := httptest.NewRequest(method, "/debug/plan", nil)
 		r.Header.Set("Accept", accept)

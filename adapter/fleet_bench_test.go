@@ -143,7 +143,7 @@ rules:
 		Interval: o.EvaluationInterval, Timeout: time.Minute, Concurrency: o.QueryConcurrency, MaxValues: o.MaxValuesHeld, MaxAnswer: o.Source.MaxValues, Now: time.Now,
 	})
 	f.custom = &provider.Custom{
-		Reader:  &provider.Reader{Demand: f.wanted, Evaluator: f.evaluator, Store: f.held, MaxAge: time.Hour, Patience: time.Second, Now: time.Now},
+		Reader:  &provider.Reader{Demand: f.wanted, Evaluator: alone(f.evaluator), Store: f.held, MaxAge: time.Hour, Patience: time.Second, Now: time.Now},
 		Catalog: known, Objects: objects, Mapper: kinds, Metrics: provider.NewMetrics(registry),
 	}
 	for space := range fleetSpaces {

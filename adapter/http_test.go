@@ -166,7 +166,7 @@ func newState(up bool) *state {
 	s := &state{
 		demand: demand.New(demand.Limits{Total: 2, PerNamespace: 2, Idle: time.Minute}), store: store.NewLimited(store.Limits{Values: 3}),
 		catalog: catalog.New(catalog.Options{Rules: &rule.Set{}, Now: time.Now}),
-		objects: func() int { return 7 }, queries: func() (int, int) { return 4, 2 }, up: func() (bool, bool) { return up, true }, oldest: func() (time.Time, bool) { return at, true }, config: func() (time.Time, error) { return at, nil }, now: func() time.Time { return at.Add(time.Minute) },
+		objects: func() int { return 7 }, queries: func() (int, int) { return 4, 2 }, up: func() map[string]bool { return map[string]bool{"": up, "far": !up} }, failed: func() map[string]int { return map[string]int{"": 0, "far": 2} }, oldest: func() (time.Time, bool) { return at, true }, config: func() (time.Time, error) { return at, nil }, now: func() time.Time { return at.Add(time.Minute) },
 	}
 	for _, name := range []string{"a", "b", "c"} {
 		_ = s.demand.Read(metric.Identifier{API: metric.External, Metric: name}, at) // the third is one too many
@@ -183,9 +183,14 @@ func TestSelfMetrics(t *testing.T) {
 # HELP loadline_oldest_value_age_seconds Age of the oldest value that a read is served with now, since its evaluation. Absent where none is, as after --value-max-age without the source.
 # TYPE loadline_oldest_value_age_seconds gauge
 loadline_oldest_value_age_seconds 60
-# HELP loadline_source_up 1 while the source answers: queries in the newest evaluation or, if that had none to send, the newest discovery of series. 0 when none of them got an answer. Absent until one was sent.
+# HELP loadline_rules_discovery_failed Rules whose newest series discovery failed, by their source.
+# TYPE loadline_rules_discovery_failed gauge
+loadline_rules_discovery_failed{source="default"} 0
+loadline_rules_discovery_failed{source="far"} 2
+# HELP loadline_source_up 1 while a source answers: queries in the newest evaluation or, if that had none to send, the newest discovery of series. 0 when none of them got an answer. Absent until one was sent. The source of --prometheus-url is called default.
 # TYPE loadline_source_up gauge
-loadline_source_up 0
+loadline_source_up{source="default"} 0
+loadline_source_up{source="far"} 1
 # HELP loadline_value_rejections_total Evaluations whose values were not kept because of a limit: of one answer, or of all that is held.
 # TYPE loadline_value_rejections_total counter
 loadline_value_rejections_total 1
@@ -202,7 +207,7 @@ loadline_wanted{why="referenced"} 0
 # HELP loadline_wanted_rejections_total Reads and references refused because demand was at a limit.
 # TYPE loadline_wanted_rejections_total counter
 loadline_wanted_rejections_total 1
-`), "loadline_oldest_value_age_seconds", "loadline_source_up", "loadline_value_rejections_total", "loadline_values_held", "loadline_values_held_limit", "loadline_wanted", "loadline_wanted_rejections_total")
+`), "loadline_oldest_value_age_seconds", "loadline_rules_discovery_failed", "loadline_source_up", "loadline_value_rejections_total", "loadline_values_held", "loadline_values_held_limit", "loadline_wanted", "loadline_wanted_rejections_total")
 	if err != nil {
 		t.Error(err)
 	}
@@ -241,7 +246,7 @@ func TestCertMetrics(t *testing.T) {
 // What is not known has no sample: a 0 would be an alarm, a 1 a lie.
 func TestUnknownIsAbsent(t *testing.T) {
 	s := newState(true)
-	s.up = func() (bool, bool) { return false, false }
+	s.up = func() map[string]bool { return nil }
 	s.oldest = func() (time.Time, bool) { return time.Time{}, false }
 	m := newSelfMetrics()
 	m.registry.MustRegister(s)

@@ -40,8 +40,8 @@ func (gizmos) Series(context.Context, []string, time.Duration) ([]source.Series,
 // idle evaluates nothing.
 type idle struct{}
 
-func (idle) Soon(...metric.Identifier) {}
-func (idle) Outage() error             { return nil }
+func (idle) Soon(...metric.Identifier)      {}
+func (idle) Outage(metric.Identifier) error { return nil }
 
 // A resource that is installed long after an HPA began to ask for its metric, at the
 // HPA's pace, is served to the first read a minute later.

@@ -105,7 +105,7 @@ func (o *Options) AddFlags(fs *pflag.FlagSet) {
 	o.Queries.AddFlags(fs)
 
 	fs.BoolVar(&o.Server.SecureServing.DisableHTTP2Serving, "disable-http2", o.Server.SecureServing.DisableHTTP2Serving, "The same as --disable-http2-serving, by the name that prometheus-adapter gave it.")
-	fs.StringVar(&o.ConfigFile, "config", o.ConfigFile, "File with the rules, in the format of prometheus-adapter.")
+	fs.StringVar(&o.ConfigFile, "config", o.ConfigFile, "File with the rules, in the format of prometheus-adapter, and with further sources. It is read again when it changes.")
 	fs.StringVar(&o.Kubeconfig, "lister-kubeconfig", o.Kubeconfig, "Kubeconfig for listing described objects and HPAs; the pod's own service account if empty.")
 	fs.Float32Var(&o.ClientQPS, "client-qps", o.ClientQPS, "Requests a second to the Kubernetes API server, at most.")
 	fs.IntVar(&o.ClientBurst, "client-burst", o.ClientBurst, "Requests to the Kubernetes API server at once, at most.")
@@ -114,8 +114,8 @@ func (o *Options) AddFlags(fs *pflag.FlagSet) {
 	fs.DurationVar(&o.MaxAge, "metrics-max-age", o.MaxAge, "How far back a series counts as existing, and how long its metric stays listed without it. Defaults to the relist interval.")
 
 	fs.DurationVar(&o.EvaluationInterval, "evaluation-interval", o.EvaluationInterval, "Time between two evaluations of what is wanted. HPAs read every 15s, so much less only costs.")
-	fs.DurationVar(&o.QueryTimeout, "query-timeout", o.QueryTimeout, "Deadline of one query to the source.")
-	fs.IntVar(&o.QueryConcurrency, "query-concurrency", o.QueryConcurrency, "Queries to the source at once, at most. What is only read has no more than three quarters of them, nor has what was never answered, or not the last time, while other queries are. Of two or three slots they leave one.")
+	fs.DurationVar(&o.QueryTimeout, "query-timeout", o.QueryTimeout, "Deadline of one query to a source.")
+	fs.IntVar(&o.QueryConcurrency, "query-concurrency", o.QueryConcurrency, "Queries to each source at once, at most. What is only read has no more than three quarters of them, nor has what was never answered, or not the last time, while other queries are. Of two or three slots they leave one.")
 	fs.BoolVar(&o.ShareQueries, "share-queries", o.ShareQueries, "Ask with one query for all reads of a rule that differ in their namespace, their objects or the values of their metric selector, where the query's syntax tree proves that each gets the same value as by itself. Equal queries are shared in any case. /debug/plan on the secure port says what is shared, and why the rest is not.")
 	fs.DurationVar(&o.ValueMaxAge, "value-max-age", o.ValueMaxAge, "How old the last good evaluation may be when the source fails; then reads fail.")
 	fs.DurationVar(&o.ReadPatience, "read-patience", o.ReadPatience, "How long the first read of a metric waits for its first evaluation.")

@@ -39,7 +39,6 @@ func TestValidate(t *testing.T) {
 			},
 			[]string{
 				"--config: must name the file with the rules",
-				"--prometheus-url: must be given, for example http://prometheus.monitoring.svc:9090",
 				"--evaluation-interval=1ms: must be from 1s to 5m0s",
 				"--read-patience=1.8s: must be from 0s to 1.7s",
 				"--metrics-max-age=1m0s: must not be less than --metrics-relist-interval=10m0s, or metrics come and go",
@@ -154,10 +153,10 @@ func TestFlagsOfPrometheusAdapter(t *testing.T) {
 func TestLoadRules(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "rules.yaml")
-	if _, _, err := loadRules(file); err == nil || !strings.HasPrefix(err.Error(), "--config: open ") {
+	if _, _, err := loadRules(file, nil); err == nil || !strings.HasPrefix(err.Error(), "--config: open ") {
 		t.Errorf("missing: %v", err)
 	}
-	if _, _, err := loadRules(dir); err == nil || !strings.HasPrefix(err.Error(), "--config: ") {
+	if _, _, err := loadRules(dir, nil); err == nil || !strings.HasPrefix(err.Error(), "--config: ") {
 		t.Errorf("a directory: %v", err)
 	}
 	for content, want := range map[string]string{
@@ -168,7 +167,7 @@ func TestLoadRules(t *testing.T) {
 		if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		_, _, err := loadRules(file)
+		_, _, err := loadRules(file, nil)
 		if err == nil || !strings.HasPrefix(err.Error(), "--config="+file) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%.20q: %v", content, err)
 		}

@@ -38,7 +38,8 @@ type parts struct {
 	catalog   *catalog.Catalog
 	demand    *demand.Registry
 	store     *store.Store
-	evaluator *eval.Evaluator
+	evaluator *eval.Router
+	origins   origins            // of the rules in use
 	watcher   *reference.Watcher // nil without prewarming
 	queries   *query.Table
 	policies  *query.Watcher // nil without queries
@@ -62,10 +63,6 @@ func build(ctx context.Context, o *Options, rules *rule.Set, config *rest.Config
 	if err != nil {
 		return nil, err
 	}
-	src, err := o.Source.source(o.QueryTimeout)
-	if err != nil {
-		return nil, err
-	}
 	p := &parts{
 		mapper: object.NewMapper(disco, o.DiscoveryInterval),
 		demand: demand.New(o.Demand),
@@ -73,23 +70,23 @@ func build(ctx context.Context, o *Options, rules *rule.Set, config *rest.Config
 	}
 	p.store = store.NewLimited(store.Limits{Values: o.MaxValuesHeld, Referenced: p.demand.Referenced})
 	p.objects = object.NewCache(ctx, meta, p.mapper, 0)
+	if p.origins, err = o.next(nil, rules); err != nil {
+		return nil, err
+	}
+	unnamed, named := p.origins.discoverers()
 	p.catalog = catalog.New(catalog.Options{
-		Rules: rules, Source: src, Scopes: p.mapper, Interval: o.RelistInterval, MaxAge: o.MaxAge, Now: time.Now, Changed: p.mapper.Changed(),
+		Rules: rules, Source: unnamed, Sources: named, Scopes: p.mapper, Interval: o.RelistInterval, MaxAge: o.MaxAge, Now: time.Now, Changed: p.mapper.Changed(),
 	})
 	if err := p.follow(o, rules, config); err != nil {
 		return nil, err
 	}
 	p.metrics = newSelfMetrics()
-	p.evaluator = eval.New(eval.Options{
-		Source: src, Catalog: p.catalog, Queries: p.queries, Objects: p.objects, Mapper: p.mapper, Demand: p.demand, Store: p.store,
-		Metrics: p.metrics.eval, Interval: o.EvaluationInterval, Timeout: o.QueryTimeout, Concurrency: o.QueryConcurrency, Now: time.Now,
-		MaxValues: o.MaxValuesHeld, Lookback: o.Source.SampleMaxAge, MaxAnswer: o.Source.MaxValues, Share: reads(o), Discovered: p.catalog.Outcome,
-	})
+	p.evaluator = eval.NewRouter(p.sourceOf, p.origins.evaluators(p.evaluates(o)))
 	p.reader = &provider.Reader{
 		Demand: p.demand, Evaluator: p.evaluator, Store: p.store, MaxAge: o.ValueMaxAge, Patience: o.ReadPatience, Now: time.Now,
 	}
 	p.metrics.registry.MustRegister(&state{
-		demand: p.demand, store: p.store, catalog: p.catalog, objects: p.objects.Held, queries: p.queries.Stats, up: p.evaluator.Up, oldest: p.reader.Oldest, config: func() (time.Time, error) { return p.config.status() }, now: time.Now,
+		demand: p.demand, store: p.store, catalog: p.catalog, objects: p.objects.Held, queries: p.queries.Stats, failed: p.catalog.Failed, up: p.evaluator.Up, oldest: p.reader.Oldest, config: func() (time.Time, error) { return p.config.status() }, now: time.Now,
 	})
 	if o.Prewarm {
 		client, err := kubernetes.NewForConfig(config)
@@ -110,6 +107,11 @@ func build(ctx context.Context, o *Options, rules *rule.Set, config *rest.Config
 // follow makes what serves the queries of policies. They need the API of external
 // metrics, which is there if a rule gives some.
 func (p *parts) follow(o *Options, rules *rule.Set, config *rest.Config) error {
+	if o.Queries.Enabled && o.Source.URL == "" {
+		// Whoever writes a policy must not choose whom we ask.
+		p.queries = query.Refused(metric.Errorf(metric.RuleFailed, "queries of AutoscalingPolicies are asked of the source of --prometheus-url, which is not given"))
+		return nil
+	}
 	p.queries = query.New(o.Queries, p.evaluateSoon)
 	if !o.Queries.Enabled || len(rules.External) == 0 {
 		return nil
@@ -120,14 +122,6 @@ func (p *parts) follow(o *Options, rules *rule.Set, config *rest.Config) error {
 	}
 	p.policies = query.NewWatcher(policies, p.queries)
 	return nil
-}
-
-// reload has the file followed whose content the parts were made of.
-func (p *parts) reload(file string, content []byte, rules *rule.Set) {
-	p.config = newReloader(file, content, rules, func(ctx context.Context, rules *rule.Set) {
-		p.catalog.Reload(ctx, rules)
-		p.evaluator.Soon(p.demand.Wanted()...)
-	})
 }
 
 // evaluateSoon evaluates those of ids that somebody wants.

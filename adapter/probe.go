@@ -3,9 +3,13 @@ package adapter
 import (
 	"fmt"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 
 	"k8s.io/apiserver/pkg/server/healthz"
+
+	"github.com/loadline/loadline/provider/rule"
 )
 
 // stuckAfter is how many evaluation intervals without a sign of life make the
@@ -38,3 +42,27 @@ func warm(done <-chan struct{}) healthz.HealthChecker {
 		}
 	})
 }
+
+// answering tells in /readyz?verbose which sources do not answer. It is a check that never
+// fails, see warm; and the library prints of one that passes its name only.
+type answering func() (up map[string]bool)
+
+// Name implements healthz.HealthChecker.
+func (up answering) Name() string {
+	var away []string
+	for name, answers := range up() {
+		if !answers {
+			away = append(away, rule.SourceLabel(name))
+		}
+	}
+	if len(away) == 0 {
+		return "sources"
+	}
+	slices.Sort(away)
+	return "sources-of-which-these-do-not-answer:-" + strings.Join(away, ",-")
+}
+
+// Check implements healthz.HealthChecker.
+func (answering) Check(*http.Request) error { return nil }
+
+var _ healthz.HealthChecker = (answering)(nil)

@@ -68,10 +68,11 @@ func TestQueriesThroughTheParts(t *testing.T) {
 	known.Relist(t.Context())
 	p := &parts{demand: wanted}
 	p.queries = query.New(policyquery.Defaults(), p.evaluateSoon)
-	p.evaluator = eval.New(eval.Options{
+	one := eval.New(eval.Options{
 		Source: src, Catalog: known, Queries: p.queries, Objects: everything{}, Mapper: mapper, Demand: wanted, Store: held,
 		Metrics: eval.NewMetrics(registry), Interval: time.Hour, Timeout: time.Second, Concurrency: 1, Now: time.Now,
 	})
+	p.catalog, p.evaluator = known, eval.NewRouter(p.sourceOf, map[string]*eval.Evaluator{"": one})
 	policies := query.NewWatcher(cache.ToListWatcherWithWatchListSemantics(&cache.ListWatch{
 		ListWithContextFunc: func(context.Context, metav1.ListOptions) (runtime.Object, error) {
 			return &v1alpha1.AutoscalingPolicyList{Items: []v1alpha1.AutoscalingPolicy{*lagPolicy("shop", 2), *lagPolicy("other", 5)}}, nil

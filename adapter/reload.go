@@ -23,13 +23,17 @@ const reloadEvery = 5 * time.Second
 // one in use.
 type reloader struct {
 	read  func() ([]byte, error)
-	apply func(context.Context, *rule.Set)
+	check rule.Check
+	// apply puts rules in use, or says why they cannot be: what they need may come later, as
+	// the Secret of a source does.
+	apply func(context.Context, *rule.Set) error
 	now   func() time.Time
 	// served are the APIs that the process has been started with.
 	custom, external, usage bool
 
-	seen []byte // the file's content at the newest look
-	lost bool   // it could not be read then
+	seen  []byte // the file's content at the newest look
+	lost  bool   // it could not be read then
+	waits error  // why it could not be put in use then, although it compiles
 
 	mu     sync.Mutex
 	loaded time.Time
@@ -37,9 +41,9 @@ type reloader struct {
 }
 
 // newReloader follows a file whose content is in use.
-func newReloader(file string, content []byte, rules *rule.Set, apply func(context.Context, *rule.Set)) *reloader {
+func newReloader(file string, content []byte, rules *rule.Set, check rule.Check, apply func(context.Context, *rule.Set) error) *reloader {
 	return &reloader{
-		read: func() ([]byte, error) { return readConfig(file) }, apply: apply, now: time.Now,
+		read: func() ([]byte, error) { return readConfig(file) }, check: check, apply: apply, now: time.Now,
 		custom: len(rules.Custom) > 0, external: len(rules.External) > 0, usage: rules.Usage != nil,
 		seen: content, loaded: time.Now(),
 	}
@@ -59,7 +63,8 @@ func (r *reloader) Run(ctx context.Context) {
 	}
 }
 
-// look takes the file's content if it is another than at the last look.
+// look takes the file's content if it is another than at the last look, or could not be put in
+// use then.
 func (r *reloader) look(ctx context.Context) {
 	log := klog.FromContext(ctx)
 	content, err := r.read()
@@ -73,25 +78,31 @@ func (r *reloader) look(ctx context.Context) {
 		return
 	}
 	again := bytes.Equal(content, r.seen)
-	if again && !r.lost {
+	if again && !r.lost && r.waits == nil {
 		return
 	}
 	r.lost, r.seen = false, content
-	rules, err := rule.Compile(content)
+	said := r.waits
+	rules, err := rule.Compile(content, r.check)
+	if err == nil && (!again || r.waits != nil) {
+		err = r.apply(ctx, rules)
+		r.waits = err
+	} else if err != nil {
+		r.waits = nil
+	}
 	if err != nil {
-		log.Error(err, "The configuration file is bad; the last good one stays in use")
+		if said == nil || err.Error() != said.Error() {
+			log.Error(err, "The configuration file is bad; the last good one stays in use")
+		}
 		r.set(r.loaded, err)
 		return
 	}
 	for _, w := range rules.Warnings {
 		log.Info("Configuration", "warning", w)
 	}
-	if !again {
-		r.apply(ctx, rules)
-	}
 	missing := r.unserved(rules)
 	r.set(r.now(), missing)
-	log.Info("The configuration file is in use", "custom rules", len(rules.Custom), "external rules", len(rules.External))
+	log.Info("The configuration file is in use", "custom rules", len(rules.Custom), "external rules", len(rules.External), "named sources", len(rules.Sources))
 	if missing != nil {
 		log.Error(missing, "A part of the configuration file waits for a restart")
 	}

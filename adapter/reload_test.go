@@ -28,6 +28,7 @@ func TestReload(t *testing.T) {
 	type look struct {
 		content string
 		err     error
+		refused error // by what applies it
 		applied bool
 		name    string // of the check
 		bad     string // a part of what is wrong
@@ -41,7 +42,12 @@ func TestReload(t *testing.T) {
 		"no file, then more": {{err: gone, name: notTheNewest, bad: "gone"}, {content: newerRule, applied: true, name: newestFile}},
 		"an API more":        {{content: oneRule + oneExternal, applied: true, name: notTheNewest, bad: "externalRules, for external.metrics.k8s.io, which it had not when the process started: restart it"}, {content: newerRule, applied: true, name: newestFile}},
 		"an API less":        {{content: "rules: []", applied: true, name: newestFile}},
-		"too large":          {{content: oneRule + "#" + strings.Repeat("x", maxConfig), name: notTheNewest, bad: "more than the limit"}},
+		"what it needs comes later": {
+			{content: newerRule, refused: gone, applied: true, name: notTheNewest, bad: "gone"}, {content: newerRule, refused: gone, applied: true, name: notTheNewest, bad: "gone"},
+			{content: newerRule, applied: true, name: newestFile}, {content: newerRule, name: newestFile},
+		},
+		"what it needs never comes": {{content: newerRule, refused: gone, applied: true, name: notTheNewest, bad: "gone"}, {content: badRule, name: notTheNewest, bad: "rules[0]"}, {content: badRule, name: notTheNewest, bad: "rules[0]"}},
+		"too large":                 {{content: oneRule + "#" + strings.Repeat("x", maxConfig), name: notTheNewest, bad: "more than the limit"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			rules, err := rule.Compile([]byte(oneRule))
@@ -49,15 +55,16 @@ func TestReload(t *testing.T) {
 				t.Fatal(err)
 			}
 			applied := 0
-			r := newReloader("unread", []byte(oneRule), rules, func(context.Context, *rule.Set) { applied++ })
+			var refused error
+			r := newReloader("unread", []byte(oneRule), rules, nil, func(context.Context, *rule.Set) error { applied++; return refused })
 			for i, l := range looks {
 				before, _ := r.status()
 				r.now = func() time.Time { return before.Add(time.Minute) }
 				r.read = func() ([]byte, error) { return []byte(l.content), l.err }
-				applied = 0
+				applied, refused = 0, l.refused
 				r.look(t.Context())
 				loaded, bad := r.status()
-				if (applied == 1) != l.applied || l.applied && !loaded.After(before) {
+				if (applied == 1) != l.applied || l.applied && l.refused == nil && !loaded.After(before) {
 					t.Errorf("look %d: applied %d times, loaded %s", i, applied, loaded.Sub(before))
 				}
 				if diff := cmp.Diff(l.name, r.Name()); diff != "" || r.Check(nil) != nil {

@@ -28,7 +28,7 @@ const stopTimeout = 5 * time.Second
 // with an error that names what has not within stopTimeout.
 func Run(ctx context.Context, o *Options) error {
 	o.complete()
-	content, rules, err := loadRules(o.ConfigFile)
+	content, rules, err := loadRules(o.ConfigFile, o.check)
 	if err != nil {
 		return err
 	}
@@ -46,7 +46,7 @@ func Run(ctx context.Context, o *Options) error {
 	if err != nil {
 		return err
 	}
-	parts.reload(o.ConfigFile, content, rules)
+	parts.reload(o, content, rules)
 	server, err := startWithin(ctx, startTimeout, func() (*cmapiserver.CustomMetricsAdapterServer, error) {
 		return newServer(ctx, o, config, rules, parts)
 	})
@@ -94,12 +94,12 @@ func startWithin[T any](ctx context.Context, limit time.Duration, start func() (
 }
 
 // loadRules reads and compiles the configuration.
-func loadRules(file string) ([]byte, *rule.Set, error) {
+func loadRules(file string, check rule.Check) ([]byte, *rule.Set, error) {
 	content, err := readConfig(file)
 	if err != nil {
 		return nil, nil, err
 	}
-	rules, err := rule.Compile(content)
+	rules, err := rule.Compile(content, check)
 	if err != nil {
 		return nil, nil, fmt.Errorf("--config=%s:\n%w", file, err)
 	}

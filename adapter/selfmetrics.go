@@ -18,6 +18,7 @@ import (
 	"github.com/loadline/loadline/provider/catalog"
 	"github.com/loadline/loadline/provider/demand"
 	"github.com/loadline/loadline/provider/eval"
+	"github.com/loadline/loadline/provider/rule"
 	"github.com/loadline/loadline/provider/store"
 )
 
@@ -64,7 +65,8 @@ type state struct {
 	catalog *catalog.Catalog
 	objects func() int
 	queries func() (served, refused int)
-	up      func() (up, known bool)
+	failed  func() map[string]int          // rules whose discovery failed, by their source
+	up      func() map[string]bool         // of the sources of which it is known
 	oldest  func() (at time.Time, ok bool) // evaluation of the oldest value served
 	config  func() (loaded time.Time, bad error)
 	now     func() time.Time
@@ -88,9 +90,9 @@ var (
 	descNames      = describe("metric_names", "Metric names served, by API.", "api")
 	descQueries    = describe("queries", "Queries of AutoscalingPolicies, by whether they are served or refused.", "state")
 	descConflicts  = describe("rule_conflicts", "Metrics that two rules or series give, of which one hides the other.")
-	descFailed     = describe("rules_discovery_failed", "Rules whose newest series discovery failed.")
+	descFailed     = describe("rules_discovery_failed", "Rules whose newest series discovery failed, by their source.", "source")
 	descObjects    = describe("objects_held", "Described objects held.")
-	descSource     = describe("source_up", "1 while the source answers: queries in the newest evaluation or, if that had none to send, the newest discovery of series. 0 when none of them got an answer. Absent until one was sent.")
+	descSource     = describe("source_up", "1 while a source answers: queries in the newest evaluation or, if that had none to send, the newest discovery of series. 0 when none of them got an answer. Absent until one was sent. The source of --prometheus-url is called default.", "source")
 	descLoaded     = describe("config_last_load_success_timestamp_seconds", "When the configuration in use was loaded.")
 	descLoadedAll  = describe("config_last_load_successful", "1 while the newest configuration file is in use; 0 where it cannot be read or used, and the last good one is in use, or where a part of it waits for a restart.")
 )
@@ -126,10 +128,12 @@ func (s *state) Collect(ch chan<- prometheus.Metric) {
 	gauge(descQueries, float64(served), "served")
 	gauge(descQueries, float64(refused), "refused")
 	gauge(descConflicts, float64(names.Conflicts))
-	gauge(descFailed, float64(names.Failed))
+	for name, failed := range s.failed() {
+		gauge(descFailed, float64(failed), rule.SourceLabel(name))
+	}
 	gauge(descObjects, float64(s.objects()))
-	if up, known := s.up(); known {
-		gauge(descSource, map[bool]float64{true: 1}[up])
+	for name, up := range s.up() {
+		gauge(descSource, map[bool]float64{true: 1}[up], rule.SourceLabel(name))
 	}
 	loaded, bad := s.config()
 	gauge(descLoaded, float64(loaded.Unix()))

@@ -62,7 +62,7 @@ func newServer(ctx context.Context, o *Options, config *rest.Config, rules *rule
 		p.metrics.registry.MustRegister(cert.NewCollector(metricPrefix, controller.Status))
 	}
 	generic.LivezChecks = append(generic.LivezChecks, alive(p.evaluator.Beat, o.EvaluationInterval, time.Now))
-	generic.AddReadyzChecks(warm(p.warm), p.config)
+	generic.AddReadyzChecks(warm(p.warm), p.config, answering(p.evaluator.Up))
 
 	server, err := (&cmapiserver.Config{GenericConfig: &generic.Config}).Complete(nil).New(name, custom, external)
 	if err != nil {

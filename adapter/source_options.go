@@ -1,7 +1,6 @@
 package adapter
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -23,7 +22,7 @@ func newSourceOptions() *SourceOptions {
 }
 
 func (o *SourceOptions) addFlags(fs *pflag.FlagSet) {
-	fs.StringVar(&o.URL, "prometheus-url", o.URL, "Base URL of the Prometheus HTTP API. Userinfo in it is basic authentication and wins over a token; query parameters are sent with every request.")
+	fs.StringVar(&o.URL, "prometheus-url", o.URL, "Base URL of the Prometheus HTTP API, for rules that name no source of the configuration file. May be left out if all do. Userinfo in it is basic authentication and wins over a token; query parameters are sent with every request.")
 	fs.StringVar(&o.Method, "prometheus-verb", o.Method, "GET or POST. A query too long for a URL is sent by POST.")
 	fs.BoolVar(&o.AuthInCluster, "prometheus-auth-incluster", o.AuthInCluster, "Authenticate with the pod's own service account token, and trust the cluster's CA.")
 	fs.StringVar(&o.AuthConfig, "prometheus-auth-config", o.AuthConfig, "Kubeconfig whose credentials and TLS settings, not whose server, are used.")
@@ -37,7 +36,7 @@ func (o *SourceOptions) addFlags(fs *pflag.FlagSet) {
 	fs.BoolVar(&o.DisableHTTP2, "prometheus-disable-http2", o.DisableHTTP2, "Speak HTTP/1.1 to the source.")
 	fs.DurationVar(&o.SampleMaxAge, "sample-max-age", o.SampleMaxAge, "How old a sample behind an instant selector may be, sent as lookback_delta. Prometheus and Thanos heed it, Mimir since March 2026; VictoriaMetrics ignores it. Range selectors are bounded by their own window. 0 leaves it to the source.")
 	fs.Int64Var(&o.MaxBytes, "prometheus-max-answer-bytes", prometheus.DefaultMaxBytes, "Size of the answer to a query, in bytes after decompression, at most.")
-	fs.IntVar(&o.MaxValues, "prometheus-max-answer-values", prometheus.DefaultMaxValues, "Values in the answer to a query, at most. Up to --query-concurrency answers are held in memory besides what --max-values-held allows.")
+	fs.IntVar(&o.MaxValues, "prometheus-max-answer-values", prometheus.DefaultMaxValues, "Values in the answer to a query, at most. Up to --query-concurrency answers of each source are held in memory besides what --max-values-held allows.")
 	fs.Int64Var(&o.MaxSeriesBytes, "prometheus-max-series-bytes", prometheus.DefaultMaxSeriesBytes, "Size of the answer to a series discovery, in bytes after decompression, at most. It is not held in memory.")
 }
 
@@ -49,8 +48,8 @@ func (o *SourceOptions) config() prometheus.Config {
 }
 
 func (o *SourceOptions) validate() []error {
-	if o.URL == "" {
-		return []error{fmt.Errorf("--prometheus-url: must be given, for example http://prometheus.monitoring.svc:9090")}
+	if o.URL == "" { // then every rule has to name a source, see next
+		return nil
 	}
 	if err := o.config().Validate(); err != nil {
 		return []error{err}

@@ -131,7 +131,7 @@ func serveUsage(t *testing.T) (*rest.Config, *usageCluster, *demand.Registry) {
 	server := newTestServer(t, newTestConfig(nil), nil, nil)
 	t.Cleanup(server.Destroy)
 	u := &provider.Usage{
-		Reader:  &provider.Reader{Demand: wanted, Evaluator: evaluator, Store: held, MaxAge: time.Minute, Patience: time.Second, Now: time.Now},
+		Reader:  &provider.Reader{Demand: wanted, Evaluator: alone(evaluator), Store: held, MaxAge: time.Minute, Patience: time.Second, Now: time.Now},
 		Catalog: known, Metrics: provider.NewMetrics(registry), Log: klog.Background(),
 	}
 	if err := installUsage(server, u, c); err != nil {

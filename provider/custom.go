@@ -228,5 +228,5 @@ func (c *Custom) join(id metric.Identifier, names []string, data *store.Data, me
 	case data.PromQL == "":
 		return nil, metric.Errorf(metric.Absent, "no sample yet for any of %d %s: there was none of them at the last evaluation", len(names), id.Resource)
 	}
-	return nil, metric.Errorf(metric.Absent, "no sample for any of %d %s (absence is not zero); asked: %s", len(names), id.Resource, data.PromQL)
+	return nil, metric.Errorf(metric.Absent, "no sample for any of %d %s (absence is not zero); asked%s: %s", len(names), id.Resource, ofSource(data.Source), data.PromQL)
 }

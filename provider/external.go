@@ -91,7 +91,7 @@ func (e *External) read(ctx context.Context, id metric.Identifier, promQL string
 		return nil, metric.Errorf(metric.Pending, "the query has changed since it was evaluated; that is under way")
 	}
 	if len(data.Series) == 0 {
-		return nil, metric.Errorf(metric.Absent, "the source has no series for it (absence is not zero); asked: %s", data.PromQL)
+		return nil, metric.Errorf(metric.Absent, "the source has no series for it (absence is not zero); asked%s: %s", ofSource(data.Source), data.PromQL)
 	}
 	window := seconds(data.Window)
 	list := &external_metrics.ExternalMetricValueList{Items: make([]external_metrics.ExternalMetricValue, 0, len(data.Series))}

@@ -105,7 +105,7 @@ func (e *evaluator) Soon(ids ...metric.Identifier) {
 	}
 }
 
-func (e *evaluator) Outage() error { return e.outage }
+func (e *evaluator) Outage(metric.Identifier) error { return e.outage }
 
 // objects are the live objects, "namespace/name" → labels, by resource.
 type objects struct {

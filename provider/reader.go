@@ -5,6 +5,7 @@ package provider
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/loadline/loadline/provider/metric"
@@ -19,7 +20,8 @@ type Demand interface {
 // Evaluator evaluates what was never evaluated.
 type Evaluator interface {
 	Soon(...metric.Identifier)
-	Outage() error
+	// Outage is why the source that gives a metric is away; nil if it is not.
+	Outage(metric.Identifier) error
 }
 
 // Reader gets evaluated data out of the store.
@@ -70,11 +72,11 @@ func (r *Reader) Want(ids ...metric.Identifier) {
 	now := r.Now()
 	var unknown []metric.Identifier
 	for _, id := range ids {
-		if r.Store.Get(id) == nil && r.Demand.ReadThrough(id, id.Namespace, now) == nil {
+		if r.Store.Get(id) == nil && r.Evaluator.Outage(id) == nil && r.Demand.ReadThrough(id, id.Namespace, now) == nil {
 			unknown = append(unknown, id)
 		}
 	}
-	if len(unknown) > 0 && r.Evaluator.Outage() == nil {
+	if len(unknown) > 0 {
 		r.Evaluator.Soon(unknown...)
 	}
 }
@@ -107,10 +109,10 @@ func (r *Reader) Oldest() (at time.Time, ok bool) {
 	return at, ok
 }
 
-// first waits for the first evaluation. While the source is away it does not:
+// first waits for the first evaluation. While the metric's source is away it does not:
 // five waiting reads stall every HPA of the cluster.
 func (r *Reader) first(ctx context.Context, id metric.Identifier) (*store.Snapshot, error) {
-	if err := r.Evaluator.Outage(); err != nil {
+	if err := r.Evaluator.Outage(id); err != nil {
 		return nil, metric.Because(metric.SourceFailed, err, "not evaluated yet")
 	}
 	r.Evaluator.Soon(id)
@@ -121,4 +123,12 @@ func (r *Reader) first(ctx context.Context, id metric.Identifier) (*store.Snapsh
 		return nil, metric.Errorf(metric.Pending, "the first evaluation has not finished within %s; it goes on in the background", r.Patience)
 	}
 	return snap, nil
+}
+
+// ofSource names the source that was asked, where it has a name.
+func ofSource(name string) string {
+	if name == "" {
+		return ""
+	}
+	return fmt.Sprintf(" of source %q", name)
 }

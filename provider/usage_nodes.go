@@ -38,8 +38,8 @@ func (u *Usage) GetNodeMetrics(nodes ...*corev1.Node) ([]metrics.NodeMetrics, er
 				corev1.ResourceCPU:    *resource.NewMilliQuantity(cpu.Quantity.MilliValue(), resource.DecimalSI),
 				corev1.ResourceMemory: *resource.NewMilliQuantity(memory.Quantity.MilliValue(), resource.BinarySI),
 			},
-			Timestamp:  metav1.NewTime(earliest(cpu.Time, memory.Time)),
-			Window:     window,
+			Timestamp: metav1.NewTime(earliest(cpu.Time, memory.Time)),
+			Window:    window,
 		})
 	}
 	return out, nil

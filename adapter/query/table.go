@@ -16,6 +16,7 @@ import (
 type Table struct {
 	settings query.Settings
 	changed  func([]metric.Identifier)
+	refused  *metric.Error // why no query is served; nil if they are
 
 	mu       sync.RWMutex
 	policies map[string]*policies        // by namespace
@@ -43,6 +44,13 @@ func New(s query.Settings, changed func([]metric.Identifier)) *Table {
 	}
 }
 
+// Refused returns a table that serves no query, and says why.
+func Refused(why *metric.Error) *Table {
+	t := New(query.Defaults(), nil)
+	t.refused = why
+	return t
+}
+
 // Query finds the query of an external metric in a namespace; ok is false for a name
 // that no query of a policy can have. The error, a *metric.Error, says why a query is
 // not there or is not served.
@@ -66,6 +74,9 @@ func (t *Table) PromQL(namespace, name string) (promQL string, ok bool, err erro
 func (t *Table) find(namespace, name string) (*renderer, bool, error) {
 	if !strings.HasPrefix(name, metric.QueryPrefix) {
 		return nil, false, nil
+	}
+	if t.refused != nil {
+		return nil, true, t.refused
 	}
 	if !t.settings.Enabled {
 		return nil, true, metric.Errorf(metric.RuleFailed, "queries of AutoscalingPolicies are switched off (--queries=false)")

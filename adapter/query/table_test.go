@@ -1,6 +1,7 @@
 package query
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -299,5 +300,20 @@ func TestCoverageIsConfined(t *testing.T) {
 func TestPrefix(t *testing.T) {
 	if metric.QueryPrefix != query.Prefix {
 		t.Errorf("%q and %q", metric.QueryPrefix, query.Prefix)
+	}
+}
+
+// Where there is nobody to ask, each query says so, and only queries do.
+func TestRefused(t *testing.T) {
+	why := metric.Errorf(metric.RuleFailed, "nobody to ask")
+	table := Refused(why)
+	if q, ok, err := table.Query("shop", "loadline-query.web.lag"); q != nil || !ok || !errors.Is(err, why) {
+		t.Errorf("%v, %t, %v", q, ok, err)
+	}
+	if promQL, ok, err := table.PromQL("shop", "depth"); promQL != "" || ok || err != nil {
+		t.Errorf("%q, %t, %v", promQL, ok, err)
+	}
+	if served, refused := table.Stats(); served != 0 || refused != 0 {
+		t.Errorf("%d served, %d refused", served, refused)
 	}
 }

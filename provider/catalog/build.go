@@ -41,6 +41,7 @@ type Scopes interface {
 // finding is what is known of the series of one rule.
 type finding struct {
 	rule *rule.Rule
+	from *origin
 	// series are the newest that the source gave, and offers what the rule makes of
 	// them. Both outlive a discovery that fails.
 	series   []source.Series
@@ -115,10 +116,9 @@ type snapshot struct {
 	// above all resources that cannot be looked up. One line each, sorted.
 	problems map[string][]string
 
-	rules         int
-	found, failed int   // rules whose newest discovery succeeded, and failed
-	trouble       error // of the first rule whose series are not known, or not newly
-	replaced      chan struct{}
+	sources  map[string]*tally // by name
+	trouble  error             // of the first rule whose series are not known, or not newly
+	replaced chan struct{}
 }
 
 // build makes the next snapshot. A rule whose discovery failed keeps the names
@@ -131,7 +131,7 @@ type snapshot struct {
 // What an earlier set of rules gave stays, under names that these do not give, only as
 // long as it is not known what they give, and for grace at most.
 func build(prev *snapshot, findings []*finding, now time.Time, grace time.Duration) *snapshot {
-	next := &snapshot{rules: len(findings), custom: map[Name]Entry{}, external: map[string]Entry{}, problems: map[string][]string{}, replaced: make(chan struct{})}
+	next := &snapshot{sources: map[string]*tally{}, custom: map[Name]Entry{}, external: map[string]Entry{}, problems: map[string][]string{}, replaced: make(chan struct{})}
 	failed, rank := map[*rule.Rule]bool{}, map[*rule.Rule]int{}
 	for i, f := range findings {
 		rank[f.rule] = i
@@ -168,12 +168,12 @@ func build(prev *snapshot, findings []*finding, now time.Time, grace time.Durati
 }
 
 func (s *snapshot) count(f *finding) {
-	switch {
-	case f.err == nil:
-		s.found++
-	case f.tried:
-		s.failed++
+	of := s.sources[f.rule.Source()]
+	if of == nil {
+		of = &tally{}
+		s.sources[f.rule.Source()] = of
 	}
+	of.count(f)
 	if s.trouble == nil && f.err != nil {
 		s.trouble = fmt.Errorf("%s: %w", f.rule.ID(), f.err)
 	}

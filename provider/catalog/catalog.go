@@ -2,20 +2,22 @@ package catalog
 
 import (
 	"errors"
-	"slices"
+	"maps"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"k8s.io/klog/v2"
 
+	"github.com/loadline/loadline/provider/metric"
 	"github.com/loadline/loadline/provider/rule"
 )
 
 // Options of a Catalog.
 type Options struct {
 	Rules    *rule.Set
-	Source   Discoverer
+	Source   Discoverer            // of the rules that name none; nil if there is none
+	Sources  map[string]Discoverer // of those that do, by name
 	Scopes   Scopes
 	Interval time.Duration // between relists
 	MaxAge   time.Duration // how far back a series counts, and how long a name outlives it
@@ -25,11 +27,9 @@ type Options struct {
 	Changed <-chan struct{}
 }
 
-// Catalog follows the source. See New.
+// Catalog follows the sources. See New.
 type Catalog struct {
 	opts     Options
-	slots    chan struct{} // one for each discovery under way
-	retries  chan struct{} // and besides for each whose last one failed
 	current  atomic.Pointer[snapshot]
 	usage    atomic.Pointer[rule.Usage] // nil without resourceRules
 	tried    *latch
@@ -37,6 +37,7 @@ type Catalog struct {
 	reloaded chan struct{} // there are other queries to follow
 
 	mu       sync.Mutex // of what follows, and of making snapshots
+	origins  map[string]*origin
 	findings []*finding // one for each rule, in their order
 	queries  []*query
 }
@@ -55,9 +56,9 @@ func (l *latch) close() { l.once.Do(func() { close(l.ch) }) }
 func New(o Options) *Catalog {
 	c := &Catalog{
 		opts: o, tried: newLatch(), listed: newLatch(), reloaded: make(chan struct{}, 1),
-		slots: make(chan struct{}, parallel), retries: make(chan struct{}, parallel-1),
 	}
-	c.findings = findings(o.Rules)
+	c.origins = origins(nil, o.all(o.Sources), o.Rules)
+	c.findings = findings(o.Rules, c.origins)
 	c.queries = queries(c.findings)
 	c.current.Store(build(nil, c.findings, time.Time{}, 0))
 	c.usage.Store(o.Rules.Usage)
@@ -68,13 +69,25 @@ func New(o Options) *Catalog {
 	return c
 }
 
+// all are the sources by name, with the one that has none.
+func (o Options) all(named map[string]Discoverer) map[string]Discoverer {
+	all := maps.Clone(named)
+	if all == nil {
+		all = map[string]Discoverer{}
+	}
+	if o.Source != nil {
+		all[""] = o.Source
+	}
+	return all
+}
+
 // errNotYet is before the first discovery.
 var errNotYet = errors.New("the series have not been discovered yet")
 
 // findings are those of rules of which nothing is known yet.
-func findings(rules *rule.Set) (all []*finding) {
-	for _, r := range slices.Concat(rules.Custom, rules.External) {
-		f := &finding{rule: r, err: errNotYet}
+func findings(rules *rule.Set, from map[string]*origin) (all []*finding) {
+	for _, r := range rules.All() {
+		f := &finding{rule: r, from: from[r.Source()], err: errNotYet}
 		if r.EmptySeries() != "" { // of an external rule, which needs no scopes
 			f.resolve(nil)
 		}
@@ -99,6 +112,19 @@ func (c *Catalog) External(metric string) (Entry, bool) {
 func (c *Catalog) Usage(n Name) (Entry, bool) {
 	r, ok := c.usage.Load().Rule(n.Metric, n.Resource)
 	return Entry{Rule: r, Namespaced: n.Resource.Resource == "pods"}, ok
+}
+
+// Of looks the metric of an identifier up.
+func (c *Catalog) Of(id metric.Identifier) (Entry, bool) {
+	name := Name{Resource: id.Resource, Metric: id.Metric}
+	switch id.API {
+	case metric.Custom:
+		return c.Custom(name)
+	case metric.Resource:
+		return c.Usage(name)
+	default:
+		return c.External(id.Metric)
+	}
 }
 
 // UsageWindow is what the configuration says of the window of usage, in the sense of
@@ -134,7 +160,20 @@ type Stats struct {
 // Stats returns the sums.
 func (c *Catalog) Stats() Stats {
 	s := c.current.Load()
-	return Stats{Custom: len(s.custom), External: len(s.external), Conflicts: len(s.conflicts), Failed: s.failed, Problems: len(s.lines())}
+	failed := 0
+	for _, t := range s.sources {
+		failed += t.failed
+	}
+	return Stats{Custom: len(s.custom), External: len(s.external), Conflicts: len(s.conflicts), Failed: failed, Problems: len(s.lines())}
+}
+
+// Failed counts, for each source of which there are rules, those whose newest discovery failed.
+func (c *Catalog) Failed() map[string]int {
+	failed := map[string]int{}
+	for name, t := range c.current.Load().sources {
+		failed[name] = t.failed
+	}
+	return failed
 }
 
 // logNews logs the lines that were not there before.

@@ -24,9 +24,9 @@ type namer interface {
 
 // series asks the source what there is for a selector.
 func (c *Catalog) series(ctx context.Context, q *query) ([]source.Series, error) {
-	names, ok := c.opts.Source.(namer)
+	names, ok := q.from.Discoverer.(namer)
 	if !ok {
-		return c.opts.Source.Series(ctx, []string{q.selector}, c.opts.MaxAge)
+		return q.from.Series(ctx, []string{q.selector}, c.opts.MaxAge)
 	}
 	return names.Names(ctx, q.selector, c.opts.MaxAge, func(label string) bool { return q.describes(c.opts.Scopes, label) })
 }
@@ -43,26 +43,31 @@ func (q *query) describes(m rule.Mapper, label string) bool {
 	})
 }
 
-// parallel bounds how many discovery calls are under way at once. One of them is
+// parallel bounds how many discovery calls of a source are under way at once. One of them is
 // kept for what did not fail the last time, or a few that hang would hold up all.
 const parallel = 4
 
-// query is one distinct series selector, and the rules that share it.
+// query is one distinct series selector of a source, and the rules that share it.
 type query struct {
 	selector string
+	from     *origin
 	rules    []*finding
 	woken    chan struct{}
 }
 
 func queries(findings []*finding) []*query {
 	var all []*query
-	known := map[string]*query{}
+	type key struct {
+		from     *origin
+		selector string
+	}
+	known := map[key]*query{}
 	for _, f := range findings {
-		selector := f.rule.SeriesSelector()
-		q := known[selector]
+		k := key{f.from, f.rule.SeriesSelector()}
+		q := known[k]
 		if q == nil {
-			q = &query{selector: selector, woken: make(chan struct{}, 1)}
-			known[selector] = q
+			q = &query{selector: k.selector, from: k.from, woken: make(chan struct{}, 1)}
+			known[k] = q
 			all = append(all, q)
 		}
 		q.rules = append(q.rules, f)
@@ -70,7 +75,7 @@ func queries(findings []*finding) []*query {
 	return all
 }
 
-// Run follows the source until ctx ends. Each selector has its own pace, so that
+// Run follows the sources until ctx ends. Each selector has its own pace, so that
 // rules fail and hang alone, and what one gives is known when it is found.
 func (c *Catalog) Run(ctx context.Context) {
 	for ctx.Err() == nil {
@@ -112,12 +117,13 @@ func (c *Catalog) follow(ctx context.Context, q *query) {
 		took, err := c.discover(ctx, q)
 		if err == nil {
 			pause = 0
-			if !c.wait(ctx, q, gap(took, len(c.followed()), c.opts.Interval)) {
+			if !c.wait(ctx, q, gap(took, c.beside(q), c.opts.Interval)) {
 				return
 			}
 			continue
 		}
-		away := source.Unanswered(err) && c.current.Load().found == 0
+		found := c.current.Load().sources[q.from.name]
+		away := source.Unanswered(err) && (found == nil || found.found == 0)
 		pause = backoff(pause, c.hasAnswered(q), away, c.opts.Interval)
 		if !sleep(ctx, pause) {
 			return
@@ -125,7 +131,17 @@ func (c *Catalog) follow(ctx context.Context, q *query) {
 	}
 }
 
-// Relist asks the source once for every rule.
+// beside is how many selectors the source of q is asked for, q's own among them.
+func (c *Catalog) beside(q *query) (n int) {
+	for _, other := range c.followed() {
+		if other.from == q.from {
+			n++
+		}
+	}
+	return n
+}
+
+// Relist asks the sources once for every rule.
 func (c *Catalog) Relist(ctx context.Context) {
 	var wg sync.WaitGroup
 	for _, q := range c.followed() {
@@ -138,15 +154,15 @@ func (c *Catalog) Relist(ctx context.Context) {
 // time of the call.
 func (c *Catalog) discover(ctx context.Context, q *query) (took time.Duration, err error) {
 	if c.hasFailed(q) {
-		if err := acquire(ctx, c.retries); err != nil {
+		if err := acquire(ctx, q.from.retries); err != nil {
 			return 0, err
 		}
-		defer func() { <-c.retries }()
+		defer func() { <-q.from.retries }()
 	}
-	if err := acquire(ctx, c.slots); err != nil {
+	if err := acquire(ctx, q.from.slots); err != nil {
 		return 0, err
 	}
-	defer func() { <-c.slots }()
+	defer func() { <-q.from.slots }()
 	began := time.Now()
 	series, err := c.series(ctx, q)
 	took = time.Since(began)

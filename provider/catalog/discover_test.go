@@ -178,7 +178,7 @@ func TestRulesHangAlone(t *testing.T) {
 				t.Errorf("a read of %s waited %s, want %s", name, took, want)
 			}
 		}
-		if done, err := c.Outcome(); !done || err != nil {
+		if done, err := c.Outcome(""); !done || err != nil {
 			t.Errorf("outcome %v, %v, though the source answered", done, err)
 		}
 		if got := c.Stats(); got.Failed != 0 {

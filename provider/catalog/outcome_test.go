@@ -38,11 +38,11 @@ externalRules:
 				t.Fatal(err)
 			}
 			c := New(Options{Rules: set, Source: tc.source, Scopes: newCluster(), MaxAge: grace, Now: time.Now})
-			if done, err := c.Outcome(); done || err != nil {
+			if done, err := c.Outcome(""); done || err != nil {
 				t.Errorf("before the first relist: %v, %v", done, err)
 			}
 			c.Relist(t.Context())
-			if done, err := c.Outcome(); !done || !errors.Is(err, tc.want) {
+			if done, err := c.Outcome(""); !done || !errors.Is(err, tc.want) {
 				t.Errorf("got %v, %v, want true, %v", done, err, tc.want)
 			}
 		})

@@ -23,7 +23,7 @@ func reloading(t *testing.T, s *scripted, rules *rule.Set) (*Catalog, func(*rule
 	wg.Go(func() { c.Run(ctx) })
 	t.Cleanup(func() { cancel(); wg.Wait() })
 	synctest.Wait()
-	return c, func(next *rule.Set) { c.Reload(ctx, next) }
+	return c, func(next *rule.Set) { c.Reload(ctx, next, nil) }
 }
 
 func named(t *testing.T, selector, query string) *rule.Set {

@@ -64,7 +64,7 @@ func (e *Evaluator) coverage(ctx context.Context, q plan.Query, ago time.Duratio
 	}
 	began := e.opts.Now()
 	answer, err := e.opts.Source.Query(ctx, asked.PromQL)
-	e.opts.Metrics.query(q.Rule, err, e.opts.Now().Sub(began), len(answer.Warnings))
+	e.opts.Metrics.query(e.opts.Name, q.Rule, err, e.opts.Now().Sub(began), len(answer.Warnings))
 	if err != nil || len(answer.Warnings) > 0 {
 		// A source that leaves out what failed says so in a warning, and then says nothing by
 		// what is not there.

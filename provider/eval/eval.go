@@ -33,7 +33,10 @@ type Demand interface {
 
 // Options of an Evaluator.
 type Options struct {
-	Source  Source
+	// Name is that by which rules name the source; empty for those that name none. Rules of
+	// others are not evaluated.
+	Name    string
+	Source  Source // nil: there is none, and nothing to evaluate but what fails
 	Catalog Catalog
 	Queries Queries // asked before the catalog; nil: there are none
 	Objects Objects
@@ -74,6 +77,9 @@ type Evaluator struct {
 
 // New returns an evaluator that does nothing until Run or Evaluate.
 func New(o Options) *Evaluator {
+	if o.Source == nil {
+		o.Source = nowhere{}
+	}
 	e := &Evaluator{
 		opts: o, wake: make(chan struct{}, 1),
 		pending: map[metric.Identifier]bool{}, stuck: map[schema.GroupResource]bool{},
@@ -165,7 +171,7 @@ func (e *Evaluator) answered(ctx context.Context, q plan.Query) (time.Time, erro
 	defer cancel()
 	began := e.opts.Now()
 	answer, err := e.ask(ctx, q)
-	e.opts.Metrics.query(q.Rule, err, e.opts.Now().Sub(began), len(answer.Warnings))
+	e.opts.Metrics.query(e.opts.Name, q.Rule, err, e.opts.Now().Sub(began), len(answer.Warnings))
 	if err != nil && caller.Err() != nil { // the source had no time of its own
 		return began, &source.Error{Kind: source.Canceled, Text: "it was given up", Err: caller.Err()}
 	}
@@ -175,6 +181,9 @@ func (e *Evaluator) answered(ctx context.Context, q plan.Query) (time.Time, erro
 	data, errs := join(answer, q, began)
 	covers := e.covering(ctx, q)
 	for i := range q.Parts {
+		if data[i] != nil {
+			data[i].Source = e.opts.Name
+		}
 		e.keep(&q.Parts[i], began, data[i], errs[i], covers)
 	}
 	return began, nil

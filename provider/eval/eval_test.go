@@ -263,11 +263,11 @@ func TestEvaluateEndsEachInItsOwnWay(t *testing.T) {
 			t.Errorf("an answer without samples gave %+v", d)
 		}
 		err := testutil.GatherAndCompare(f.registry, strings.NewReader(`
-# HELP loadline_queries_total Queries sent to the source, by rule and outcome.
+# HELP loadline_queries_total Queries sent to a source, by rule and outcome.
 # TYPE loadline_queries_total counter
-loadline_queries_total{outcome="ok",rule="externalRules[0]"} 2
-loadline_queries_total{outcome="ok",rule="rules[0]"} 2
-loadline_queries_total{outcome="rejected",rule="externalRules[0]"} 1
+loadline_queries_total{outcome="ok",rule="externalRules[0]",source="default"} 2
+loadline_queries_total{outcome="ok",rule="rules[0]",source="default"} 2
+loadline_queries_total{outcome="rejected",rule="externalRules[0]",source="default"} 1
 `), "loadline_queries_total")
 		if err != nil {
 			t.Error(err)

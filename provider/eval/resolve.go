@@ -2,6 +2,7 @@ package eval
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"k8s.io/apimachinery/pkg/labels"
@@ -14,9 +15,7 @@ import (
 
 // Catalog finds the rule of a metric.
 type Catalog interface {
-	Custom(catalog.Name) (catalog.Entry, bool)
-	External(string) (catalog.Entry, bool)
-	Usage(catalog.Name) (catalog.Entry, bool)
+	Of(metric.Identifier) (catalog.Entry, bool)
 	Wake()
 }
 
@@ -29,6 +28,10 @@ type Objects interface {
 	// as far as is known without waiting.
 	Count(gr schema.GroupResource, namespace string) (n int, ok bool)
 }
+
+// errElsewhere is for what another source is asked about, as after a change of its rule: that
+// one's evaluator sees to it.
+var errElsewhere = errors.New("another source has it")
 
 // resolveKnown resolves what needs no waiting. The rest are identifiers of kinds
 // that were not listed yet, by kind. A list that has hung before is not waited for
@@ -45,6 +48,7 @@ func (e *Evaluator) resolveKnown(ctx context.Context, ids []metric.Identifier, n
 			if id.API.OfObjects() {
 				e.setStuck(id.Resource, false)
 			}
+		case errors.Is(err, errElsewhere):
 		case metric.ReasonOf(err) == metric.ObjectsUnknown && !e.isStuck(id.Resource):
 			waiting[id.Resource] = append(waiting[id.Resource], id)
 		default:
@@ -63,6 +67,9 @@ func (e *Evaluator) resolveWaiting(ctx context.Context, kind schema.GroupResourc
 		w, err := e.resolve(ctx, id)
 		if err == nil {
 			wants = append(wants, w)
+			continue
+		}
+		if errors.Is(err, errElsewhere) {
 			continue
 		}
 		e.opts.Store.Fail(id, now, err)
@@ -89,19 +96,6 @@ func (e *Evaluator) setStuck(kind schema.GroupResource, stuck bool) {
 	}
 }
 
-// entry is what the catalog has for an identifier.
-func (e *Evaluator) entry(id metric.Identifier) (catalog.Entry, bool) {
-	name := catalog.Name{Resource: id.Resource, Metric: id.Metric}
-	switch id.API {
-	case metric.Custom:
-		return e.opts.Catalog.Custom(name)
-	case metric.Resource:
-		return e.opts.Catalog.Usage(name)
-	default:
-		return e.opts.Catalog.External(id.Metric)
-	}
-}
-
 // resolve joins an identifier with its rule and its live objects.
 func (e *Evaluator) resolve(ctx context.Context, id metric.Identifier) (plan.Want, error) {
 	w := plan.Want{ID: id}
@@ -109,10 +103,12 @@ func (e *Evaluator) resolve(ctx context.Context, id metric.Identifier) (plan.Wan
 	if err != nil {
 		return w, err
 	}
-	entry, ok := e.entry(id)
+	entry, ok := e.opts.Catalog.Of(id)
 	switch {
 	case isQuery:
 		w.Rule = q
+	case ok && entry.Rule.Source() != e.opts.Name:
+		return w, errElsewhere
 	case ok:
 		w.Rule, w.Series = entry.Rule, entry.Series
 	default:

@@ -2,6 +2,7 @@ package eval
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -157,6 +158,9 @@ func (e *Evaluator) Explain(ctx context.Context) plan.Explanation {
 	var wants []plan.Want
 	for _, id := range e.opts.Demand.Wanted() {
 		w, err := e.resolve(atOnce, id)
+		if errors.Is(err, errElsewhere) {
+			continue
+		}
 		if err != nil {
 			failed[id] = err
 			continue
@@ -166,7 +170,7 @@ func (e *Evaluator) Explain(ctx context.Context) plan.Explanation {
 	slices.SortFunc(wants, func(a, b plan.Want) int { return strings.Compare(a.ID.String(), b.ID.String()) })
 	p := e.plan(wants)
 	maps.Copy(p.Failed, failed)
-	return p.Explain()
+	return p.Explain().Of(e.opts.Name)
 }
 
 // plan plans wants, of which it tells those apart that must not share a query: an HPA's does

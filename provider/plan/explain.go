@@ -19,7 +19,9 @@ type Explanation struct {
 
 // QueryExplanation is one query: what it is, and what it answers.
 type QueryExplanation struct {
-	Rule   string `json:"rule"`
+	Rule string `json:"rule"`
+	// Source is the name of the one that is asked; empty for the one that has none.
+	Source string `json:"source,omitempty"`
 	PromQL string `json:"promQL"`
 	// Labels are those by which the reads find their own in the answer; empty where there
 	// is one read only.
@@ -70,21 +72,56 @@ func (p *Plan) Explain() Explanation {
 		}
 		e.Failed[id.String()] = err.Error()
 	}
-	slices.SortStableFunc(e.Queries, func(a, b QueryExplanation) int { return strings.Compare(a.Rule, b.Rule) })
+	e.sort()
 	return e
+}
+
+func (e *Explanation) sort() {
+	slices.SortStableFunc(e.Queries, func(a, b QueryExplanation) int { return strings.Compare(a.Rule, b.Rule) })
+}
+
+// Of returns e with the name of the source that is asked.
+func (e Explanation) Of(source string) Explanation {
+	e.Queries = slices.Clone(e.Queries)
+	for i := range e.Queries {
+		e.Queries[i].Source = source
+	}
+	return e
+}
+
+// Join makes one explanation of those of several sources.
+func Join(all ...Explanation) Explanation {
+	joined := Explanation{Queries: []QueryExplanation{}}
+	for _, e := range all {
+		joined.Queries = append(joined.Queries, e.Queries...)
+		joined.Empty = append(joined.Empty, e.Empty...)
+		for metric, why := range e.Failed {
+			if joined.Failed == nil {
+				joined.Failed = map[string]string{}
+			}
+			joined.Failed[metric] = why
+		}
+	}
+	slices.Sort(joined.Empty)
+	joined.sort()
+	return joined
 }
 
 // Text writes it for people.
 func (e Explanation) Text(w io.Writer) error {
 	var b strings.Builder
 	for _, q := range e.Queries {
+		by := q.Rule
+		if q.Source != "" {
+			by += ", source " + q.Source
+		}
 		switch {
 		case len(q.Labels) > 0:
-			fmt.Fprintf(&b, "%s: one query for %d reads, told apart by %s\n", q.Rule, len(q.Reads), strings.Join(q.Labels, ", "))
+			fmt.Fprintf(&b, "%s: one query for %d reads, told apart by %s\n", by, len(q.Reads), strings.Join(q.Labels, ", "))
 		case q.Alone != "":
-			fmt.Fprintf(&b, "%s: a query of its own: %s\n", q.Rule, q.Alone)
+			fmt.Fprintf(&b, "%s: a query of its own: %s\n", by, q.Alone)
 		default:
-			fmt.Fprintf(&b, "%s: one read\n", q.Rule)
+			fmt.Fprintf(&b, "%s: one read\n", by)
 		}
 		fmt.Fprintf(&b, "  %s\n", q.PromQL)
 		for _, r := range q.Reads {

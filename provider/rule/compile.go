@@ -15,41 +15,45 @@ import (
 )
 
 // Compile compiles a configuration file. The error joins every mistake of the
-// file, each a *Problem; there is no Set with an error.
-func Compile(data []byte) (*Set, error) {
+// file, each a *Problem, and what checks say of its sources; there is no Set with an error.
+func Compile(data []byte, checks ...Check) (*Set, error) {
 	var p problems
 	file := decode(data, &p)
 	if file == nil {
 		return nil, p.err()
 	}
 	set := &Set{}
+	sources := compileSources(file.sources, checks, &p)
 	parser := NewParser()
 	for _, raw := range file.rules {
-		set.Custom = append(set.Custom, compileRule(raw, false, parser, &p))
+		set.Custom = append(set.Custom, compileRule(raw, false, sources, parser, &p))
 		if raw.resources.namespaced != nil {
 			set.Warnings = append(set.Warnings, raw.path+".resources.namespaced has no effect: it is for externalRules")
 		}
 	}
 	for _, raw := range file.external {
-		set.External = append(set.External, compileRule(raw, true, parser, &p))
+		set.External = append(set.External, compileRule(raw, true, sources, parser, &p))
 	}
 	reportConflicts(set.Custom, file.rules, &p)
 	reportConflicts(set.External, file.external, &p)
 	if file.usage != nil {
-		set.Usage = compileUsage(*file.usage, parser, &p)
+		set.Usage = compileUsage(*file.usage, sources, parser, &p)
 		set.Warnings = append(set.Warnings, set.Usage.missing()...)
 	}
 	if err := p.err(); err != nil {
 		return nil, err
 	}
+	set.Sources = sources.list
+	set.Warnings = append(set.Warnings, sources.unused()...)
 	return set, nil
 }
 
 // compileRule compiles one rule; nil if it has problems.
-func compileRule(raw rawRule, external bool, parser parser.Parser, p *problems) *Rule {
+func compileRule(raw rawRule, external bool, sources *sources, parser parser.Parser, p *problems) *Rule {
 	before := p.count()
 	r := &Rule{
 		id:          raw.path,
+		source:      sources.use(raw.path, raw.source, p),
 		external:    external,
 		namespaced:  external && (raw.resources.namespaced == nil || *raw.resources.namespaced),
 		seriesQuery: strings.TrimSpace(raw.seriesQuery.value),

@@ -34,7 +34,7 @@ func TestCompileErrors(t *testing.T) {
 			"rules: []\n---\n[\n", `the configuration is not YAML: line 3: did not find expected node content`,
 		},
 		"huge":               {strings.Repeat("#", MaxBytes+1), `the configuration has 4194305 bytes, more than the limit of 4194304`},
-		"unknown key":        {"rulez: []\n", `unknown key "rulez": known here are rules, externalRules, resourceRules (line 1)`},
+		"unknown key":        {"rulez: []\n", `unknown key "rulez": known here are rules, externalRules, resourceRules, sources (line 1)`},
 		"wrong case":         {rule(q + "  SeriesFilters: []\n"), `rules[0]: unknown key "SeriesFilters": write seriesFilters (line 6)`},
 		"duplicate key":      {rule(q + q), `rules[0]: duplicate key "metricsQuery": keep one (line 6)`},
 		"rules as a mapping": {"rules: {}\n", `rules: must be a list, not a mapping (line 1)`},
@@ -42,7 +42,7 @@ func TestCompileErrors(t *testing.T) {
 		"not a boolean":      {ext("namespaced: maybe", "x"), `externalRules[0].resources.namespaced: must be true or false (line 2)` + "\n" + `externalRules[0].resources: gives no label for namespaces, which every query of a namespaced external rule needs: add overrides namespace: {resource: namespace}, or set namespaced: false (line 2)`},
 		"unknown key in a resource rule": {
 			"resourceRules: {cpu: {containerQuerry: x}}\n",
-			`resourceRules.cpu: unknown key "containerQuerry": known here are containerQuery, nodeQuery, resources, containerLabel (line 1)`,
+			`resourceRules.cpu: unknown key "containerQuerry": known here are containerQuery, nodeQuery, resources, containerLabel, source (line 1)`,
 		},
 		"a resource rule without a query": {
 			"resourceRules: {window: 1m}\n",

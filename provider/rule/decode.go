@@ -15,6 +15,7 @@ const MaxBytes = 4 << 20
 
 // The raw types are the file as written: shapes checked, meanings not.
 type rawFile struct {
+	sources         []rawSource
 	rules, external []rawRule
 	usage           *rawUsage // nil without resourceRules
 }
@@ -28,6 +29,7 @@ type rawRule struct {
 	name         rawName
 	metricsQuery text
 	emptyValue   text
+	source       text
 }
 
 type rawFilter struct {
@@ -65,7 +67,7 @@ func decode(data []byte, p *problems) *rawFile {
 		return nil
 	}
 	r := &reader{problems: p}
-	top, _ := r.mapping("", root, "rules", "externalRules", "resourceRules")
+	top, _ := r.mapping("", root, "rules", "externalRules", "resourceRules", "sources")
 	if len(top) == 0 {
 		if len(p.list) == 0 {
 			p.add("", 0, "the configuration is empty: it needs rules, externalRules or resourceRules")
@@ -73,6 +75,7 @@ func decode(data []byte, p *problems) *rawFile {
 		return nil
 	}
 	file := &rawFile{
+		sources:  r.sources("sources", top["sources"]),
 		rules:    r.rules("rules", top["rules"]),
 		external: r.rules("externalRules", top["externalRules"]),
 	}
@@ -110,7 +113,7 @@ func (r *reader) rules(path string, n *yaml.Node) []rawRule {
 	for i, element := range r.list(path, n) {
 		at := fmt.Sprintf("%s[%d]", path, i)
 		line := element.Line
-		fields, _ := r.mapping(at, element, "seriesQuery", "seriesFilters", "resources", "name", "metricsQuery", "emptyValue")
+		fields, _ := r.mapping(at, element, "seriesQuery", "seriesFilters", "resources", "name", "metricsQuery", "emptyValue", "source")
 		out = append(out, rawRule{
 			path:         at,
 			line:         line,
@@ -120,6 +123,7 @@ func (r *reader) rules(path string, n *yaml.Node) []rawRule {
 			name:         r.name(at+".name", fields["name"]),
 			metricsQuery: r.text(at+".metricsQuery", fields["metricsQuery"]),
 			emptyValue:   r.text(at+".emptyValue", fields["emptyValue"]),
+			source:       r.text(at+".source", fields["source"]),
 		})
 	}
 	return out

@@ -30,6 +30,7 @@ func FuzzCompile(f *testing.F) {
 	}
 	f.Add([]byte("rules: [&a {<<: *a, name: {as: '$1_x'}}, *a]"))
 	f.Add([]byte("rules:\n- {seriesQuery: x, resources: {template: 'a<<.Resource>>'}, metricsQuery: '<<range $k, $v := .LabelValuesByName>><<$k>><<end>>'}"))
+	f.Add([]byte("sources: [&a {name: a, url: 'http://a', headers: {b: c}, sampleMaxAge: 1s, queryConcurrency: 2}, {<<: *a}]\nrules: [{source: a}]"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		set, err := Compile(data)
 		if (set == nil) == (err == nil) {

@@ -15,6 +15,7 @@ type rawResource struct {
 	path                                  string
 	line                                  int
 	containerQuery, nodeQuery, containers text
+	source                                text
 	resources                             rawResources
 }
 
@@ -34,13 +35,14 @@ func (r *reader) resource(path string, line int, n *yaml.Node) rawResource {
 	if n != nil {
 		line = n.Line
 	}
-	fields, _ := r.mapping(path, n, "containerQuery", "nodeQuery", "resources", "containerLabel")
+	fields, _ := r.mapping(path, n, "containerQuery", "nodeQuery", "resources", "containerLabel", "source")
 	return rawResource{
 		path:           path,
 		line:           line,
 		containerQuery: r.text(path+".containerQuery", fields["containerQuery"]),
 		nodeQuery:      r.text(path+".nodeQuery", fields["nodeQuery"]),
 		containers:     r.text(path+".containerLabel", fields["containerLabel"]),
+		source:         r.text(path+".source", fields["source"]),
 		resources:      r.resources(path+".resources", line, fields["resources"]),
 	}
 }

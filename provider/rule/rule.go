@@ -1,6 +1,8 @@
 package rule
 
 import (
+	"slices"
+
 	promlabels "github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql/parser"
 )
@@ -12,13 +14,30 @@ type Set struct {
 	Custom, External []*Rule
 	// Usage are the rules of metrics.k8s.io; nil if the file has no section resourceRules.
 	Usage *Usage
+	// Sources are those that rules may name, in the order of the file.
+	Sources []Source
 	// Warnings name what is accepted but has no effect.
 	Warnings []string
+}
+
+// All are the rules of both APIs, the custom ones first.
+func (s *Set) All() []*Rule { return slices.Concat(s.Custom, s.External) }
+
+// Unsourced is the place of a rule that names no source, so that there has to be one without
+// a name; empty if each rule names one.
+func (s *Set) Unsourced() string {
+	for _, r := range slices.Concat(s.All(), s.Usage.all()) {
+		if r.source == "" {
+			return r.id
+		}
+	}
+	return ""
 }
 
 // Rule is one compiled rule. It does not change and is safe for concurrent use.
 type Rule struct {
 	id          string
+	source      string
 	external    bool
 	namespaced  bool // of external rules
 	seriesQuery string
@@ -44,6 +63,9 @@ func (r *Rule) queryPath() string {
 	}
 	return r.id + ".metricsQuery"
 }
+
+// Source is the name of the source that is asked; empty for that of the command line.
+func (r *Rule) Source() string { return r.source }
 
 // External says whether the rule serves external metrics.
 func (r *Rule) External() bool { return r.external }

@@ -43,6 +43,19 @@ func (u *Usage) Rule(resource string, objects schema.GroupResource) (*Rule, bool
 	return r, ok
 }
 
+// all are the rules that there are, in the order of the file.
+func (u *Usage) all() (rules []*Rule) {
+	if u == nil {
+		return nil
+	}
+	for _, of := range allUsage() {
+		if r := u.queries[of]; r != nil {
+			rules = append(rules, r)
+		}
+	}
+	return rules
+}
+
 // missing are warnings of what the file does not say.
 func (u *Usage) missing() (warnings []string) {
 	for _, of := range allUsage() {
@@ -60,7 +73,7 @@ func (of usageOf) field() string {
 	return "containerQuery"
 }
 
-func compileUsage(raw rawUsage, parser parser.Parser, p *problems) *Usage {
+func compileUsage(raw rawUsage, sources *sources, parser parser.Parser, p *problems) *Usage {
 	u := &Usage{queries: map[usageOf]*Rule{}}
 	if w := raw.window; w.line != 0 {
 		d, err := model.ParseDuration(w.value)
@@ -69,8 +82,8 @@ func compileUsage(raw rawUsage, parser parser.Parser, p *problems) *Usage {
 		}
 		u.Window = time.Duration(d)
 	}
-	u.compile(CPU, raw.cpu, parser, p)
-	u.compile(Memory, raw.memory, parser, p)
+	u.compile(CPU, raw.cpu, sources, parser, p)
+	u.compile(Memory, raw.memory, sources, parser, p)
 	if len(u.queries) == 0 && p.count() == 0 {
 		p.add(raw.path, raw.line, "has no query: give cpu and memory a containerQuery and a nodeQuery, or remove it")
 	}
@@ -78,11 +91,11 @@ func compileUsage(raw rawUsage, parser parser.Parser, p *problems) *Usage {
 }
 
 // compile compiles the queries of one resource that there are.
-func (u *Usage) compile(resource string, raw rawResource, parser parser.Parser, p *problems) {
-	association := compileAssociation(raw.resources, p)
+func (u *Usage) compile(resource string, raw rawResource, sources *sources, parser parser.Parser, p *problems) {
+	association, source := compileAssociation(raw.resources, p), sources.use(raw.path, raw.source, p)
 	add := func(object string) *Rule {
 		of := usageOf{resource, object}
-		u.queries[of] = &Rule{id: raw.path + "." + of.field(), usage: true, parser: parser, association: association}
+		u.queries[of] = &Rule{id: raw.path + "." + of.field(), source: source, usage: true, parser: parser, association: association}
 		return u.queries[of]
 	}
 	if strings.TrimSpace(raw.containerQuery.value) != "" {

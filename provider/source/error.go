@@ -1,6 +1,9 @@
 package source
 
-import "errors"
+import (
+	"errors"
+	"strconv"
+)
 
 // Kind says how a call to a source ended. The set is closed, so Kind.String() is
 // fit to be a metric label.
@@ -61,6 +64,8 @@ func (k Kind) String() string {
 // Error is a failed call to a source. Get at it with errors.As, or use KindOf.
 type Error struct {
 	Kind Kind
+	// Source is the source's name; empty for the one that has none.
+	Source string
 	// Text says what happened and, where there is one, the remedy. It never holds
 	// credentials and never more than a short excerpt of what the source sent.
 	Text string
@@ -68,7 +73,13 @@ type Error struct {
 	Err error
 }
 
-func (e *Error) Error() string { return "source " + e.Kind.String() + ": " + e.Text }
+func (e *Error) Error() string {
+	name := ""
+	if e.Source != "" {
+		name = strconv.Quote(e.Source) + " "
+	}
+	return "source " + name + e.Kind.String() + ": " + e.Text
+}
 
 func (e *Error) Unwrap() error { return e.Err }
 

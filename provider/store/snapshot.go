@@ -42,6 +42,8 @@ type Data struct {
 	// Window of the query's range selectors; 0 where the query has none or
 	// where it cannot be told.
 	Window time.Duration
+	// Source is the name of the one that was asked; empty for the one that has none.
+	Source string
 	// PromQL that was sent. Of one that names objects, the end is cut off if it is long.
 	PromQL string
 }

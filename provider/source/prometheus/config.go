@@ -33,6 +33,9 @@ const (
 // Config says where the source is and how to talk to it. The zero value of every
 // field but URL is usable. Files are read again when they change.
 type Config struct {
+	// Name is the source's, if it is one of the configuration file. Then errors name it, and
+	// its settings by their keys there.
+	Name string
 	// URL is the API's base, with an optional path prefix. Its userinfo is used for
 	// basic authentication and wins over a token; its query parameters are sent with
 	// every request.
@@ -127,7 +130,7 @@ func (c Config) Validate() error {
 	wrong(c.MaxBytes < 0 || c.MaxSeriesBytes < 0, "the limits of an answer's size must be positive")
 	wrong(c.MaxValues < 0, "--prometheus-max-answer-values: must be positive")
 	_, err := parseHeaders(c.Headers)
-	return errors.Join(append(errs, err)...)
+	return c.inItsWords(errors.Join(append(errs, err)...))
 }
 
 func hasUserinfo(raw string) bool {

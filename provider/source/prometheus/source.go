@@ -47,7 +47,7 @@ func New(c Config) (*Source, error) {
 	}
 	transport, err := newTransport(c, base)
 	if err != nil {
-		return nil, err
+		return nil, c.inItsWords(err)
 	}
 	base.User = nil // the transport has it, and it must not get into errors
 	bounded := func(limit int64, flag string) *http.Client {
@@ -126,7 +126,8 @@ func (s *Source) matching(selectors []string, since time.Duration) url.Values {
 // call sends a request and has read read the body of a good answer. It goes past
 // api.Client.Do, which hands out a body only as a whole: at the limits of size and
 // concurrency that is most of the memory a replica has.
-func (s *Source) call(ctx context.Context, client *http.Client, path string, parameters url.Values, read func(io.Reader) error) error {
+func (s *Source) call(ctx context.Context, client *http.Client, path string, parameters url.Values, read func(io.Reader) error) (err error) {
+	defer func() { err = s.config.named(err) }()
 	request, err := s.request(path, parameters)
 	if err != nil {
 		return err

@@ -1,0 +1,157 @@
+package adapter
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/loadline/loadline/provider/catalog"
+	"github.com/loadline/loadline/provider/eval"
+	"github.com/loadline/loadline/provider/metric"
+	"github.com/loadline/loadline/provider/rule"
+	"github.com/loadline/loadline/provider/source/prometheus"
+)
+
+// origin is a source, and what evaluates what is wanted of it.
+type origin struct {
+	described rule.Source        // what the file says of it; zero for that of the flags
+	client    *prometheus.Source // nil for that of the flags, if they have none
+	evaluator *eval.Evaluator
+}
+
+// origins are the sources by their names; that of the flags has the empty one, and is there
+// even if they name none, for what no rule gives.
+type origins map[string]*origin
+
+// next are the origins for rules, after those of before, which may be none. Those whose
+// description is the same stay, with their connections and all that is known of them. What
+// is new is made and does nothing yet. With an error nothing has changed.
+func (o *Options) next(before origins, rules *rule.Set) (origins, error) {
+	if at := rules.Unsourced(); at != "" && o.Source.URL == "" {
+		return nil, fmt.Errorf("--prometheus-url: must be given, for example http://prometheus.monitoring.svc:9090, because %s names no source", at)
+	}
+	var errs []error
+	all := origins{"": before[""]}
+	if all[""] == nil {
+		all[""] = &origin{}
+		if o.Source.URL != "" {
+			client, err := o.Source.source(o.QueryTimeout)
+			if err != nil {
+				errs = append(errs, err)
+			}
+			all[""].client = client
+		}
+	}
+	for _, described := range rules.Sources {
+		if old := before[described.Name]; old != nil && old.described.Same(described) {
+			all[described.Name] = old
+			continue
+		}
+		client, err := prometheus.New(o.describe(described))
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%s (%s): %w", described.ID, described.Name, err))
+		}
+		all[described.Name] = &origin{described: described, client: client}
+	}
+	return all, errors.Join(errs...)
+}
+
+// describe is how a source of the file is reached. Limits that it does not have are those of
+// the flags; addresses and credentials never are.
+func (o *Options) describe(s rule.Source) prometheus.Config {
+	return prometheus.Config{
+		Name: s.Name, URL: s.URL, Method: s.Verb, Version: version(),
+		AuthInCluster: s.AuthInCluster, AuthConfig: s.AuthConfig, CAFile: s.CAFile, CertFile: s.CertFile, KeyFile: s.KeyFile,
+		TokenFile: s.TokenFile, Username: s.Username, PasswordFile: s.PasswordFile,
+		Headers: s.Headers, DisableHTTP2: s.DisableHTTP2,
+		Timeout: cmp.Or(s.QueryTimeout, o.QueryTimeout), Lookback: *cmp.Or(s.SampleMaxAge, &o.Source.SampleMaxAge),
+		MaxBytes: cmp.Or(s.MaxAnswerBytes, o.Source.MaxBytes), MaxSeriesBytes: cmp.Or(s.MaxSeriesBytes, o.Source.MaxSeriesBytes),
+		MaxValues: cmp.Or(s.MaxAnswerValues, o.Source.MaxValues),
+	}
+}
+
+// check says what is wrong with a source of the file. It does no I/O.
+func (o *Options) check(s rule.Source) error { return o.describe(s).Validate() }
+
+// discoverers are what the catalog asks: the source of the flags, if there is one, and the
+// others by name.
+func (all origins) discoverers() (unnamed catalog.Discoverer, named map[string]catalog.Discoverer) {
+	named = map[string]catalog.Discoverer{}
+	for name, o := range all {
+		switch {
+		case name != "":
+			named[name] = o.client
+		case o.client != nil:
+			unnamed = o.client
+		}
+	}
+	return unnamed, named
+}
+
+// evaluators are those of all, of which the ones that are missing are made.
+func (all origins) evaluators(makes func(name string, of *origin) *eval.Evaluator) map[string]*eval.Evaluator {
+	each := map[string]*eval.Evaluator{}
+	for name, o := range all {
+		if o.evaluator == nil {
+			o.evaluator = makes(name, o)
+		}
+		each[name] = o.evaluator
+	}
+	return each
+}
+
+// evaluates makes the evaluator of a source.
+func (p *parts) evaluates(o *Options) func(string, *origin) *eval.Evaluator {
+	return func(name string, of *origin) *eval.Evaluator {
+		reached := o.describe(of.described)
+		options := eval.Options{
+			Name: name, Catalog: p.catalog, Objects: p.objects, Mapper: p.mapper, Store: p.store,
+			Demand:  eval.Share{Demand: p.demand, Of: func(id metric.Identifier) bool { return p.sourceOf(id) == name }},
+			Metrics: p.metrics.eval, Interval: o.EvaluationInterval, Timeout: reached.Timeout, Now: time.Now,
+			Concurrency: cmp.Or(of.described.QueryConcurrency, o.QueryConcurrency),
+			MaxValues:   o.MaxValuesHeld, Lookback: reached.Lookback, MaxAnswer: reached.MaxValues, Share: reads(o),
+			Discovered: func() (bool, error) { return p.catalog.Outcome(name) },
+		}
+		if name == "" {
+			options.Queries = p.queries
+		}
+		if of.client != nil {
+			options.Source = of.client
+		}
+		return eval.New(options)
+	}
+}
+
+// sourceOf is the name of the source that gives a metric. It is empty for queries of
+// policies, and for what no rule gives.
+func (p *parts) sourceOf(id metric.Identifier) string {
+	if entry, ok := p.catalog.Of(id); ok {
+		return entry.Rule.Source()
+	}
+	return ""
+}
+
+// reload has the file followed whose content the parts were made of.
+func (p *parts) reload(o *Options, content []byte, rules *rule.Set) {
+	p.config = newReloader(o.ConfigFile, content, rules, o.check, func(ctx context.Context, rules *rule.Set) error { return p.use(ctx, o, rules) })
+}
+
+// use puts other rules, and the sources that they name, in the place of the present ones.
+// With an error nothing has changed.
+func (p *parts) use(ctx context.Context, o *Options, rules *rule.Set) error {
+	next, err := o.next(p.origins, rules)
+	if err != nil {
+		return err
+	}
+	_, named := next.discoverers()
+	p.catalog.Reload(ctx, rules, named)
+	if ctx.Err() != nil {
+		return nil
+	}
+	p.origins = next
+	p.evaluator.Set(next.evaluators(p.evaluates(o)))
+	p.evaluator.Soon(p.demand.Wanted()...)
+	return nil
+}
