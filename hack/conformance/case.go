@@ -40,7 +40,8 @@ type Case struct {
 
 // Read is one request and what comes of it.
 type Read struct {
-	Path string // below /apis/, or from the root if it begins with a slash
+	Path  string        // below /apis/, or from the root if it begins with a slash
+	Pause time.Duration // before it
 
 	Items     map[string]string // of custom metrics: values by the object's name
 	Describes *Described        // what all items describe

@@ -47,9 +47,12 @@ func (i *item) window() int64 {
 	return 0
 }
 
+// span is a time in which something was evaluated.
+type span struct{ since, until time.Time }
+
 // check says in what an answer is another one than the read expects; nothing if in nothing.
-// since is when the adapter began.
-func (r *Read) check(code int, data []byte, since time.Time) string {
+// Its values have to be of a time in evaluated.
+func (r *Read) check(code int, data []byte, evaluated span) string {
 	for _, text := range r.Contains {
 		if !strings.Contains(string(data), text) {
 			return fmt.Sprintf("%d, without %q:\n%s", code, text, data)
@@ -78,12 +81,12 @@ func (r *Read) check(code int, data []byte, since time.Time) string {
 		return ""
 	}
 	if r.Items != nil {
-		return r.checkItems(got, since)
+		return r.checkItems(got, evaluated)
 	}
-	return r.checkValues(got, since)
+	return r.checkValues(got, evaluated)
 }
 
-func (r *Read) checkItems(got body, since time.Time) string {
+func (r *Read) checkItems(got body, evaluated span) string {
 	values := map[string]string{}
 	for _, i := range got.Items {
 		name := "an item that describes nothing"
@@ -104,10 +107,10 @@ func (r *Read) checkItems(got body, since time.Time) string {
 	if diff := gocmp.Diff(r.Items, values); diff != "" {
 		return fmt.Sprintf("values (-want +got):\n%s", diff)
 	}
-	return r.checkEach(got, since)
+	return r.checkEach(got, evaluated)
 }
 
-func (r *Read) checkValues(got body, since time.Time) string {
+func (r *Read) checkValues(got body, evaluated span) string {
 	want, have := map[string]int{}, map[string]int{}
 	for _, v := range r.Values {
 		want[v.key()]++
@@ -118,7 +121,7 @@ func (r *Read) checkValues(got body, since time.Time) string {
 	if diff := gocmp.Diff(want, have); diff != "" {
 		return fmt.Sprintf("series and how many of each (-want +got):\n%s", diff)
 	}
-	return r.checkEach(got, since)
+	return r.checkEach(got, evaluated)
 }
 
 // key is a value as a text, for those of external metrics have no order.
@@ -135,7 +138,7 @@ func (v Value) key() string {
 }
 
 // checkEach is of what holds for every answer.
-func (r *Read) checkEach(got body, since time.Time) string {
+func (r *Read) checkEach(got body, evaluated span) string {
 	path, _, _ := strings.Cut(r.Path, "?")
 	segments := strings.Split(path, "/")
 	kind := map[string]string{"custom.metrics.k8s.io": "MetricValueList", "external.metrics.k8s.io": "ExternalMetricValueList"}[segments[0]]
@@ -147,7 +150,7 @@ func (r *Read) checkEach(got body, since time.Time) string {
 			return fmt.Sprintf("an item is of the metric %q, want %q", i.metric(), name)
 		}
 		// Whole seconds are what the API carries.
-		if i.Timestamp.Before(since.Truncate(time.Second)) || i.Timestamp.After(time.Now()) {
+		if i.Timestamp.Before(evaluated.since.Truncate(time.Second)) || i.Timestamp.After(evaluated.until) {
 			return fmt.Sprintf("an item is of %s, when nothing was evaluated", i.Timestamp)
 		}
 		if r.Window != nil && i.window() != *r.Window {

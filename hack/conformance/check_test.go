@@ -35,6 +35,7 @@ func TestCheck(t *testing.T) {
 		"another version":       {Read{Path: path, Items: items}, 200, list("custom.metrics.k8s.io/v1beta1", "sessions", at), "it is a MetricValueList of custom.metrics.k8s.io/v1beta1"},
 		"another metric":        {Read{Path: path, Items: items}, 200, list("custom.metrics.k8s.io/v1beta2", "other", at), `of the metric "other"`},
 		"before the adapter":    {Read{Path: path, Items: items}, 200, list("custom.metrics.k8s.io/v1beta2", "sessions", "2020-01-01T00:00:00Z"), "when nothing was evaluated"},
+		"later than asked":      {Read{Path: path, Items: items}, 200, list("custom.metrics.k8s.io/v1beta2", "sessions", "2120-01-01T00:00:00Z"), "when nothing was evaluated"},
 		"no JSON":               {Read{Path: path, Items: items}, 200, "<html>", "no JSON"},
 		"an error":              {Read{Path: path, Items: items}, 500, `{"message":"it broke"}`, "status 500, want 200"},
 		"the error expected":    {Read{Path: path, Status: 404, Message: "is not there"}, 404, `{"message":"it is not there"}`, ""},
@@ -48,7 +49,7 @@ func TestCheck(t *testing.T) {
 		"an object that is two": {Read{Path: path, Items: items}, 200, strings.Replace(good, `}]}`, `},{"describedObject":{"name":"a"},"value":"4"}]}`, 1), "two items for a"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := tc.read.check(tc.code, []byte(tc.body), began)
+			got := tc.read.check(tc.code, []byte(tc.body), span{began, time.Now()})
 			if tc.want == "" && got != "" || !strings.Contains(got, tc.want) {
 				t.Errorf("it says %q, want %q", got, tc.want)
 			}

@@ -8,6 +8,7 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"sync"
+	"time"
 )
 
 // recorder is a proxy in front of a source that keeps what is asked.
@@ -16,6 +17,7 @@ type recorder struct {
 
 	mu    sync.Mutex
 	asked []url.Values // the parameters of each query
+	last  time.Time    // of the newest
 }
 
 func newRecorder(source *url.URL) *recorder {
@@ -40,7 +42,7 @@ func (p *recorder) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			}
 		}
 		p.mu.Lock()
-		p.asked = append(p.asked, asked)
+		p.asked, p.last = append(p.asked, asked), time.Now()
 		p.mu.Unlock()
 	}
 	p.next.ServeHTTP(w, r)
@@ -51,6 +53,13 @@ func (p *recorder) mark() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return len(p.asked)
+}
+
+// newest is when the newest query was sent.
+func (p *recorder) newest() time.Time {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.last
 }
 
 // since are the parameters of the queries after a mark.

@@ -193,12 +193,17 @@ func (s *session) read(t *testing.T, r *Read) (said string) {
 	if !strings.HasPrefix(path, "/") {
 		path = "/apis/" + path
 	}
+	time.Sleep(r.Pause)
 	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(50 * time.Millisecond) {
 		code, data, err := s.get(t.Context(), path)
 		if err != nil {
 			return err.Error()
 		}
-		if said = r.check(code, data, s.began); said == "" || code != 503 || time.Now().After(deadline) {
+		evaluated := span{s.began, time.Now()}
+		if r.Query != nil && *r.Query == "" { // as long as the newest query takes
+			evaluated.until = s.source.newest().Add(500 * time.Millisecond)
+		}
+		if said = r.check(code, data, evaluated); said == "" || code != 503 || time.Now().After(deadline) {
 			return said
 		}
 	}
