@@ -34,13 +34,18 @@ demo: build tools ## Scale Remind Me on a local cluster and show it live; ARGS=-
 	@bin/cluster exec -- bin/demo $(ARGS)
 
 .PHONY: test
-test: verify unit e2e ## Everything: verify, unit, e2e
+test: verify unit conformance e2e ## Everything: verify, unit, conformance, e2e
 
 .PHONY: unit
 unit: ## Unit tests of both modules, with the race detector
 	@[[ -n "$(RACE)" ]] || echo 'no C compiler (go env CGO_ENABLED is not 1): the tests run WITHOUT the race detector'
 	@$(STAGE) 'unit tests' env CGO_ENABLED=$(CGO) go test $(RACE) -timeout 15m ./...
 	@$(STAGE) 'unit tests of Remind Me' env CGO_ENABLED=$(CGO) go -C $(REMINDME) test $(RACE) -timeout 15m ./...
+
+# Four at a time, for each waits for its Prometheus half of the time.
+.PHONY: conformance
+conformance: tools ## The adapter against each case of hack/conformance; ARGS="-run 'TestCases/external'" for some
+	@$(STAGE) 'conformance' go test -count=1 -tags e2e -parallel 4 -timeout 15m ./hack/conformance $(ARGS)
 
 .PHONY: e2e
 e2e: build tools ## End-to-end tests, on local clusters side by side; ARGS='-test.run TestName' for one

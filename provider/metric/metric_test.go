@@ -39,6 +39,9 @@ func TestQuantity(t *testing.T) {
 		"minus infinity":         {math.Inf(-1), want{reason: metric.NotFinite}},
 		"smallest positive":      {math.SmallestNonzeroFloat64, want{milli: 0}},
 		"counts above 2^53/1000": {9007199254741, want{milli: 9007199254741000}},
+		"counts up to 2^53":      {9007199254740991, want{milli: 9007199254740991000}},
+		"the largest of all":     {9223372036854774, want{milli: 9223372036854774000}},
+		"fraction of a large":    {-8796093022207.875, want{milli: -8796093022207875}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			q, err := metric.Quantity(tc.in)
@@ -67,6 +70,9 @@ func FuzzQuantity(f *testing.F) {
 			return
 		}
 		back := float64(q.MilliValue()) / 1000
+		if whole := math.Trunc(v); whole == v && q.MilliValue() != int64(v)*1000 {
+			t.Fatalf("%.0f became %s", v, q.String())
+		}
 		// float64 itself resolves no finer than its last bit.
 		tolerance := 0.0005 + math.Abs(v)*4e-16
 		if math.Abs(back-v) > tolerance {

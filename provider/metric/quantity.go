@@ -6,12 +6,11 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 )
 
-// maxMilli is the largest value, in units, whose milli-quantity still fits into
+// tooLarge is the smallest value, in units, whose milli-quantity does not fit into
 // an int64. The HPA controller computes with Quantity.MilliValue
 // (pkg/controller/podautoscaler/metrics/client.go), so a larger number would
-// reach it as another number. 2^63 itself is representable as a float64 and is
-// one too many, hence the strict comparison in Quantity.
-const maxMilli = float64(math.MaxInt64)
+// reach it as another number.
+const tooLarge = float64(math.MaxInt64) / 1000
 
 // Quantity turns a sample value into the milli-quantity that the metrics APIs
 // carry, rounded to the nearest thousandth.
@@ -25,11 +24,12 @@ func Quantity(v float64) (resource.Quantity, error) {
 	case math.IsInf(v, 0):
 		return resource.Quantity{}, Errorf(NotFinite, "the value is %v (often a division by zero): guard the query's denominator", v)
 	}
-	milli := math.Round(v * 1000)
-	if math.IsInf(milli, 0) || milli >= maxMilli || milli <= -maxMilli {
+	if math.Abs(v) >= tooLarge {
 		return resource.Quantity{}, Errorf(Overflow, "the value %g is beyond ±9.2e15, more than the HPA controller can compute with: scale it down in the query", v)
 	}
-	return *resource.NewMilliQuantity(int64(milli), resource.DecimalSI), nil
+	// Multiplied as a float64, a whole number above 2^53/1000 would lose its last digits.
+	whole, fraction := math.Modf(v)
+	return *resource.NewMilliQuantity(int64(whole)*1000+int64(math.Round(fraction*1000)), resource.DecimalSI), nil
 }
 
 // Usage is Quantity for what is used of a resource, of which nothing is less than 0.
