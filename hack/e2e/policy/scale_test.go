@@ -70,8 +70,14 @@ func TestP5Thousand(t *testing.T) {
 	if *waiting+*resting == 0 {
 		system.Pause(t, calm) // the values of the beginning are written
 	}
-	from := atRest(t, limit, busy, absent, steady)
+	from, seen := atRest(t, limit, busy, absent, steady)
+	if left := syncPeriod*5/4 - time.Since(from.at); busy.n > 0 && left > 0 {
+		system.Pause(t, left) // the busy ones are busy at each sync
+	}
 	rates(t, from, busy)
+	if _, n, err := seen.since(); n > 0 || err != nil {
+		t.Errorf("%d writes to the policies at rest, %v", n, err)
+	}
 	timed(t, fmt.Sprintf("beside %d", total), 20)
 }
 
@@ -130,8 +136,9 @@ type point struct {
 }
 
 // atRest waits until nothing has been written to the statuses of these crowds, nor to any
-// HPA, for a while, and says what was. It returns the beginning of that while.
-func atRest(t *testing.T, limit time.Duration, busy crowd, crowds ...crowd) point {
+// HPA, for a while, and says what was. It returns the beginning of that while, and what
+// tells of writes after it.
+func atRest(t *testing.T, limit time.Duration, busy crowd, crowds ...crowd) (point, *writes) {
 	t.Helper()
 	seen := observeWrites(t, crowds...)
 	from, looked, state := point{measure(t), time.Now(), busy.sizes(t)}, time.Now(), ""
@@ -153,7 +160,7 @@ func atRest(t *testing.T, limit time.Duration, busy crowd, crowds ...crowd) poin
 			time.Since(last).Round(time.Second), time.Since(from.at).Round(time.Second))
 		return time.Since(from.at) >= calm, state
 	})
-	return from
+	return from, seen
 }
 
 // rates says what was written since, which is all of the busy ones' doing.
