@@ -45,7 +45,8 @@ func (r *reconciler) turn(ctx context.Context, key types.NamespacedName) (time.D
 	if plan.ValuesOnly && !r.values.TryAccept() {
 		// They come after what is waited for: thousands of busy policies would else
 		// write values alone.
-		return min(cmp.Or(plan.Next, s.Settings.ValuesEvery), s.Settings.ValuesEvery), nil
+		wait := putOff(s.Settings.ValuesEvery)
+		return min(cmp.Or(plan.Next, wait), wait), nil
 	}
 	if plan.Changed && s.Policy != nil {
 		if err := r.writeStatus(ctx, s.Policy, plan.Status); err != nil {

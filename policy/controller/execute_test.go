@@ -362,6 +362,25 @@ func TestValuesWait(t *testing.T) {
 	}
 }
 
+// What had no room together comes back one by one, or most would have none again.
+func TestValuesComeBackApart(t *testing.T) {
+	const many, every = 1000, time.Minute
+	perSecond := map[time.Duration]int{}
+	for range many {
+		d := putOff(every)
+		if d < every/2 || d > every*3/2 {
+			t.Fatalf("back after %s", d)
+		}
+		perSecond[d.Truncate(time.Second)]++
+	}
+	// 17 a second are to be expected; 60 of a thousand would be ten standard deviations.
+	for second, n := range perSecond {
+		if n > 60 {
+			t.Errorf("%d of %d come back in the second after %s", n, many, second)
+		}
+	}
+}
+
 // An HPA that came to be since the cache was read is not taken over, although one that
 // was read may be.
 func TestNoForceOnCreation(t *testing.T) {

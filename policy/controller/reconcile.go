@@ -167,6 +167,11 @@ func lookIn(d time.Duration) time.Duration {
 	return jitter(d)
 }
 
+// putOff is how long values wait for which there is no room now. Each takes another time,
+// half of one for all at least and half as much more at most: thousands that came back
+// together, a minute later, would find room for the first twenty again.
+func putOff(d time.Duration) time.Duration { return d/2 + rand.N(d+1) }
+
 // jitter adds up to a tenth and a second at most, so that what was put off at once does
 // not come back at once. It never makes a time come early: a floor would not have ended
 // yet. And hardly late: a schedule is to begin when it says.

@@ -20,18 +20,23 @@ func (d *decision) cut() string {
 	if d.Live == nil || d.want.Spec.MaxReplicas >= d.Live.Spec.MaxReplicas {
 		return ""
 	}
-	size := floor.Size(d.Live)
-	if size == nil || *size <= d.want.Spec.MaxReplicas {
-		return ""
+	if size := sizeBy(d.Live); floor.Size(d.Live) != nil && size > d.want.Spec.MaxReplicas {
+		return fmt.Sprintf("cuts %d pods to %d at once, whatever the metrics ask for", size, d.want.Spec.MaxReplicas)
 	}
-	return fmt.Sprintf("cuts %d pods to %d at once, whatever the metrics ask for", *size, d.want.Spec.MaxReplicas)
+	return ""
+}
+
+// sizeBy is what the target has by its HPA: what that read in its last sync or, where it has
+// scaled out just then, what it has made of it. It reads that with the next one only.
+func sizeBy(live *autoscalingv2.HorizontalPodAutoscaler) int32 {
+	return max(live.Status.CurrentReplicas, live.Status.DesiredReplicas)
 }
 
 // cutting is the next step of an HPA whose maximum is to be free's again, while the target
 // has more pods than that; nil where it has not, or where the last step is due. It keeps the
 // pace of the spec that it still has.
 func cutting(live *autoscalingv2.HorizontalPodAutoscaler, done Move, was *steps, now time.Time) *Move {
-	goal, size := done.HPA.Spec.MaxReplicas, min(live.Status.CurrentReplicas, live.Spec.MaxReplicas)
+	goal, size := done.HPA.Spec.MaxReplicas, min(sizeBy(live), live.Spec.MaxReplicas)
 	if size <= goal || noTargetOf(live) {
 		return nil
 	}

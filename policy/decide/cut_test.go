@@ -77,6 +77,23 @@ func TestRestoredMaximum(t *testing.T) {
 	}
 }
 
+// An HPA that has scaled out says what there was before until its next sync: its maximum
+// comes down in steps all the same.
+func TestRestoredMaximumWhileItScalesOut(t *testing.T) {
+	live := &autoscalingv2.HorizontalPodAutoscaler{
+		Spec: autoscalingv2.HorizontalPodAutoscalerSpec{MinReplicas: ptr.To[int32](2), MaxReplicas: 12, Behavior: &autoscalingv2.HorizontalPodAutoscalerBehavior{
+			ScaleDown: &autoscalingv2.HPAScalingRules{Policies: []autoscalingv2.HPAScalingPolicy{{Type: autoscalingv2.PercentScalingPolicy, Value: 50, PeriodSeconds: 30}}},
+		}},
+		Status: autoscalingv2.HorizontalPodAutoscalerStatus{CurrentReplicas: 3, DesiredReplicas: 12},
+	}
+	free := live.DeepCopy()
+	free.Spec.MaxReplicas = 3
+	m := cutting(live, Move{HPA: free, Done: true, Goal: 2}, nil, time.Unix(1000, 0))
+	if m == nil || m.HPA == nil || m.HPA.Spec.MaxReplicas <= 3 || m.Done {
+		t.Errorf("%+v", m)
+	}
+}
+
 // What its owner lowers takes pods at once, and he is told how many.
 func TestLoweredMaximum(t *testing.T) {
 	for name, tc := range map[string]struct {

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -163,4 +164,47 @@ func TestP3Cliff(t *testing.T) {
 		t.Errorf("without us there is no cliff: %s", watched["bare"])
 	}
 	t.Logf("min 12, then 2, over a need of 2, at 50 %% each 30 s and a window of 10 s. Without us: %s. Orphan: %s. release=keep: %s", watched["bare"], watched["orphan"], watched["kept"])
+}
+
+// TestP3Restored: an HPA that gets its own spec back, with a maximum below the size, comes
+// down to it in steps.
+func TestP3Restored(t *testing.T) {
+	m := startMetricAPI(t)
+	ns := namespace(t)
+	source := m.of(ns)
+	source.value.Store(30) // three pods
+	sized(t, ns, "web", 3)
+	h := theirs(ns)
+	h.Name, h.Spec.MaxReplicas = "web", 3
+	create(t, h)
+	worked(t, h)
+	before := h.Spec.DeepCopy()
+	p := create(t, newPolicy(ns, "web", external, func(p *v1alpha1.AutoscalingPolicy) {
+		p.Spec.Replicas.Max, p.Spec.Behavior = 12, halving()
+	}))
+	edit(t, h, func(h *autoscalingv2.HorizontalPodAutoscaler) {
+		metav1.SetMetaDataAnnotation(&h.ObjectMeta, decide.AdoptAnnotation, "web")
+	})
+	built(t, ns, "web")
+	source.value.Store(120)
+	size(t, ns, "web", 12, time.Minute)
+
+	watched := watchSize(t, ns, "web")
+	edit(t, p, func(p *v1alpha1.AutoscalingPolicy) { p.Spec.Mode = v1alpha1.Paused })
+	edit(t, h, func(h *autoscalingv2.HorizontalPodAutoscaler) {
+		metav1.SetMetaDataAnnotation(&h.ObjectMeta, decide.ReleaseAnnotation, decide.ReleaseRestore)
+	})
+	size(t, ns, "web", 3, 3*time.Minute)
+	system.Until(t, "the HPA as it was", soon, func(ctx context.Context) (bool, string) {
+		now, err := getHPA(ctx, ns, "web")
+		if err != nil {
+			return false, err.Error()
+		}
+		diff, left := cmp.Diff(before, &now.Spec), traces(now)
+		return diff == "" && left == "", diff + left
+	})
+	if deepest := watched.end().deepest(); deepest > 6 {
+		t.Errorf("%d pods at once: %s", deepest, watched)
+	}
+	t.Logf("a maximum of 12, then 3 again, at 50 %% each 30 s: %s", watched)
 }

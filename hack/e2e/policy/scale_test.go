@@ -6,7 +6,6 @@ import (
 	"context"
 	"flag"
 	"fmt"
-	"hash/fnv"
 	"testing"
 	"time"
 
@@ -71,8 +70,14 @@ func TestP5Thousand(t *testing.T) {
 	if *waiting+*resting == 0 {
 		system.Pause(t, calm) // the values of the beginning are written
 	}
-	from := atRest(t, limit, busy, absent, steady)
+	from, seen := atRest(t, limit, busy, absent, steady)
+	if left := syncPeriod*5/4 - time.Since(from.at); busy.n > 0 && left > 0 {
+		system.Pause(t, left) // the busy ones are busy at each sync
+	}
 	rates(t, from, busy)
+	if _, n, err := seen.since(); n > 0 || err != nil {
+		t.Errorf("%d writes to the policies at rest, %v", n, err)
+	}
 	timed(t, fmt.Sprintf("beside %d", total), 20)
 }
 
@@ -130,42 +135,32 @@ type point struct {
 	sizes float64 // that the targets of the busy were given so far
 }
 
-// atRest waits until nothing has been written to the statuses of these crowds, by the API
-// server's own versions, nor to any HPA, for a while. It returns the beginning of that
-// while.
-func atRest(t *testing.T, limit time.Duration, busy crowd, crowds ...crowd) point {
+// atRest waits until nothing has been written to the statuses of these crowds, nor to any
+// HPA, for a while, and says what was. It returns the beginning of that while, and what
+// tells of writes after it.
+func atRest(t *testing.T, limit time.Duration, busy crowd, crowds ...crowd) (point, *writes) {
 	t.Helper()
-	versions := func(ctx context.Context) (uint64, error) {
-		h := fnv.New64a()
-		for _, c := range crowds {
-			policies := &v1alpha1.AutoscalingPolicyList{}
-			if err := kube.List(ctx, policies, client.InNamespace(c.ns)); err != nil {
-				return 0, err
-			}
-			for _, p := range policies.Items {
-				fmt.Fprintln(h, p.Name, p.ResourceVersion)
-			}
-		}
-		return h.Sum64(), nil
-	}
-	var last uint64
-	from, looked, state := point{}, time.Time{}, ""
-	system.Until(t, "no write for "+calm.String(), 5*time.Minute+2*limit, func(ctx context.Context) (bool, string) {
+	seen := observeWrites(t, crowds...)
+	from, looked, state := point{measure(t), time.Now(), busy.sizes(t)}, time.Now(), ""
+	system.Until(t, "no write for "+calm.String(), 5*time.Minute+2*limit, func(context.Context) (bool, string) {
 		if time.Since(looked) < 3*time.Second { // to ask costs what is measured, too
 			return false, state
 		}
 		looked = time.Now()
-		now, err := versions(ctx)
+		last, n, err := seen.since()
 		if err != nil {
 			return false, err.Error()
 		}
-		if u := measure(t); now != last || u.hpas != from.hpas || from.at.IsZero() {
-			last, from = now, point{u, looked, busy.sizes(t)}
+		u := measure(t)
+		if n > 0 || u.hpas != from.hpas {
+			t.Logf("%d writes to statuses at rest, %g to HPAs", n, u.hpas-from.hpas)
+			from = point{u, time.Now(), busy.sizes(t)}
 		}
-		state = fmt.Sprintf("the last write %s ago", time.Since(from.at).Round(time.Second))
+		state = fmt.Sprintf("the last write to a status %s ago, to an HPA or a status %s ago",
+			time.Since(last).Round(time.Second), time.Since(from.at).Round(time.Second))
 		return time.Since(from.at) >= calm, state
 	})
-	return from
+	return from, seen
 }
 
 // rates says what was written since, which is all of the busy ones' doing.
