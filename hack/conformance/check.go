@@ -188,7 +188,7 @@ func timeless(v any) any {
 		}
 	case map[string]any:
 		for key := range v {
-			if v[key] = timeless(v[key]); key == "timestamp" {
+			if v[key] = timeless(v[key]); key == "timestamp" || key == "creationTimestamp" {
 				v[key] = "TIME"
 			}
 		}

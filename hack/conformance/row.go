@@ -20,6 +20,10 @@ func rows() map[string]row {
 			theirs: "custom metrics carry the time of the answer",
 			ours:   "they carry the time of the evaluation",
 		},
+		"usage": {
+			theirs: "CPU or memory of a container is 0 where there is none of one of them, or where it is NaN or negative",
+			ours:   "it is not given, and a container that has ended is left out",
+		},
 		"sample-age": {
 			theirs: "an instant selector sees what an exporter said up to five minutes ago, so a dead one looks alive",
 			ours:   "samples behind instant selectors are 150 s old at most (--sample-max-age)",
