@@ -48,8 +48,13 @@ func usageOf(resource, objects, namespace string) metric.Identifier {
 // want has the usage in some namespaces evaluated, all at once.
 func (u *Usage) want(objects string, namespaces ...string) {
 	var ids []metric.Identifier
-	for _, ns := range namespaces {
-		ids = append(ids, usageOf(rule.CPU, objects, ns), usageOf(rule.Memory, objects, ns))
+	for _, resource := range []string{rule.CPU, rule.Memory} {
+		if _, ok := u.Catalog.Usage(catalog.Name{Resource: schema.GroupResource{Resource: objects}, Metric: resource}); !ok {
+			continue
+		}
+		for _, ns := range namespaces {
+			ids = append(ids, usageOf(resource, objects, ns))
+		}
 	}
 	u.Reader.Want(ids...)
 }

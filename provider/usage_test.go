@@ -115,9 +115,9 @@ func TestPodUsage(t *testing.T) {
 			memory: []store.Container{{Name: "web", Value: used("1024", 0)}},
 			want:   []line{{"a/web-1", "web", "", "1Ki"}},
 		},
-		"of nothing but bad values nothing is known": {
-			cpu:    []store.Container{{Name: "web", Err: bad}},
-			memory: []store.Container{{Name: "web", Err: bad}},
+		"a source without memory": {
+			cpu:  []store.Container{{Name: "web", Value: used("1", 0)}},
+			want: []line{{"a/web-1", "web", "1", ""}},
 		},
 		"no memory at all is known": {
 			cpu:       []store.Container{{Name: "web", Value: used("1", 0)}},
@@ -137,7 +137,11 @@ func TestPodUsage(t *testing.T) {
 					held.Fail(id, start, err)
 					return
 				}
-				held.Succeed(id, &store.Data{Evaluated: start, Window: time.Minute, Containers: containers(list...)})
+				d := &store.Data{Evaluated: start, Window: time.Minute}
+				if len(list) > 0 {
+					d.Containers = containers(list...)
+				}
+				held.Succeed(id, d)
 			}
 			put(usageID("cpu", "a"), tc.cpu, tc.cpuErr)
 			put(usageID("memory", "a"), tc.memory, tc.memoryErr)
@@ -184,6 +188,20 @@ func TestPodUsageOfNamespaces(t *testing.T) {
 	wantStatus(t, err, 503, "it is away")
 	if got, err := u.GetPodMetrics(); err != nil || len(got) != 0 {
 		t.Errorf("no pods: %v %v", got, err)
+	}
+}
+
+// Where there is nothing but what is no number, that is said.
+func TestUnusableUsage(t *testing.T) {
+	held := store.New()
+	for _, name := range []string{"cpu", "memory"} {
+		held.Succeed(usageID(name, "a"), &store.Data{Evaluated: start, Containers: containers(store.Container{Name: "web", Err: metric.Errorf(metric.Duplicate, "several samples")})})
+	}
+	u := newUsage(held, &evaluator{}, 0)
+	_, err := u.GetPodMetrics(pod("a", "web-1"))
+	wantStatus(t, err, 500, "of container web of pod web-1: several samples")
+	if got, err := u.GetPodMetrics(pod("a", "web-2")); err != nil || len(got) != 0 {
+		t.Errorf("a pod without any sample: %v, %v", got, err)
 	}
 }
 

@@ -69,7 +69,7 @@ func doubtOf(prev *store.Snapshot, next *store.Data, q *plan.Part, sampleMaxAge 
 	window, lookback := horizons(q, sampleMaxAge)
 	d := &doubt{
 		recovering: recovering{since: next.Evaluated},
-		missing:    missingObjects(prev.Data, next, q.Names) + missingSeries(prev.Data, next),
+		missing:    missingObjects(prev.Data, next, q.Names) + missingContainers(prev.Data, next, q.Names) + missingSeries(prev.Data, next),
 		fallen:     lower(prev.Data, next),
 		ago:        next.Evaluated.Sub(prev.Data.Evaluated),
 		hold:       max(window, lookback*2/5),
@@ -141,7 +141,7 @@ func horizons(q *plan.Part, sampleMaxAge time.Duration) (window, lookback time.D
 // so is a sum over part of the targets. So only a fallen value is suspicious, and a
 // risen one may scale up at once. Of objects it is their sum that counts, as the HPA
 // controller takes their average: one pod that fell must not hold back the many
-// that rose.
+// that rose. So it is of containers.
 func lower(prev, next *store.Data) int {
 	n := 0
 	var was, is resource.Quantity
@@ -149,6 +149,14 @@ func lower(prev, next *store.Data) int {
 		if before, ok := prev.Objects[name]; ok {
 			was.Add(before.Quantity)
 			is.Add(now.Quantity)
+		}
+	}
+	for pod, containers := range next.Containers {
+		for _, now := range containers {
+			if before := container(prev, pod, now.Name); before != nil && before.Err == nil && now.Err == nil {
+				was.Add(before.Quantity)
+				is.Add(now.Quantity)
+			}
 		}
 	}
 	if is.Cmp(was) < 0 {
@@ -176,6 +184,32 @@ func missingObjects(prev, next *store.Data, live []string) int {
 		}
 	}
 	return n
+}
+
+// missingContainers counts containers of live pods that had a value and have none. One that
+// has ended meanwhile is among them, and holds up the rest no longer than the hold.
+func missingContainers(prev, next *store.Data, live []string) int {
+	n := 0
+	for pod, containers := range prev.Containers {
+		if _, found := slices.BinarySearch(live, pod); !found {
+			continue
+		}
+		for _, c := range containers {
+			if c.Err == nil && container(next, pod, c.Name) == nil {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+// container finds one of a pod; nil if it is not there.
+func container(d *store.Data, pod, name string) *store.Container {
+	all := d.Containers[pod]
+	if i := slices.IndexFunc(all, func(c store.Container) bool { return c.Name == name }); i >= 0 {
+		return &all[i]
+	}
+	return nil
 }
 
 // missingSeries counts series that were there and are not.

@@ -48,6 +48,10 @@ func TestCompileErrors(t *testing.T) {
 			"resourceRules: {window: 1m}\n",
 			`resourceRules: has no query: give cpu and memory a containerQuery and a nodeQuery, or remove it (line 1)`,
 		},
+		"containers by the label of pods": {
+			"resourceRules: {cpu: {containerLabel: pod, containerQuery: 'x{<<.LabelMatchers>>}', resources: {template: <<.Resource>>}}}\n",
+			`resourceRules.cpu.containerLabel: "pod" is the label of another resource, and tells no containers apart (line 1)`,
+		},
 		"every mistake of resource rules": {
 			"resourceRules:\n  window: soon\n  cpu:\n    containerQuery: sum(x{<<.LabelMatchers>>}) by (pod)\n    nodeQuery: sum(x{<<.LabelMatchers>>}) by (<<.GroupBy>>\n    resources: {overrides: {pod: {resource: pod}}}\n" +
 				"  memory:\n    containerLabel: container\n    containerQuery: sum(x{<<.LabelMatchers>>}) by (pod)\n    nodeQuery: <<.Foo>>\n    resources: {template: <<.Resource>>}\n",

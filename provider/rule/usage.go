@@ -129,6 +129,8 @@ func (r *Rule) compileContainer(raw rawResource, p *problems) {
 		p.add(raw.path+".containerLabel", raw.line, "is missing: name the label that has the container's name, which is usually container")
 	case !validLabel(r.container):
 		p.add(raw.path+".containerLabel", raw.containers.line, "%q is not a label name", clip(r.container))
+	case r.container == r.association.coreLabel("pod"), r.container == r.association.coreLabel("namespace"):
+		p.add(raw.path+".containerLabel", raw.containers.line, "%q is the label of another resource, and tells no containers apart", r.container)
 	}
 }
 
