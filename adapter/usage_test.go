@@ -25,7 +25,7 @@ import (
 	"github.com/loadline/loadline/provider/catalog"
 	"github.com/loadline/loadline/provider/demand"
 	"github.com/loadline/loadline/provider/eval"
-	"github.com/loadline/loadline/provider/object"
+	"github.com/loadline/loadline/provider/metric"
 	"github.com/loadline/loadline/provider/reference"
 	"github.com/loadline/loadline/provider/rule"
 	"github.com/loadline/loadline/provider/source"
@@ -53,16 +53,16 @@ type usageCluster struct {
 	asked []string
 }
 
-var usagePods = []object.Object{
+var usagePods = []metric.Object{
 	{Namespace: "a", Name: "web-1", Labels: labels.Set{"app": "web"}},
 	{Namespace: "a", Name: "web-2", Labels: labels.Set{"app": "web"}},
 	{Namespace: "b", Name: "db-1", Labels: labels.Set{"app": "db"}},
 }
 
-func (c *usageCluster) List(_ context.Context, gr schema.GroupResource, namespace string, sel labels.Selector) (out []object.Object, _ error) {
+func (c *usageCluster) List(_ context.Context, gr schema.GroupResource, namespace string, sel labels.Selector) (out []metric.Object, _ error) {
 	all := usagePods
 	if gr.Resource == "nodes" {
-		all = []object.Object{{Name: "n1"}}
+		all = []metric.Object{{Name: "n1"}}
 	}
 	for _, o := range all {
 		if (namespace == "" || o.Namespace == namespace) && sel.Matches(o.Labels) {

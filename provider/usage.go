@@ -9,7 +9,6 @@ import (
 
 	"github.com/loadline/loadline/provider/catalog"
 	"github.com/loadline/loadline/provider/metric"
-	"github.com/loadline/loadline/provider/rule"
 	"github.com/loadline/loadline/provider/store"
 )
 
@@ -48,7 +47,7 @@ func usageOf(resource, objects, namespace string) metric.Identifier {
 // want has the usage in some namespaces evaluated, all at once.
 func (u *Usage) want(objects string, namespaces ...string) {
 	var ids []metric.Identifier
-	for _, resource := range []string{rule.CPU, rule.Memory} {
+	for _, resource := range []string{metric.CPU, metric.Memory} {
 		if _, ok := u.Catalog.Usage(catalog.Name{Resource: schema.GroupResource{Resource: objects}, Metric: resource}); !ok {
 			continue
 		}
@@ -60,8 +59,8 @@ func (u *Usage) want(objects string, namespaces ...string) {
 }
 
 func (u *Usage) read(ctx context.Context, objects, namespace string) (d used) {
-	d.cpu, d.cpuErr = u.one(ctx, usageOf(rule.CPU, objects, namespace))
-	d.memory, d.memoryErr = u.one(ctx, usageOf(rule.Memory, objects, namespace))
+	d.cpu, d.cpuErr = u.one(ctx, usageOf(metric.CPU, objects, namespace))
+	d.memory, d.memoryErr = u.one(ctx, usageOf(metric.Memory, objects, namespace))
 	return d
 }
 

@@ -13,12 +13,12 @@ import (
 	corelisters "k8s.io/client-go/listers/core/v1"
 	"k8s.io/client-go/tools/cache"
 
-	"github.com/loadline/loadline/provider/object"
+	"github.com/loadline/loadline/provider/metric"
 )
 
 // Lister lists live objects.
 type Lister interface {
-	List(ctx context.Context, gr schema.GroupResource, namespace string, sel labels.Selector) ([]object.Object, error)
+	List(ctx context.Context, gr schema.GroupResource, namespace string, sel labels.Selector) ([]metric.Object, error)
 }
 
 // Pods are live pods in the form in which metrics-server's API asks for them: with their
@@ -99,7 +99,7 @@ func (n Nodes) Get(name string) (*corev1.Node, error) {
 	return nil, apierrors.NewNotFound(corev1.Resource("nodes"), name)
 }
 
-func list(objects Lister, patience time.Duration, resource, namespace string, sel labels.Selector) ([]object.Object, error) {
+func list(objects Lister, patience time.Duration, resource, namespace string, sel labels.Selector) ([]metric.Object, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	found, err := objects.List(ctx, schema.GroupResource{Resource: resource}, namespace, sel)

@@ -23,7 +23,6 @@ import (
 	"github.com/loadline/loadline/provider/catalog"
 	"github.com/loadline/loadline/provider/demand"
 	"github.com/loadline/loadline/provider/metric"
-	"github.com/loadline/loadline/provider/object"
 	"github.com/loadline/loadline/provider/store"
 )
 
@@ -269,9 +268,9 @@ func TestLiveForUsage(t *testing.T) {
 }
 
 // lister has live objects by resource.
-type lister map[string][]object.Object
+type lister map[string][]metric.Object
 
-func (l lister) List(_ context.Context, gr schema.GroupResource, namespace string, sel labels.Selector) (out []object.Object, _ error) {
+func (l lister) List(_ context.Context, gr schema.GroupResource, namespace string, sel labels.Selector) (out []metric.Object, _ error) {
 	for _, o := range l[gr.Resource] {
 		if (namespace == "" || o.Namespace == namespace) && sel.Matches(o.Labels) {
 			out = append(out, o)

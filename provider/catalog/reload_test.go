@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
+	"github.com/loadline/loadline/provider/metric"
 	"github.com/loadline/loadline/provider/rule"
 	"github.com/loadline/loadline/provider/source"
 )
@@ -165,10 +166,10 @@ func TestReloadOfUsage(t *testing.T) {
 		}
 		ask := func(c *Catalog) (string, time.Duration) {
 			nodes := schema.GroupResource{Resource: "nodes"}
-			if _, ok := c.Usage(Name{Resource: nodes, Metric: rule.CPU}); ok {
+			if _, ok := c.Usage(Name{Resource: nodes, Metric: metric.CPU}); ok {
 				t.Error("CPU, of which the file says nothing")
 			}
-			e, ok := c.Usage(Name{Resource: nodes, Metric: rule.Memory})
+			e, ok := c.Usage(Name{Resource: nodes, Metric: metric.Memory})
 			if !ok {
 				return "", c.UsageWindow()
 			}

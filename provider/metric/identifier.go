@@ -3,6 +3,7 @@ package metric
 import (
 	"strings"
 
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
@@ -16,6 +17,12 @@ const (
 	External API = "external"
 	// Resource is metrics.k8s.io, whose metrics are cpu and memory.
 	Resource API = "resource"
+)
+
+// The metrics of Resource, by the names that its answers give them.
+const (
+	CPU    = "cpu"
+	Memory = "memory"
 )
 
 // OfObjects says whether the API's metrics describe objects.
@@ -76,4 +83,10 @@ func (i Identifier) String() string {
 		b.WriteString(sep + "metricLabelSelector=" + i.MetricSelector)
 	}
 	return b.String()
+}
+
+// Object is a live object that metrics may describe.
+type Object struct {
+	Namespace, Name string
+	Labels          labels.Set // shared: it must not be changed
 }

@@ -69,15 +69,9 @@ func (c *Cache) Has(ctx context.Context, gr schema.GroupResource, namespace, nam
 	return k.index.has(namespace, name), nil
 }
 
-// Object is a live object.
-type Object struct {
-	Namespace, Name string
-	Labels          labels.Set // shared: it must not be changed
-}
-
 // List returns the live objects of gr in namespace, or in all where that is empty, whose
 // labels sel matches, in no particular order. It waits as Names does.
-func (c *Cache) List(ctx context.Context, gr schema.GroupResource, namespace string, sel labels.Selector) ([]Object, error) {
+func (c *Cache) List(ctx context.Context, gr schema.GroupResource, namespace string, sel labels.Selector) ([]metric.Object, error) {
 	k, err := c.ready(ctx, gr)
 	if err != nil {
 		return nil, err

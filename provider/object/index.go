@@ -7,6 +7,8 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/labels"
+
+	"github.com/loadline/loadline/provider/metric"
 )
 
 // index holds the live objects of one kind. It is the store that a reflector
@@ -90,13 +92,13 @@ func (x *index) has(ns, name string) bool {
 }
 
 // list returns the objects in ns, or in all where that is empty, that sel matches.
-func (x *index) list(ns string, sel labels.Selector) (out []Object) {
+func (x *index) list(ns string, sel labels.Selector) (out []metric.Object) {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
 	add := func(ns string, n *namespace) {
 		for name, set := range n.labels {
 			if sel.Matches(set) {
-				out = append(out, Object{Namespace: ns, Name: name, Labels: set})
+				out = append(out, metric.Object{Namespace: ns, Name: name, Labels: set})
 			}
 		}
 	}

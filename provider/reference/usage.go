@@ -7,7 +7,6 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/loadline/loadline/provider/metric"
-	"github.com/loadline/loadline/provider/rule"
 )
 
 // Usage returns what the HPA controller's reads of CPU and memory need, whether the HPA has
@@ -19,8 +18,8 @@ func Usage(hpa *autoscalingv2.HorizontalPodAutoscaler) []metric.Identifier {
 	}) {
 		return nil
 	}
-	id := metric.Identifier{API: metric.Resource, Metric: rule.CPU, Namespace: hpa.Namespace, Resource: schema.GroupResource{Resource: "pods"}}
+	id := metric.Identifier{API: metric.Resource, Metric: metric.CPU, Namespace: hpa.Namespace, Resource: schema.GroupResource{Resource: "pods"}}
 	memory := id
-	memory.Metric = rule.Memory
+	memory.Metric = metric.Memory
 	return []metric.Identifier{id, memory}
 }

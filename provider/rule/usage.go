@@ -7,12 +7,8 @@ import (
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/promql/parser"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-)
 
-// The resources of metrics.k8s.io, by the names that it gives them.
-const (
-	CPU    = "cpu"
-	Memory = "memory"
+	"github.com/loadline/loadline/provider/metric"
 )
 
 // Usage is the compiled section resourceRules: what containers and nodes use.
@@ -24,16 +20,16 @@ type Usage struct {
 
 // usageOf is one of the four things that there are queries for.
 type usageOf struct {
-	resource string // CPU or Memory
+	resource string // metric.CPU or metric.Memory
 	object   string // pods or nodes
 }
 
 // allUsage is in the order of the file.
 func allUsage() []usageOf {
-	return []usageOf{{CPU, "pods"}, {CPU, "nodes"}, {Memory, "pods"}, {Memory, "nodes"}}
+	return []usageOf{{metric.CPU, "pods"}, {metric.CPU, "nodes"}, {metric.Memory, "pods"}, {metric.Memory, "nodes"}}
 }
 
-// Rule returns what gives the usage of a resource, CPU or Memory, by pods or nodes; false
+// Rule returns what gives the usage of a resource, CPU or memory, by pods or nodes; false
 // if the file does not say.
 func (u *Usage) Rule(resource string, objects schema.GroupResource) (*Rule, bool) {
 	if u == nil || objects.Group != "" {
@@ -82,8 +78,8 @@ func compileUsage(raw rawUsage, sources *sources, parser parser.Parser, p *probl
 		}
 		u.Window = time.Duration(d)
 	}
-	u.compile(CPU, raw.cpu, sources, parser, p)
-	u.compile(Memory, raw.memory, sources, parser, p)
+	u.compile(metric.CPU, raw.cpu, sources, parser, p)
+	u.compile(metric.Memory, raw.memory, sources, parser, p)
 	if len(u.queries) == 0 && p.count() == 0 {
 		p.add(raw.path, raw.line, "has no query: give cpu and memory a containerQuery and a nodeQuery, or remove it")
 	}
