@@ -157,7 +157,8 @@ func (p *parts) start(ctx context.Context, t *tasks, o *Options) {
 		defer close(p.warm)
 		limit, cancel := context.WithTimeout(ctx, warmUp)
 		defer cancel()
-		if closed(limit, p.catalog.Listed()) && (p.watcher == nil || closed(limit, p.watcher.Synced())) && (p.policies == nil || closed(limit, p.policies.Synced())) {
+		// The kinds as well: with resourceRules alone there are no series to wait for.
+		if closed(limit, p.mapper.Filled()) && closed(limit, p.catalog.Listed()) && (p.watcher == nil || closed(limit, p.watcher.Synced())) && (p.policies == nil || closed(limit, p.policies.Synced())) {
 			p.evaluator.Evaluate(limit, p.demand.Wanted())
 		}
 	})
