@@ -97,9 +97,7 @@ func (r *reloader) look(ctx context.Context) {
 		r.set(r.loaded, err)
 		return
 	}
-	for _, w := range rules.Warnings {
-		log.Info("Configuration", "warning", w)
-	}
+	sayWarnings(log, rules)
 	missing := r.unserved(rules)
 	r.set(r.now(), missing)
 	log.Info("The configuration file is in use", "custom rules", len(rules.Custom), "external rules", len(rules.External), "named sources", len(rules.Sources))

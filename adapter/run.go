@@ -32,9 +32,7 @@ func Run(ctx context.Context, o *Options) error {
 	if err != nil {
 		return err
 	}
-	for _, w := range rules.Warnings {
-		klog.FromContext(ctx).Info("Configuration", "warning", w)
-	}
+	sayWarnings(klog.FromContext(ctx), rules)
 	config, err := clientConfig(o)
 	if err != nil {
 		return err
@@ -104,6 +102,13 @@ func loadRules(file string, check rule.Check) ([]byte, *rule.Set, error) {
 		return nil, nil, fmt.Errorf("--config=%s:\n%w", file, err)
 	}
 	return content, rules, nil
+}
+
+// sayWarnings tells what of a configuration is accepted and has no effect.
+func sayWarnings(log klog.Logger, rules *rule.Set) {
+	for _, w := range rules.Warnings {
+		log.Info("Configuration", "warning", w)
+	}
 }
 
 // readConfig reads the configuration, or so much more than is allowed of it that its

@@ -27,7 +27,7 @@ type Usage struct {
 
 // UsageCatalog knows the rules of usage.
 type UsageCatalog interface {
-	Usage(catalog.Name) (catalog.Entry, bool)
+	Of(metric.Identifier) (catalog.Entry, bool)
 	// UsageWindow is what they say of the values' window; 0 for the query's own.
 	UsageWindow() time.Duration
 }
@@ -47,15 +47,20 @@ func usageOf(resource, objects, namespace string) metric.Identifier {
 // want has the usage in some namespaces evaluated, all at once.
 func (u *Usage) want(objects string, namespaces ...string) {
 	var ids []metric.Identifier
-	for _, resource := range []string{metric.CPU, metric.Memory} {
-		if _, ok := u.Catalog.Usage(catalog.Name{Resource: schema.GroupResource{Resource: objects}, Metric: resource}); !ok {
-			continue
-		}
-		for _, ns := range namespaces {
-			ids = append(ids, usageOf(resource, objects, ns))
+	for _, ns := range namespaces {
+		for _, resource := range []string{metric.CPU, metric.Memory} {
+			if id := usageOf(resource, objects, ns); u.given(id) {
+				ids = append(ids, id)
+			}
 		}
 	}
 	u.Reader.Want(ids...)
+}
+
+// given says whether the configuration has a query for a metric.
+func (u *Usage) given(id metric.Identifier) bool {
+	_, ok := u.Catalog.Of(id)
+	return ok
 }
 
 func (u *Usage) read(ctx context.Context, objects, namespace string) (d used) {
@@ -67,8 +72,8 @@ func (u *Usage) read(ctx context.Context, objects, namespace string) (d used) {
 func (u *Usage) one(ctx context.Context, id metric.Identifier) (data *store.Data, err error) {
 	began := u.Reader.Now()
 	defer func() { u.Metrics.read(metric.Resource, id.Metric, true, err, u.Reader.Now().Sub(began)) }()
-	if _, ok := u.Catalog.Usage(catalog.Name{Resource: id.Resource, Metric: id.Metric}); !ok {
-		return nil, metric.Errorf(metric.Undefined, "the configuration's resourceRules have no query for %s of %s", id.Metric, id.Resource)
+	if !u.given(id) {
+		return nil, catalog.NoUsage(id)
 	}
 	return u.Reader.Read(ctx, id, id.Namespace)
 }

@@ -29,8 +29,8 @@ import (
 // usageRules has all four queries.
 type usageRules struct{ window time.Duration }
 
-func (usageRules) Usage(n catalog.Name) (catalog.Entry, bool) {
-	return catalog.Entry{}, n.Metric == "cpu" || n.Metric == "memory"
+func (usageRules) Of(id metric.Identifier) (catalog.Entry, bool) {
+	return catalog.Entry{}, id.Metric == "cpu" || id.Metric == "memory"
 }
 
 func (r usageRules) UsageWindow() time.Duration { return r.window }

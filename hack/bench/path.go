@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -154,18 +155,13 @@ func items(n int) func([]byte) error {
 	}
 }
 
-// ownGroupVersion checks that an answer is the discovery of ownFloorPath.
-func ownGroupVersion(body []byte) error {
-	if !bytes.Contains(body, []byte("custom.metrics.k8s.io/v1beta2")) {
-		return fmt.Errorf("not a discovery answer: %.200q", body)
+// discovery checks that an answer is that of the API at path.
+func discovery(path string) func([]byte) error {
+	groupVersion := []byte(strings.TrimPrefix(path, "/apis/"))
+	return func(body []byte) error {
+		if !bytes.Contains(body, groupVersion) {
+			return fmt.Errorf("not a discovery answer: %.200q", body)
+		}
+		return nil
 	}
-	return nil
-}
-
-// groupVersion checks that an answer is the discovery of floorPath.
-func groupVersion(body []byte) error {
-	if !bytes.Contains(body, []byte("external.metrics.k8s.io/v1beta1")) {
-		return fmt.Errorf("not a discovery answer: %.200q", body)
-	}
-	return nil
 }

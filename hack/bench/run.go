@@ -130,11 +130,11 @@ func paths(a *access, apps []App, pods int) []*Path {
 	floor := func(int) string { return floorPath }
 	return []*Path{
 		{Name: "direct", Client: a.direct, Base: a.replicas[0], URI: read, Check: items(pods)},
-		{Name: "direct, floor", Client: a.direct, Base: a.replicas[0], URI: floor, Check: groupVersion},
+		{Name: "direct, floor", Client: a.direct, Base: a.replicas[0], URI: floor, Check: discovery(floorPath)},
 		{Name: "through kube-apiserver", Client: a.via, Base: a.server, URI: read, Check: items(pods)},
-		{Name: "through kube-apiserver, floor", Client: a.via, Base: a.server, URI: floor, Check: groupVersion},
+		{Name: "through kube-apiserver, floor", Client: a.via, Base: a.server, URI: floor, Check: discovery(floorPath)},
 		{Name: referenceName, Client: a.apart, Base: a.refers.url, URI: read, Check: items(pods)},
-		{Name: referenceName + ", floor", Client: a.apart, Base: a.refers.url, URI: func(int) string { return ownFloorPath }, Check: ownGroupVersion},
+		{Name: referenceName + ", floor", Client: a.apart, Base: a.refers.url, URI: func(int) string { return ownFloorPath }, Check: discovery(ownFloorPath)},
 	}
 }
 

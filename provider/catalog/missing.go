@@ -44,6 +44,12 @@ func (c *Catalog) isTried() bool {
 // found meanwhile is served and evaluated all the same.
 func (c *Catalog) Listed() <-chan struct{} { return c.listed.ch }
 
+// NoUsage is why there is no value of a metric of metrics.k8s.io that the configuration has
+// no query for.
+func NoUsage(id metric.Identifier) error {
+	return metric.Errorf(metric.Undefined, "the configuration's resourceRules have no query for %s of %s", id.Metric, id.Resource)
+}
+
 // Wake asks for a relist soon, because a metric was wanted that is not known. Rules
 // that fail keep to their own pauses.
 func (c *Catalog) Wake() {

@@ -112,7 +112,7 @@ func (e *Evaluator) resolve(ctx context.Context, id metric.Identifier) (plan.Wan
 	case ok:
 		w.Rule, w.Series = entry.Rule, entry.Series
 	case id.API == metric.Resource: // it depends on no series
-		return w, metric.Errorf(metric.Undefined, "the configuration's resourceRules have no query for %s of %s", id.Metric, id.Resource)
+		return w, catalog.NoUsage(id)
 	default:
 		e.opts.Catalog.Wake()
 		return w, metric.Errorf(metric.Undefined, "no rule gives a metric %q from a series that the source holds", id.Metric)
