@@ -17,7 +17,8 @@ RACE := $(if $(filter 1,$(CGO)),-race)
 # All but that is without C: a static binary runs in any image and in any
 # namespace, and what the checks have compiled is not compiled once more.
 export CGO_ENABLED := 0
-# They wait for the HPA controller more than they compute.
+# They wait for the HPA controller more than they compute. The scenarios have the shortest
+# limits: they begin when the many policies have been made and only come to rest.
 E2E := env LOADLINE_ROOT=$(CURDIR) bin/cluster exec -- bin/e2e.test -test.v -test.timeout 30m
 ADMISSION := env LOADLINE_ROOT=$(CURDIR) bin/cluster exec -- bin/admission.test -test.v -test.timeout 20m
 POLICIES := env LOADLINE_ROOT=$(CURDIR) bin/cluster exec -- bin/policy.test -test.v -test.timeout 90m
@@ -67,8 +68,7 @@ e2e: build tools ## End-to-end tests, on local clusters side by side; ARGS='-tes
 		'policies, in time' "$(POLICIES) -test.run '^TestP(3|11)'" \
 		'policies, faults' "$(POLICIES) -test.run '^TestP[267]'"; hack/together.sh \
 		'policies, many' "$(POLICIES) -test.run '^TestP5'" \
-		'admission' "$(ADMISSION)"; hack/together.sh \
-		'policies, scenarios' "$(POLICIES) -test.run '^TestP15'")
+		'admission, scenarios' "$(ADMISSION); $(POLICIES) -test.run '^TestP15'")
 
 # Of Flux and Argo CD only what applies and compares is built, which shares most of its
 # compilation with the servers: 24 and 55 s of CPU from empty caches. Helm takes 115 s.
