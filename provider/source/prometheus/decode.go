@@ -133,11 +133,10 @@ func (r *resultDecoder) result() error {
 		var one element
 		return r.restOfArray(first, func() error { return r.sample(&one) })
 	}
-	text := fmt.Sprintf("the result is of the type %q, where one value for each series is needed: end the query in no range selector", excerpt([]byte(r.resultType)))
 	if r.resultType == "matrix" || r.resultType == "string" {
-		return &source.Error{Kind: source.Unusable, Text: text}
+		return source.NotValues(r.resultType)
 	}
-	return malformed(errors.New(text))
+	return malformed(errors.New(source.NotValuesText(r.resultType)))
 }
 
 // sample reads one element of a vector into one, which is used again and again.
@@ -158,7 +157,7 @@ func (r *resultDecoder) sample(one *element) error {
 	metric := r.builder.Labels()
 	switch {
 	case one.Value == nil && one.Histogram != nil:
-		return &source.Error{Kind: source.Unusable, Text: fmt.Sprintf("the series %s has a native histogram, not a number: apply histogram_quantile( ), histogram_avg( ) or the like", excerpt([]byte(metric.String())))}
+		return source.NativeHistogram(metric.String())
 	case one.Value == nil:
 		return malformed(fmt.Errorf("the series %s has no value", excerpt([]byte(metric.String()))))
 	case len(r.samples) >= r.maxValues:

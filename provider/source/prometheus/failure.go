@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"unicode"
 
 	"github.com/loadline/loadline/provider/source"
 )
@@ -126,15 +125,5 @@ func excerptOf(body io.Reader) []byte {
 	return begin
 }
 
-// excerpt makes a short single line of what somebody else wrote.
-func excerpt(text []byte) string {
-	const most = 300
-	cut := len(text) > most
-	line := strings.Join(strings.FieldsFunc(strings.ToValidUTF8(string(text[:min(len(text), most)]), ""), func(r rune) bool {
-		return unicode.IsSpace(r) || !unicode.IsPrint(r)
-	}), " ")
-	if cut {
-		line += "…"
-	}
-	return line
-}
+// excerpt is source.Excerpt of what somebody else sent.
+func excerpt(text []byte) string { return source.Excerpt(string(text)) }
