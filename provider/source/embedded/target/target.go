@@ -1,0 +1,157 @@
+package target
+
+import (
+	"cmp"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// Target is one place to scrape.
+type Target struct {
+	// Namespace, Pod and Node are the labels that all its series get, whatever it says.
+	Namespace, Pod, Node string
+	Address              netip.AddrPort
+	Scheme, Path         string
+	// Exporter is the name of the administrator's exporter that it is; empty for a pod that
+	// speaks for itself.
+	Exporter string
+	// Honor keeps the labels that it exports, where they are those of discovery as well. Only
+	// an exporter may have that.
+	Honor bool
+}
+
+// ID tells targets apart, and is what they are called in messages.
+func (t Target) ID() string {
+	return fmt.Sprintf("%s/%s %s://%s%s", t.Namespace, t.Pod, t.Scheme, t.Address, t.Path)
+}
+
+// Refusal is a pod that is wanted, or a part of an exporter, and that is not scraped.
+type Refusal struct {
+	Namespace, Pod string
+	Exporter       string // empty for a pod that speaks for itself
+	Reason         string
+}
+
+// Input is all that decides what is scraped.
+type Input struct {
+	Pods []Pod
+	// Wanted choose the pods that speak for themselves.
+	Wanted []Selection
+	// Exporters are the administrator's.
+	Exporters []Exporter
+	// Endpoints are those of the Services that Exporters name.
+	Endpoints []Endpoint
+	Fence     Fence
+}
+
+// List returns what is scraped, by ID, and what is not although it is wanted. A pod that is
+// wanted by several is scraped once; one that is an exporter is not scraped for itself on
+// the same port and path as well, for its series would count twice.
+func List(in Input) ([]Target, []Refusal) {
+	l := lister{Input: in, known: map[string]bool{}}
+	for _, e := range in.Exporters {
+		l.exporter(e)
+	}
+	wanted := index(in.Wanted)
+	for i := range in.Pods {
+		if pod := &in.Pods[i]; wanted.has(pod) {
+			l.pod(pod)
+		}
+	}
+	slices.SortFunc(l.targets, func(a, b Target) int { return strings.Compare(a.ID(), b.ID()) })
+	slices.SortFunc(l.refused, func(a, b Refusal) int {
+		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Pod, b.Pod), cmp.Compare(a.Exporter, b.Exporter), cmp.Compare(a.Reason, b.Reason))
+	})
+	return l.targets, slices.Compact(l.refused)
+}
+
+type lister struct {
+	Input
+	targets []Target
+	refused []Refusal
+	known   map[string]bool // IDs of targets; of exporters, which come first, and pods alike
+}
+
+func (l *lister) refuse(p *Pod, exporter, format string, args ...any) {
+	l.refused = append(l.refused, Refusal{Namespace: p.Namespace, Pod: p.Name, Exporter: exporter, Reason: fmt.Sprintf(format, args...)})
+}
+
+func (l *lister) add(t Target) {
+	if id := t.ID(); !l.known[id] {
+		l.known[id] = true
+		l.targets = append(l.targets, t)
+	}
+}
+
+// pod adds a pod that speaks for itself.
+func (l *lister) pod(p *Pod) {
+	if !p.Running { // no news: it will be, or was
+		return
+	}
+	says, err := parseAnnotations(p.Annotations)
+	if err != nil {
+		l.refuse(p, "", "%s", err)
+		return
+	}
+	if says.scrape != nil && !*says.scrape {
+		l.refuse(p, "", "its annotation %s is false", AnnotationScrape)
+		return
+	}
+	ports, why := says.ports(p)
+	if why != "" {
+		l.refuse(p, "", "%s", why)
+		return
+	}
+	ip, err := l.reachable(p)
+	if err != nil {
+		l.refuse(p, "", "%s", err)
+		return
+	}
+	for _, port := range ports {
+		l.add(Target{Namespace: p.Namespace, Pod: p.Name, Node: p.Node, Address: netip.AddrPortFrom(ip, port), Scheme: says.scheme, Path: says.path})
+	}
+}
+
+// ports are those of a pod that have its metrics, or why there are none.
+func (s said) ports(p *Pod) (ports []uint16, why string) {
+	if s.port != 0 {
+		return []uint16{s.port}, ""
+	}
+	if ports := p.named(PortName); len(ports) > 0 {
+		return ports, ""
+	}
+	switch {
+	case s.scrape == nil:
+		return nil, fmt.Sprintf("it has neither the annotation %s: \"true\" nor a container port of the name %q", AnnotationScrape, PortName)
+	case len(p.Ports) == 1:
+		return []uint16{p.Ports[0].Number}, ""
+	case len(p.Ports) == 0:
+		return nil, fmt.Sprintf("it declares no port: give it the annotation %s", AnnotationPort)
+	}
+	return nil, fmt.Sprintf("it has several ports, and none of the name %q: give it the annotation %s", PortName, AnnotationPort)
+}
+
+// reachable is the address of a pod, or why it has none that may be reached.
+func (l *lister) reachable(p *Pod) (netip.Addr, error) {
+	switch {
+	case len(p.IPs) == 0:
+		return netip.Addr{}, fmt.Errorf("it has no address yet")
+	case p.Node == "":
+		// Its label would be missing, and the pod could say what it likes there.
+		return netip.Addr{}, fmt.Errorf("it is on no node")
+	case p.HostNetwork && !l.Fence.HostNetwork:
+		return netip.Addr{}, fmt.Errorf("it has the network of its node (hostNetwork), where more listens than it: allow that for such pods to be scraped")
+	}
+	ip := p.IPs[0]
+	fence := l.Fence
+	if !p.HostNetwork {
+		// What says of itself that it is a pod of its own has no node's address.
+		fence.HostNetwork = false
+		if ip == p.HostIP && !(ip.IsLoopback() && fence.Loopback) {
+			return netip.Addr{}, fmt.Errorf("%s is the address of its node, and it does not have the node's network", ip)
+		}
+	}
+	return ip, fence.Check(ip)
+}
