@@ -20,6 +20,7 @@ func Loadline() Rules {
 			{"provider/catalog", []string{"provider/metric", "provider/rule", "provider/source"}},
 			{"provider/plan", []string{"provider/metric", "provider/rule"}},
 			{"provider/source/prometheus", []string{"provider/source"}},
+			{"provider/source/embedded/engine", []string{"provider/source"}},
 			{"provider/source/embedded/target", nil},
 			{"provider/source/embedded/wanted", []string{"provider/metric", "provider/rule"}},
 			{"provider/source", nil},

@@ -1,0 +1,108 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"math"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/common/promslog"
+	"github.com/prometheus/prometheus/promql"
+	"github.com/prometheus/prometheus/promql/parser"
+	"github.com/prometheus/prometheus/storage"
+	"k8s.io/klog/v2"
+)
+
+// subqueryStep is the resolution of a subquery that does not give one: the evaluation
+// interval that Prometheus has unless it is told otherwise.
+const subqueryStep = time.Minute
+
+// Engine is a source. It is safe for concurrent use. See Open.
+type Engine struct {
+	config Config
+	promql *promql.Engine
+	parser parser.Parser
+	head   atomic.Pointer[head]
+}
+
+// Open returns an engine that holds nothing. Close has to be called.
+func Open(c Config) (*Engine, error) {
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	c = c.withDefaults()
+	if err := os.MkdirAll(c.Dir, 0o700); err != nil {
+		return nil, err
+	}
+	e := &Engine{config: c, parser: parser.NewParser(parser.Options{})}
+	e.promql = promql.NewEngine(promql.EngineOpts{
+		Logger: promslog.NewNopLogger(), MaxSamples: c.MaxSamples, Timeout: c.Timeout, LookbackDelta: c.Lookback,
+		EnableAtModifier: true, EnableNegativeOffset: true, Parser: e.parser,
+		NoStepSubqueryIntervalFn: func(int64) int64 { return subqueryStep.Milliseconds() },
+	})
+	h, err := openHead(&c, 1)
+	if err != nil {
+		return nil, err
+	}
+	e.head.Store(h)
+	return e, nil
+}
+
+// Close forgets everything. There must be no appenders any more, and no queries.
+func (e *Engine) Close() error { return e.head.Load().close() }
+
+// Run forgets what is too old, until ctx ends.
+func (e *Engine) Run(ctx context.Context) {
+	ticker := time.NewTicker(forgetEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		if err := e.forget(); err != nil {
+			klog.FromContext(ctx).Error(err, "Cannot forget old samples")
+		}
+	}
+}
+
+// forget drops what queries do not look back at any more. If the clock was set back it drops
+// everything: nothing newer than what is there could come for as long.
+func (e *Engine) forget() error {
+	now, h := e.config.Now(), e.head.Load()
+	if newest := h.MaxTime(); newest != math.MinInt64 && time.UnixMilli(newest).Sub(now) > backwards {
+		return e.replace(h)
+	}
+	h.forget(now.Add(-2 * time.Minute))
+	return h.Truncate(now.Add(-e.config.Retention - slack).UnixMilli())
+}
+
+// replace puts an empty head in the place of old. What is appended to that meanwhile is lost.
+func (e *Engine) replace(old *head) error {
+	next, err := openHead(&e.config, uint16(old.generation>>generationBits)+1)
+	if err != nil {
+		return err
+	}
+	e.head.Store(next)
+	return old.close()
+}
+
+// Appender takes the samples of one scrape of a target, which is called by a name of the
+// caller's. keep chooses series by their names.
+//
+// Where there is no room, samples of a target that is new fail with an error, so that the
+// scrape of it does; those of new series of a target that is held are
+// storage.ErrOutOfBounds, by which a scrape leaves them out. Holding tells of both.
+func (e *Engine) Appender(ctx context.Context, target string, keep func(name string) bool) storage.AppenderV2 {
+	h := e.head.Load()
+	return &appender{AppenderV2: h.AppenderV2(ctx), engine: e, head: h, target: target, keep: keep}
+}
+
+// Holding sums up what is held, and for whom there was no room.
+func (e *Engine) Holding() Holding { return e.head.Load().holding() }
+
+// Full says whether an error of a scrape is that there was no room for its target.
+func Full(err error) bool { return errors.Is(err, errFull) }
