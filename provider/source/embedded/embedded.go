@@ -1,0 +1,68 @@
+// Package embedded is a metrics source within the adapter: it scrapes pods itself, and holds
+// and evaluates their newest samples, where no Prometheus is to be asked.
+//
+// It is Prometheus' own libraries, put together: scrape takes samples of the targets that
+// target chooses, of which wanted says what is kept, and engine holds and evaluates them.
+package embedded
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"github.com/loadline/loadline/provider/source/embedded/engine"
+	"github.com/loadline/loadline/provider/source/embedded/scrape"
+	"github.com/loadline/loadline/provider/source/embedded/target"
+	"github.com/loadline/loadline/provider/source/embedded/wanted"
+)
+
+// Config of a Source.
+type Config struct {
+	Engine engine.Config
+	Scrape scrape.Config
+}
+
+// Validate returns everything that is wrong with the configuration.
+func (c Config) Validate() error { return errors.Join(c.Engine.Validate(), c.Scrape.Validate()) }
+
+// Source is a source that scrapes. It is safe for concurrent use. See New.
+type Source struct {
+	*engine.Engine
+	scraper *scrape.Scraper
+}
+
+// New returns a source that knows nothing, and does nothing until Run.
+func New(c Config) (*Source, error) {
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	e, err := engine.Open(c.Engine)
+	if err != nil {
+		return nil, err
+	}
+	s, err := scrape.New(c.Scrape, e)
+	if err != nil {
+		return nil, errors.Join(err, e.Close())
+	}
+	return &Source{Engine: e, scraper: s}, nil
+}
+
+// Run scrapes, and forgets what is too old, until ctx ends.
+func (s *Source) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	wg.Go(func() { s.Engine.Run(ctx) })
+	err := s.scraper.Run(ctx)
+	cancel()
+	return err
+}
+
+// Set has these targets scraped, in the sense of scrape.Scraper.Set.
+func (s *Source) Set(targets []target.Target, fence target.Fence, filter wanted.Filter) {
+	s.scraper.Set(targets, fence, filter)
+}
+
+// Status is how the newest scrapes went.
+func (s *Source) Status() []scrape.Status { return s.scraper.Status() }

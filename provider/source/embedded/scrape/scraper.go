@@ -1,0 +1,224 @@
+package scrape
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	promhttp "github.com/prometheus/common/config"
+	"github.com/prometheus/common/model"
+	"github.com/prometheus/common/promslog"
+	"github.com/prometheus/prometheus/discovery/targetgroup"
+	promscrape "github.com/prometheus/prometheus/scrape"
+	"github.com/prometheus/prometheus/storage"
+	"k8s.io/klog/v2"
+
+	"github.com/loadline/loadline/provider/source/embedded/target"
+	"github.com/loadline/loadline/provider/source/embedded/wanted"
+)
+
+// idLabel carries the ID of a target. Labels that begin so are of the target alone, and no
+// series gets them.
+const idLabel = "__loadline_target__"
+
+// reloadInterval is how soon other targets are scraped.
+const reloadInterval = 500 * time.Millisecond
+
+// idleConnection is how long a connection is kept that is not used. Each is used once an
+// interval.
+const idleConnection = 2 * time.Minute
+
+// Store takes the samples of each scrape of a target; keep chooses series by their names.
+type Store interface {
+	Appender(ctx context.Context, target string, keep func(name string) bool) storage.AppenderV2
+}
+
+// Scraper scrapes targets. See New.
+type Scraper struct {
+	config  Config
+	manager *promscrape.Manager
+	dialer  *dialer
+	filter  atomic.Pointer[wanted.Filter]
+	changed chan struct{}
+
+	mu   sync.Mutex
+	next assignment
+}
+
+// assignment is what is to be scraped.
+type assignment struct {
+	targets []target.Target
+	fence   target.Fence
+	filter  wanted.Filter
+}
+
+// New returns a scraper that does nothing until Run.
+func New(c Config, to Store) (*Scraper, error) {
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	c = c.withDefaults()
+	s := &Scraper{config: c, dialer: newDialer(), changed: make(chan struct{}, 1)}
+	s.filter.Store(&wanted.Filter{})
+	options := &promscrape.Options{
+		PassMetadataInContext:    true, // with it comes the target
+		DiscoveryReloadInterval:  model.Duration(reloadInterval),
+		DiscoveryReloadOnStartup: true,
+		HTTPClientOptions: []promhttp.HTTPClientOption{
+			promhttp.WithDialContextFunc(s.dialer.dial),
+			promhttp.WithIdleConnTimeout(max(idleConnection, 3*c.Interval)),
+			promhttp.WithUserAgent("loadline-adapter/" + c.Version),
+		},
+	}
+	var err error
+	s.manager, err = promscrape.NewManager(options, promslog.NewNopLogger(), nil, nil, &appendable{s, to}, prometheus.NewRegistry())
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// Set has these targets scraped in the place of those of before, and of their series those
+// that the filter keeps. It does not block; a target that stays is scraped on at its own
+// time. That others are kept takes an interval or so.
+func (s *Scraper) Set(targets []target.Target, fence target.Fence, filter wanted.Filter) {
+	s.mu.Lock()
+	s.next = assignment{targets, fence, filter}
+	s.mu.Unlock()
+	select {
+	case s.changed <- struct{}{}:
+	default:
+	}
+}
+
+// Run scrapes until ctx ends, and returns when the scrapes that are under way have ended.
+func (s *Scraper) Run(ctx context.Context) error {
+	first, err := s.config.prometheus(false, "")
+	if err != nil {
+		return fmt.Errorf("the configuration of the scrapes: %w", err)
+	}
+	if err := s.manager.ApplyConfig(first); err != nil {
+		return fmt.Errorf("the configuration of the scrapes: %w", err)
+	}
+	sets := make(chan map[string][]*targetgroup.Group)
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer s.manager.Stop()
+	ended := make(chan error, 1)
+	wg.Go(func() { ended <- s.manager.Run(sets) })
+	var filtered time.Time // when the filter was changed last
+	var again <-chan time.Time
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case err := <-ended:
+			return errors.Join(errors.New("the scrapes have ended"), err)
+		case <-s.changed:
+		case <-again:
+		}
+		next := s.assignment()
+		again = nil
+		s.dialer.open(next.targets, next.fence)
+		if !next.filter.Same(*s.filter.Load()) {
+			if wait := s.config.Interval - time.Since(filtered); wait > 0 {
+				// Each change begins all scrapes anew: so what is wanted all at once, as at
+				// a start, is one change.
+				again = time.After(wait)
+			} else if err := s.keep(next.filter); err != nil {
+				klog.FromContext(ctx).Error(err, "Cannot change which series are kept")
+			} else {
+				filtered = time.Now()
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case sets <- groups(next.targets):
+		}
+	}
+}
+
+func (s *Scraper) assignment() assignment {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.next
+}
+
+// keep changes which series are kept.
+func (s *Scraper) keep(filter wanted.Filter) error {
+	config, err := s.config.prometheus(filter.All(), filter.Pattern())
+	if err != nil {
+		return err
+	}
+	s.filter.Store(&filter)
+	return s.manager.ApplyConfig(config)
+}
+
+// groups are the targets as Prometheus has them, by pool. A pool without targets is there,
+// or its targets would be scraped on.
+func groups(targets []target.Target) map[string][]*targetgroup.Group {
+	plainGroup, honoringGroup := &targetgroup.Group{Source: plain}, &targetgroup.Group{Source: honoring}
+	for _, t := range targets {
+		labels := model.LabelSet{
+			idLabel:                model.LabelValue(t.ID()),
+			model.AddressLabel:     model.LabelValue(t.Address.String()),
+			model.SchemeLabel:      model.LabelValue(t.Scheme),
+			model.MetricsPathLabel: model.LabelValue(t.Path),
+			"namespace":            model.LabelValue(t.Namespace),
+			"pod":                  model.LabelValue(t.Pod),
+			"node":                 model.LabelValue(t.Node),
+		}
+		group := plainGroup
+		if t.Exporter != "" {
+			labels[model.JobLabel] = model.LabelValue(t.Exporter)
+		}
+		if t.Exporter != "" && t.Honor {
+			group = honoringGroup
+		}
+		group.Targets = append(group.Targets, labels)
+	}
+	return map[string][]*targetgroup.Group{plain: {plainGroup}, honoring: {honoringGroup}}
+}
+
+// appendable gives each scrape what takes its samples.
+type appendable struct {
+	scraper *Scraper
+	to      Store
+}
+
+// AppenderV2 implements storage.AppendableV2.
+func (a *appendable) AppenderV2(ctx context.Context) storage.AppenderV2 {
+	id := ""
+	if t, ok := promscrape.TargetFromContext(ctx); ok {
+		id = t.GetValue(idLabel)
+	}
+	return a.to.Appender(ctx, id, a.scraper.filter.Load().Keep)
+}
+
+// Status is how the newest scrape of a target went.
+type Status struct {
+	Target string // its ID
+	Up     bool   // false also before the first scrape
+	At     time.Time
+	Took   time.Duration
+	Err    error
+}
+
+// Status returns that of each target that is scraped, by ID.
+func (s *Scraper) Status() []Status {
+	var all []Status
+	for _, targets := range s.manager.TargetsActive() {
+		for _, t := range targets {
+			all = append(all, Status{Target: t.GetValue(idLabel), Up: t.Health() == promscrape.HealthGood, At: t.LastScrape(), Took: t.LastScrapeDuration(), Err: t.LastError()})
+		}
+	}
+	slices.SortFunc(all, func(a, b Status) int { return cmp.Compare(a.Target, b.Target) })
+	return all
+}
