@@ -194,6 +194,9 @@ func (s *snapshot) add(o offer) {
 }
 
 func (s *snapshot) conflict(what string, old, used Entry) {
+	if old.Rule == used.Rule && !used.Rule.UsesSeries() {
+		return // whichever it is, the query is the same
+	}
 	s.conflicts = append(s.conflicts, fmt.Sprintf("%s: %s (series %s) hides %s (series %s): give one of them another name.as",
 		what, used.Rule.ID(), used.Series, old.Rule.ID(), old.Series))
 }

@@ -2,6 +2,7 @@ package rule
 
 import (
 	"slices"
+	"strings"
 
 	promlabels "github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql/parser"
@@ -80,6 +81,10 @@ func (r *Rule) SeriesSelector() string { return r.seriesQuery }
 // serve it: a filter excludes it, the pattern does not match, or the name could
 // not stand in a query or an API path.
 func (r *Rule) MetricName(series string) (string, bool) { return r.naming.metricName(series) }
+
+// UsesSeries says whether the rule's query depends on the series by which its metric was
+// found. One that does not answers alike for all of them.
+func (r *Rule) UsesSeries() bool { return strings.Contains(r.template.parsed.Root.String(), ".Series") }
 
 // Objects returns the kinds of objects that a series with these labels describes,
 // ordered by resource. What could not be looked up is in the error; the objects
