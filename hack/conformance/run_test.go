@@ -271,3 +271,6 @@ func parse(t *testing.T, data []byte) body {
 	}
 	return b
 }
+
+// TestCasesEmbedded runs each case with the embedded engine.
+func TestCasesEmbedded(t *testing.T) { runAll(t, startEmbedded) }

@@ -6,7 +6,6 @@ import (
 	"math"
 	"os"
 	"path/filepath"
-	"time"
 
 	"github.com/prometheus/common/promslog"
 	"github.com/prometheus/prometheus/storage"
@@ -36,11 +35,11 @@ func openHead(c *Config, generation uint16) (*head, error) {
 	h := &head{ledger: newLedger(c.MaxSeries, c.MaxSeriesPerTarget), dir: dir, generation: storage.SeriesRef(generation) << generationBits}
 	options := tsdb.DefaultHeadOptions()
 	options.ChunkDirRoot = dir
-	// A chunk of 120 samples is not full for ten minutes at an interval of five seconds, so
-	// this decides how many chunks a series has, and how long after its time one is held.
-	// Half of it is how much later than the newest sample one may come: a scrape that takes
-	// all of its time-out.
-	options.ChunkRange = max(c.Retention/2, time.Minute).Milliseconds()
+	// A chunk of 120 samples is full after ten minutes at an interval of five seconds. Shorter
+	// ranges have more chunks, each of which is allocated for more than it has, and cost more
+	// than they forget earlier; see BenchmarkBytesPerSeries. Half of the range is how much
+	// later than the newest sample one may come: a scrape that takes all of its time-out.
+	options.ChunkRange = c.Retention.Milliseconds()
 	options.ChunkWriteBufferSize = chunks.MinWriteBufferSize // nothing is written
 	options.StripeSize = 1 << 10
 	// A query may see a scrape of which a part is there already. What that falsifies is in the
