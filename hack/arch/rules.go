@@ -8,7 +8,9 @@ func Loadline() Rules {
 			{"cmd/loadline-adapter", []string{"adapter"}},
 			{"adapter", []string{
 				"adapter/cert", "adapter/query", "policy/query", "provider", "provider/catalog", "provider/demand", "provider/eval", "provider/metric",
-				"provider/object", "provider/reference", "provider/rule", "provider/source/prometheus", "provider/store",
+				"provider/object", "provider/reference", "provider/rule", "provider/source/embedded", "provider/source/embedded/builtin",
+				"provider/source/embedded/engine", "provider/source/embedded/follow", "provider/source/embedded/scrape", "provider/source/embedded/target",
+				"provider/source/prometheus", "provider/store",
 			}},
 			{"adapter/cert", nil},
 			{"adapter/query", []string{"policy/api/v1alpha1", "policy/query", "provider/metric", "provider/plan", "provider/rule"}},
@@ -25,6 +27,7 @@ func Loadline() Rules {
 			}},
 			{"provider/source/embedded/builtin", nil},
 			{"provider/source/embedded/engine", []string{"provider/source"}},
+			{"provider/source/embedded/follow", []string{"provider/metric", "provider/rule", "provider/source/embedded/target", "provider/source/embedded/wanted"}},
 			{"provider/source/embedded/scrape", []string{"provider/source/embedded/target", "provider/source/embedded/wanted"}},
 			{"provider/source/embedded/target", nil},
 			{"provider/source/embedded/wanted", []string{"provider/metric", "provider/rule"}},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -68,8 +69,9 @@ type target struct {
 // never read has none, and then these are the metrics that need no pods: they must
 // not go with the others.
 func (w *Watcher) identifiers(ctx context.Context, key string, hpa *autoscalingv2.HorizontalPodAutoscaler) ([]metric.Identifier, error) {
-	if !NeedsPods(hpa) {
+	if !NeedsPods(hpa) && (w.opts.Pods == nil || !isOurs(hpa)) {
 		w.forget(key)
+		w.selects(key, hpa.Namespace, "")
 		return Identifiers(hpa, "", w.opts.Kinds)
 	}
 	selector, scaleErr := w.selector(ctx, hpa)
@@ -80,14 +82,29 @@ func (w *Watcher) identifiers(ctx context.Context, key string, hpa *autoscalingv
 		w.forget(key)
 		hpa = withoutPods(hpa)
 	default:
-		last := w.last(key)
-		if last.ref != hpa.Spec.ScaleTargetRef {
+		if last := w.last(key); last.ref == hpa.Spec.ScaleTargetRef {
+			selector = last.selector
+		} else {
 			hpa = withoutPods(hpa)
 		}
-		selector = last.selector
 	}
+	w.selects(key, hpa.Namespace, selector)
 	ids, err := Identifiers(hpa, selector, w.opts.Kinds)
 	return ids, errors.Join(scaleErr, err)
+}
+
+// selects tells which pods an HPA's scale target selects, if somebody has to know.
+func (w *Watcher) selects(key, namespace, selector string) {
+	if w.opts.Pods != nil {
+		w.opts.Pods(key, namespace, selector)
+	}
+}
+
+// isOurs says whether an HPA has a metric of custom.metrics.k8s.io or external.metrics.k8s.io.
+func isOurs(hpa *autoscalingv2.HorizontalPodAutoscaler) bool {
+	return slices.ContainsFunc(hpa.Spec.Metrics, func(m autoscalingv2.MetricSpec) bool {
+		return m.Type == autoscalingv2.PodsMetricSourceType || m.Type == autoscalingv2.ObjectMetricSourceType || m.Type == autoscalingv2.ExternalMetricSourceType
+	})
 }
 
 // gone says whether err means that there is no such scale, and not only that it

@@ -3,6 +3,7 @@ package reference
 import (
 	"context"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"time"
 
@@ -37,6 +38,10 @@ type Options struct {
 	Added func(...metric.Identifier)
 	// Usage says whether CPU and memory are served, too.
 	Usage bool
+	// Pods is told which pods the scale target of an HPA on our metrics selects, by status.selector of
+	// its scale; empty if there is none any more. Nil if nobody has to know: then scales are
+	// read only where a metric needs them.
+	Pods func(hpa, namespace, selector string)
 }
 
 const (
@@ -194,6 +199,8 @@ func (w *Watcher) reconcile(ctx context.Context, key string) (bool, error) {
 	}
 	if !exists {
 		w.forget(key)
+		namespace, _, _ := strings.Cut(key, "/")
+		w.selects(key, namespace, "")
 		_, err := w.opts.Registry.Reference(key, nil)
 		return false, err
 	}

@@ -13,10 +13,9 @@ type Pod struct {
 	Labels               map[string]string
 	Annotations          map[string]string // those of annotations only
 	Node                 string
-	// IPs are status.podIPs, and HostIP is that of its node; zero while there is none.
-	IPs         []netip.Addr
-	HostIP      netip.Addr
-	HostNetwork bool
+	// IPs are status.podIPs, and HostIPs those of its node; none before they are known.
+	IPs, HostIPs []netip.Addr
+	HostNetwork  bool
 	// Running: it has begun, has not ended, and is not told to.
 	Running bool
 	// Ports are those of TCP that its containers declare.
@@ -33,8 +32,8 @@ type Port struct {
 func FromPod(p *corev1.Pod) Pod {
 	out := Pod{
 		Namespace: p.Namespace, Name: p.Name, UID: string(p.UID), Labels: p.Labels, Node: p.Spec.NodeName,
-		HostIP: address(p.Status.HostIP), HostNetwork: p.Spec.HostNetwork,
-		Running: p.Status.Phase == corev1.PodRunning && p.DeletionTimestamp == nil,
+		HostNetwork: p.Spec.HostNetwork,
+		Running:     p.Status.Phase == corev1.PodRunning && p.DeletionTimestamp == nil,
 	}
 	for _, name := range annotations() {
 		if value, ok := p.Annotations[name]; ok {
@@ -44,10 +43,13 @@ func FromPod(p *corev1.Pod) Pod {
 			out.Annotations[name] = value
 		}
 	}
-	for _, ip := range slices.Concat([]corev1.PodIP{{IP: p.Status.PodIP}}, p.Status.PodIPs) {
-		if a := address(ip.IP); a.IsValid() && !slices.Contains(out.IPs, a) {
-			out.IPs = append(out.IPs, a)
-		}
+	out.IPs = appendAddress(out.IPs, p.Status.PodIP)
+	for _, ip := range p.Status.PodIPs {
+		out.IPs = appendAddress(out.IPs, ip.IP)
+	}
+	out.HostIPs = appendAddress(out.HostIPs, p.Status.HostIP)
+	for _, ip := range p.Status.HostIPs {
+		out.HostIPs = appendAddress(out.HostIPs, ip.IP)
 	}
 	// Sidecars are init containers that go on; of the others nobody listens any more.
 	for _, c := range slices.Concat(p.Spec.InitContainers, p.Spec.Containers) {
@@ -60,13 +62,13 @@ func FromPod(p *corev1.Pod) Pod {
 	return out
 }
 
-// address reads an IP address; it is not valid where there is none.
-func address(text string) netip.Addr {
+// appendAddress appends an IP address, if it is one and not there yet.
+func appendAddress(to []netip.Addr, text string) []netip.Addr {
 	a, err := netip.ParseAddr(text)
-	if err != nil {
-		return netip.Addr{}
+	if err != nil || slices.Contains(to, a.Unmap()) {
+		return to
 	}
-	return a.Unmap()
+	return append(to, a.Unmap())
 }
 
 func (p *Pod) named(name string) (ports []uint16) {

@@ -149,7 +149,7 @@ func (l *lister) reachable(p *Pod) (netip.Addr, error) {
 	if !p.HostNetwork {
 		// What says of itself that it is a pod of its own has no node's address.
 		fence.HostNetwork = false
-		if ip == p.HostIP && !(ip.IsLoopback() && fence.Loopback) {
+		if slices.Contains(p.HostIPs, ip) && !(ip.IsLoopback() && fence.Loopback) {
 			return netip.Addr{}, fmt.Errorf("%s is the address of its node, and it does not have the node's network", ip)
 		}
 	}

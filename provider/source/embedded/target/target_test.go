@@ -18,7 +18,7 @@ func ip(text string) netip.Addr { return netip.MustParseAddr(text) }
 func newPod(name string, with ...func(*Pod)) Pod {
 	p := Pod{
 		Namespace: "shop", Name: name, UID: "u-" + name, Labels: map[string]string{"app": "web"}, Node: "n1",
-		IPs: []netip.Addr{ip("10.0.0.1")}, HostIP: ip("192.168.0.1"), Running: true, Ports: []Port{{"http", 8080}, {"metrics", 9090}},
+		IPs: []netip.Addr{ip("10.0.0.1")}, HostIPs: []netip.Addr{ip("192.168.0.1")}, Running: true, Ports: []Port{{"http", 8080}, {"metrics", 9090}},
 	}
 	for _, w := range with {
 		w(&p)
@@ -243,11 +243,11 @@ func TestFromPod(t *testing.T) {
 			},
 			Containers: []corev1.Container{{Ports: []corev1.ContainerPort{{Name: "http", ContainerPort: 80, Protocol: corev1.ProtocolTCP}, {Name: "dns", ContainerPort: 53, Protocol: corev1.ProtocolUDP}, {ContainerPort: 70000}}}},
 		},
-		Status: corev1.PodStatus{Phase: corev1.PodRunning, PodIP: "10.0.0.1", PodIPs: []corev1.PodIP{{IP: "10.0.0.1"}, {IP: "2001:db8::1"}, {IP: "x"}}, HostIP: "192.168.0.1"},
+		Status: corev1.PodStatus{Phase: corev1.PodRunning, PodIP: "10.0.0.1", PodIPs: []corev1.PodIP{{IP: "10.0.0.1"}, {IP: "2001:db8::1"}, {IP: "x"}}, HostIP: "192.168.0.1", HostIPs: []corev1.HostIP{{IP: "192.168.0.1"}, {IP: "2001:db8::f"}}},
 	}
 	want := Pod{
 		Namespace: "shop", Name: "a", UID: "u", Labels: p.Labels, Annotations: map[string]string{AnnotationPort: "1"}, Node: "n1",
-		IPs: []netip.Addr{ip("10.0.0.1"), ip("2001:db8::1")}, HostIP: ip("192.168.0.1"), Running: true, Ports: []Port{{"metrics", 15020}, {"http", 80}},
+		IPs: []netip.Addr{ip("10.0.0.1"), ip("2001:db8::1")}, HostIPs: []netip.Addr{ip("192.168.0.1"), ip("2001:db8::f")}, Running: true, Ports: []Port{{"metrics", 15020}, {"http", 80}},
 	}
 	comparer := cmp.Comparer(func(a, b netip.Addr) bool { return a == b })
 	if diff := cmp.Diff(want, FromPod(p), comparer); diff != "" {

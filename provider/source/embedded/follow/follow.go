@@ -1,0 +1,247 @@
+// Package follow keeps what is scraped in step with the cluster: it watches pods, is told
+// which of them HPAs scale and what is wanted of them, and hands the targets on. What is
+// decided is decided in packages target and wanted.
+package follow
+
+import (
+	"context"
+	"maps"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	coreinformers "k8s.io/client-go/informers/core/v1"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/tools/cache"
+	"k8s.io/klog/v2"
+
+	"github.com/loadline/loadline/provider/metric"
+	"github.com/loadline/loadline/provider/rule"
+	"github.com/loadline/loadline/provider/source/embedded/target"
+	"github.com/loadline/loadline/provider/source/embedded/wanted"
+)
+
+const (
+	// gather is how long is waited for more after a change, so that a rollout is some changes
+	// and not hundreds.
+	gather = 250 * time.Millisecond
+	// look is how often it is looked at what is wanted, of which nobody tells.
+	look = time.Second
+)
+
+// Demand says what is wanted; *demand.Registry is one.
+type Demand interface {
+	Wanted() []metric.Identifier
+	Referenced(metric.Identifier) bool
+}
+
+// Options of a Follower.
+type Options struct {
+	Client kubernetes.Interface
+	Demand Demand
+	// Rules are those in use, and Queries the PromQL of queries that no rule gives; nil if
+	// there are none.
+	Rules   func() *rule.Set
+	Queries func() []string
+	// Fence is what must not be reached besides the nodes that pods are on.
+	Fence target.Fence
+	// Set takes what is to be scraped.
+	Set func([]target.Target, target.Fence, wanted.Filter)
+}
+
+// Follower follows the cluster. See New.
+type Follower struct {
+	opts    Options
+	changed chan struct{}
+	synced  chan struct{}
+
+	mu         sync.Mutex
+	selections map[string]target.Selection // of the scale target of each HPA
+	refused    []target.Refusal
+
+	// Of Run alone.
+	names   map[name]bool
+	queries []string
+	rules   *rule.Set
+	filter  wanted.Filter
+}
+
+// name is what matters of a metric for which series are kept.
+type name struct {
+	api    metric.API
+	metric string
+}
+
+// New returns a follower that does nothing until Run.
+func New(o Options) *Follower {
+	if o.Queries == nil {
+		o.Queries = func() []string { return nil }
+	}
+	return &Follower{opts: o, changed: make(chan struct{}, 1), synced: make(chan struct{}), selections: map[string]target.Selection{}}
+}
+
+// Select notes which pods the scale target of an HPA has; none if the selector is empty.
+func (f *Follower) Select(hpa, namespace, selector string) {
+	parsed, err := labels.Parse(selector)
+	f.mu.Lock()
+	if selector == "" || err != nil {
+		delete(f.selections, hpa)
+	} else {
+		f.selections[hpa] = target.Selection{Namespace: namespace, Selector: parsed}
+	}
+	f.mu.Unlock()
+	f.change()
+}
+
+// Refused are the pods that are wanted and not scraped.
+func (f *Follower) Refused() []target.Refusal {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.refused)
+}
+
+// Synced is closed when the pods that were there at the start are known.
+func (f *Follower) Synced() <-chan struct{} { return f.synced }
+
+func (f *Follower) change() {
+	select {
+	case f.changed <- struct{}{}:
+	default:
+	}
+}
+
+// Run follows until ctx ends. While the API server is away, what was scraped last is scraped
+// on.
+func (f *Follower) Run(ctx context.Context) {
+	informer := coreinformers.NewFilteredPodInformer(f.opts.Client, metav1.NamespaceAll, 0, cache.Indexers{}, func(o *metav1.ListOptions) {
+		o.FieldSelector = "status.phase=" + string(corev1.PodRunning)
+	})
+	_ = informer.SetTransform(slim) // fails only after the start
+	handler, err := informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
+		AddFunc: func(any) { f.change() }, UpdateFunc: func(any, any) { f.change() }, DeleteFunc: func(any) { f.change() },
+	})
+	if err != nil {
+		klog.FromContext(ctx).Error(err, "Cannot watch pods")
+		return
+	}
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	wg.Go(func() { informer.RunWithContext(ctx) })
+	if !cache.WaitForCacheSync(ctx.Done(), handler.HasSynced) {
+		return
+	}
+	f.follow(ctx, func() []target.Pod {
+		var pods []target.Pod
+		for _, obj := range informer.GetStore().List() {
+			if p, ok := obj.(*corev1.Pod); ok {
+				pods = append(pods, target.FromPod(p))
+			}
+		}
+		return pods
+	})
+}
+
+// follow hands on what is to be scraped, when it has changed.
+func (f *Follower) follow(ctx context.Context, pods func() []target.Pod) {
+	ticker := time.NewTicker(look)
+	defer ticker.Stop()
+	f.wants()
+	f.hand(ctx, pods())
+	close(f.synced)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+			if !f.wants() {
+				continue
+			}
+		case <-f.changed:
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(gather):
+			}
+			f.wants()
+		}
+		f.hand(ctx, pods())
+	}
+}
+
+// wants looks at what is wanted, and says whether other series are to be kept. What is only
+// read counts as little as it does for which pods are scraped: a reader must not choose what
+// the adapter does all the time.
+func (f *Follower) wants() bool {
+	var ids []metric.Identifier
+	names := map[name]bool{}
+	for _, id := range f.opts.Demand.Wanted() {
+		if f.opts.Demand.Referenced(id) {
+			ids = append(ids, id)
+			names[name{id.API, id.Metric}] = true
+		}
+	}
+	rules, queries := f.opts.Rules(), f.opts.Queries()
+	slices.Sort(queries)
+	if rules == f.rules && maps.Equal(names, f.names) && slices.Equal(queries, f.queries) {
+		return false
+	}
+	f.rules, f.names, f.queries = rules, names, queries
+	before := f.filter
+	f.filter = wanted.Of(rules, ids, queries)
+	return !f.filter.Same(before)
+}
+
+// hand gives on what is to be scraped now.
+func (f *Follower) hand(ctx context.Context, pods []target.Pod) {
+	fence := f.opts.Fence
+	fence.Nodes = map[netip.Addr]bool{}
+	for i := range pods {
+		for _, ip := range pods[i].HostIPs {
+			fence.Nodes[ip] = true
+		}
+	}
+	f.mu.Lock()
+	selections := slices.Collect(maps.Values(f.selections))
+	f.mu.Unlock()
+	targets, refused := target.List(target.Input{Pods: pods, Wanted: selections, Fence: fence})
+	f.opts.Set(targets, fence, f.filter)
+	f.mu.Lock()
+	known := f.refused
+	f.refused = refused
+	f.mu.Unlock()
+	for _, r := range refused {
+		if !slices.Contains(known, r) {
+			klog.FromContext(ctx).Info("A pod that an HPA scales is not scraped", "namespace", r.Namespace, "pod", r.Pod, "reason", r.Reason)
+		}
+	}
+}
+
+// slim keeps of a pod what scraping needs: the rest of the cluster's pods would be most of
+// our memory.
+func slim(obj any) (any, error) {
+	p, ok := obj.(*corev1.Pod)
+	if !ok {
+		return obj, nil
+	}
+	containers := func(of []corev1.Container) (out []corev1.Container) {
+		for _, c := range of {
+			if len(c.Ports) > 0 {
+				out = append(out, corev1.Container{Ports: c.Ports})
+			}
+		}
+		return out
+	}
+	kept := target.FromPod(p)
+	return &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: p.Namespace, Name: p.Name, UID: p.UID, ResourceVersion: p.ResourceVersion, Labels: p.Labels,
+			Annotations: kept.Annotations, DeletionTimestamp: p.DeletionTimestamp,
+		},
+		Spec:   corev1.PodSpec{NodeName: p.Spec.NodeName, HostNetwork: p.Spec.HostNetwork, InitContainers: containers(p.Spec.InitContainers), Containers: containers(p.Spec.Containers)},
+		Status: corev1.PodStatus{Phase: p.Status.Phase, PodIP: p.Status.PodIP, PodIPs: p.Status.PodIPs, HostIP: p.Status.HostIP, HostIPs: p.Status.HostIPs},
+	}, nil
+}
