@@ -31,7 +31,7 @@ const (
 // Config says what is held, and what a query may cost. The zero value of every field but Dir
 // is usable.
 type Config struct {
-	// Dir is a directory of our own. Nothing of what is in it is needed or kept.
+	// Dir is a directory of our own, which Close removes. Nothing of what is in it is needed.
 	Dir string
 	// Retention is how far back queries may look, their lookback included.
 	Retention time.Duration

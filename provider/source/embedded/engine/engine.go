@@ -51,7 +51,9 @@ func Open(c Config) (*Engine, error) {
 }
 
 // Close forgets everything. There must be no appenders any more, and no queries.
-func (e *Engine) Close() error { return e.head.Load().close() }
+func (e *Engine) Close() error {
+	return errors.Join(e.head.Load().close(), os.RemoveAll(e.config.Dir))
+}
 
 // Run forgets what is too old, until ctx ends.
 func (e *Engine) Run(ctx context.Context) {

@@ -15,7 +15,6 @@ import (
 // Defaults of Config.
 const (
 	DefaultInterval              = 5 * time.Second
-	DefaultTimeout               = 4 * time.Second
 	DefaultSampleLimit           = 5_000
 	DefaultBodySizeLimit         = 10 << 20
 	DefaultLabelLimit            = 64
