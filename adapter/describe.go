@@ -11,6 +11,9 @@ import (
 	"github.com/loadline/loadline/provider/demand"
 	"github.com/loadline/loadline/provider/eval"
 	"github.com/loadline/loadline/provider/rule"
+	"github.com/loadline/loadline/provider/source/embedded/engine"
+	"github.com/loadline/loadline/provider/source/embedded/scrape"
+	"github.com/loadline/loadline/provider/source/embedded/target"
 	"github.com/loadline/loadline/provider/store"
 )
 
@@ -24,6 +27,9 @@ func DescribeMetrics(r prometheus.Registerer) {
 		demand: demand.New(demand.Limits{}), store: store.New(), catalog: catalog.New(catalog.Options{Rules: &rule.Set{}, Now: time.Now}),
 		objects: func() int { return 0 }, up: func() map[string]bool { return map[string]bool{"": true} }, failed: func() map[string]int { return map[string]int{"": 0} }, oldest: func() (time.Time, bool) { return time.Now(), true },
 		queries: func() (int, int) { return 0, 0 }, config: func() (time.Time, error) { return time.Unix(1, 0), nil }, now: time.Now,
+	})
+	r.MustRegister(&scrapeState{
+		status: func() []scrape.Status { return nil }, holding: func() engine.Holding { return engine.Holding{} }, refused: func() []target.Refusal { return nil },
 	})
 	r.MustRegister(cert.NewCollector(metricPrefix, func() cert.Status { return cert.Status{NotAfter: time.Unix(1, 0)} }))
 }

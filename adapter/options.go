@@ -25,6 +25,7 @@ const requestTimeout = 1900 * time.Millisecond
 type Options struct {
 	Server *cmoptions.CustomMetricsAdapterServerOptions
 	Source *SourceOptions
+	Scrape *ScrapeOptions
 	Cert   *CertOptions
 	// Queries of AutoscalingPolicies.
 	Queries query.Settings
@@ -68,6 +69,7 @@ func NewOptions() *Options {
 	return &Options{
 		Server: server,
 		Source: newSourceOptions(),
+		Scrape: newScrapeOptions(),
 		Cert:   newCertOptions(),
 
 		Queries: query.Defaults(),
@@ -101,11 +103,12 @@ func reviewBackoff() wait.Backoff {
 func (o *Options) AddFlags(fs *pflag.FlagSet) {
 	o.Server.AddFlags(fs)
 	o.Source.addFlags(fs)
+	o.Scrape.addFlags(fs)
 	o.Cert.addFlags(fs)
 	o.Queries.AddFlags(fs)
 
 	fs.BoolVar(&o.Server.SecureServing.DisableHTTP2Serving, "disable-http2", o.Server.SecureServing.DisableHTTP2Serving, "The same as --disable-http2-serving, by the name that prometheus-adapter gave it.")
-	fs.StringVar(&o.ConfigFile, "config", o.ConfigFile, "File with the rules, in the format of prometheus-adapter, and with further sources. It is read again when it changes.")
+	fs.StringVar(&o.ConfigFile, "config", o.ConfigFile, "File with the rules, in the format of prometheus-adapter, and with further sources. It is read again when it changes. Without --prometheus-url it may be left out for the built-in rules.")
 	fs.StringVar(&o.Kubeconfig, "lister-kubeconfig", o.Kubeconfig, "Kubeconfig for listing described objects and HPAs; the pod's own service account if empty.")
 	fs.Float32Var(&o.ClientQPS, "client-qps", o.ClientQPS, "Requests a second to the Kubernetes API server, at most.")
 	fs.IntVar(&o.ClientBurst, "client-burst", o.ClientBurst, "Requests to the Kubernetes API server at once, at most.")
@@ -132,10 +135,11 @@ func (o *Options) AddFlags(fs *pflag.FlagSet) {
 // Validate returns everything that is wrong at once.
 func (o *Options) Validate() error {
 	errs := o.Server.Validate()
-	if o.ConfigFile == "" {
+	if o.ConfigFile == "" && o.Source.URL != "" {
 		errs = append(errs, errors.New("--config: must name the file with the rules"))
 	}
 	errs = append(errs, o.Source.validate()...)
+	errs = append(errs, o.validateScrapes()...)
 	if err := o.Queries.Validate(); err != nil {
 		errs = append(errs, err)
 	}

@@ -38,7 +38,6 @@ func TestValidate(t *testing.T) {
 				o.MetricsBindAddress = "8080"
 			},
 			[]string{
-				"--config: must name the file with the rules",
 				"--evaluation-interval=1ms: must be from 1s to 5m0s",
 				"--read-patience=1.8s: must be from 0s to 1.7s",
 				"--metrics-max-age=1m0s: must not be less than --metrics-relist-interval=10m0s, or metrics come and go",
@@ -50,6 +49,16 @@ func TestValidate(t *testing.T) {
 				"--client-qps=0: must be more than 0",
 				"--metrics-bind-address=8080: must be HOST:PORT or :PORT",
 			},
+		},
+		"a source and no rules":                      {func(o *Options) { o.ConfigFile = "" }, []string{"--config: must name the file with the rules"}},
+		"neither: it scrapes, by the built-in rules": {func(o *Options) { o.ConfigFile, o.Source.URL = "", "" }, nil},
+		"it scrapes, and does not watch HPAs": {
+			func(o *Options) { o.Source.URL, o.Prewarm = "", false },
+			[]string{"--prewarm=false: without --prometheus-url what HPAs reference is what is scraped"},
+		},
+		"it scrapes, with limits that are none": {
+			func(o *Options) { o.Source.URL, o.Scrape.Timeout, o.Scrape.MaxSeries = "", time.Minute, -1 },
+			[]string{"--scrape-…: the bounds of the series must be positive", "the scrape time-out (1m0s) must not be longer than the interval (5s)"},
 		},
 		"values that die before the next evaluation": {
 			func(o *Options) { o.ValueMaxAge = 5 * time.Second }, []string{"--value-max-age=5s: must be from 10s to 1h0m0s"},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"k8s.io/client-go/discovery"
@@ -39,7 +40,9 @@ type parts struct {
 	demand    *demand.Registry
 	store     *store.Store
 	evaluator *eval.Router
-	origins   origins            // of the rules in use
+	origins   origins // of the rules in use
+	rules     atomic.Pointer[rule.Set]
+	scrapes   *scrapes           // nil where a source is asked
 	watcher   *reference.Watcher // nil without prewarming
 	queries   *query.Table
 	policies  *query.Watcher // nil without queries
@@ -68,6 +71,7 @@ func build(ctx context.Context, o *Options, rules *rule.Set, config *rest.Config
 		demand: demand.New(o.Demand),
 		warm:   make(chan struct{}),
 	}
+	p.rules.Store(rules)
 	p.store = store.NewLimited(store.Limits{Values: o.MaxValuesHeld, Referenced: p.demand.Referenced})
 	p.objects = object.NewCache(ctx, meta, p.mapper, 0)
 	if p.origins, err = o.next(nil, rules); err != nil {
@@ -80,6 +84,9 @@ func build(ctx context.Context, o *Options, rules *rule.Set, config *rest.Config
 	if err := p.follow(o, rules, config); err != nil {
 		return nil, err
 	}
+	if p.scrapes, err = p.scrapesOf(o, config); err != nil {
+		return nil, err
+	}
 	p.metrics = newSelfMetrics()
 	p.evaluator = eval.NewRouter(p.sourceOf, p.origins.evaluators(p.evaluates(o)))
 	p.reader = &provider.Reader{
@@ -88,6 +95,9 @@ func build(ctx context.Context, o *Options, rules *rule.Set, config *rest.Config
 	p.metrics.registry.MustRegister(&state{
 		demand: p.demand, store: p.store, catalog: p.catalog, objects: p.objects.Held, queries: p.queries.Stats, failed: p.catalog.Failed, up: p.evaluator.Up, oldest: p.reader.Oldest, config: func() (time.Time, error) { return p.config.status() }, now: time.Now,
 	})
+	if s := p.scrapes; s != nil {
+		p.metrics.registry.MustRegister(&scrapeState{status: s.Status, holding: s.Holding, refused: s.follower.Refused, most: o.Scrape.MaxSeries})
+	}
 	if o.Prewarm {
 		client, err := kubernetes.NewForConfig(config)
 		if err != nil {
@@ -97,9 +107,13 @@ func build(ctx context.Context, o *Options, rules *rule.Set, config *rest.Config
 		if err != nil {
 			return nil, err
 		}
-		p.watcher = reference.New(reference.Options{
+		options := reference.Options{
 			Client: client, Kinds: p.mapper, Selector: reference.ScaleSelector(scales, p.mapper), Registry: p.demand, Added: p.evaluator.Soon, Usage: rules.Usage != nil,
-		})
+		}
+		if p.scrapes != nil {
+			options.Pods = p.scrapes.follower.Select
+		}
+		p.watcher = reference.New(options)
 	}
 	return p, nil
 }
@@ -107,7 +121,7 @@ func build(ctx context.Context, o *Options, rules *rule.Set, config *rest.Config
 // follow makes what serves the queries of policies. They need the API of external
 // metrics, which is there if a rule gives some.
 func (p *parts) follow(o *Options, rules *rule.Set, config *rest.Config) error {
-	if o.Queries.Enabled && o.Source.URL == "" {
+	if o.Queries.Enabled && p.origins[""].client == nil {
 		// Whoever writes a policy must not choose whom we ask.
 		p.queries = query.Refused(metric.Errorf(metric.RuleFailed, "queries of AutoscalingPolicies are asked of the source of --prometheus-url, which is not given"))
 		return nil
@@ -147,6 +161,9 @@ func (p *parts) start(ctx context.Context, t *tasks, o *Options) {
 	if p.policies != nil {
 		t.Go("watch of AutoscalingPolicies", func() { p.policies.Run(ctx) })
 	}
+	if p.scrapes != nil {
+		p.scrapes.start(ctx, t)
+	}
 	t.Go("evaluation", func() { p.evaluator.Run(ctx) })
 	t.Go("configuration file", func() {
 		if closed(ctx, p.mapper.Filled()) {
@@ -159,6 +176,10 @@ func (p *parts) start(ctx context.Context, t *tasks, o *Options) {
 		defer cancel()
 		// The kinds as well: with resourceRules alone there are no series to wait for.
 		if closed(limit, p.mapper.Filled()) && closed(limit, p.catalog.Listed()) && (p.watcher == nil || closed(limit, p.watcher.Synced())) && (p.policies == nil || closed(limit, p.policies.Synced())) {
+			if p.scrapes != nil {
+				p.scrapes.warm(limit)
+				p.catalog.Relist(limit)
+			}
 			p.evaluator.Evaluate(limit, p.demand.Wanted())
 		}
 	})
@@ -176,6 +197,9 @@ func (p *parts) start(ctx context.Context, t *tasks, o *Options) {
 func (p *parts) wait(t *tasks, limit time.Duration) error {
 	if err := t.Wait(limit); err != nil {
 		return err
+	}
+	if p.scrapes != nil {
+		p.scrapes.close()
 	}
 	// Only now nobody is left who could begin another watch.
 	var watches tasks

@@ -15,6 +15,7 @@ import (
 	cmapiserver "sigs.k8s.io/custom-metrics-apiserver/pkg/apiserver"
 
 	"github.com/loadline/loadline/provider/rule"
+	"github.com/loadline/loadline/provider/source/embedded/builtin"
 )
 
 // maxConfig bounds the configuration file, in bytes.
@@ -28,7 +29,7 @@ const stopTimeout = 5 * time.Second
 // with an error that names what has not within stopTimeout.
 func Run(ctx context.Context, o *Options) error {
 	o.complete()
-	content, rules, err := loadRules(o.ConfigFile, o.check)
+	content, rules, err := o.loadRules()
 	if err != nil {
 		return err
 	}
@@ -89,6 +90,16 @@ func startWithin[T any](ctx context.Context, limit time.Duration, start func() (
 	case <-timer.C:
 		return nil, fmt.Errorf("not started within %s: the Kubernetes API server does not answer for its authentication configuration, the ConfigMap kube-system/extension-apiserver-authentication", limit)
 	}
+}
+
+// loadRules are those of the file or, where none is given, the built-in ones.
+func (o *Options) loadRules() ([]byte, *rule.Set, error) {
+	if o.ConfigFile != "" {
+		return loadRules(o.ConfigFile, o.check)
+	}
+	content := builtin.Rules(o.Scrape.Interval)
+	rules, err := rule.Compile(content, o.check)
+	return content, rules, err
 }
 
 // loadRules reads and compiles the configuration.

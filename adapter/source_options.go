@@ -22,7 +22,7 @@ func newSourceOptions() *SourceOptions {
 }
 
 func (o *SourceOptions) addFlags(fs *pflag.FlagSet) {
-	fs.StringVar(&o.URL, "prometheus-url", o.URL, "Base URL of the Prometheus HTTP API, for rules that name no source of the configuration file. May be left out if all do. Userinfo in it is basic authentication and wins over a token; query parameters are sent with every request.")
+	fs.StringVar(&o.URL, "prometheus-url", o.URL, "Base URL of the Prometheus HTTP API, for rules that name no source of the configuration file. If it is left out, the adapter scrapes the pods that HPAs scale itself, and asks nobody. Userinfo in it is basic authentication and wins over a token; query parameters are sent with every request.")
 	fs.StringVar(&o.Method, "prometheus-verb", o.Method, "GET or POST. A query too long for a URL is sent by POST.")
 	fs.BoolVar(&o.AuthInCluster, "prometheus-auth-incluster", o.AuthInCluster, "Authenticate with the pod's own service account token, and trust the cluster's CA.")
 	fs.StringVar(&o.AuthConfig, "prometheus-auth-config", o.AuthConfig, "Kubeconfig whose credentials and TLS settings, not whose server, are used.")
@@ -48,7 +48,7 @@ func (o *SourceOptions) config() prometheus.Config {
 }
 
 func (o *SourceOptions) validate() []error {
-	if o.URL == "" { // then every rule has to name a source, see next
+	if o.URL == "" { // then the adapter scrapes itself, see next
 		return nil
 	}
 	if err := o.config().Validate(); err != nil {

@@ -11,13 +11,20 @@ import (
 	"github.com/loadline/loadline/provider/eval"
 	"github.com/loadline/loadline/provider/metric"
 	"github.com/loadline/loadline/provider/rule"
+	"github.com/loadline/loadline/provider/source/embedded"
 	"github.com/loadline/loadline/provider/source/prometheus"
 )
 
+// client is what a source can be asked.
+type client interface {
+	eval.Source
+	catalog.Discoverer
+}
+
 // origin is a source, and what evaluates what is wanted of it.
 type origin struct {
-	described rule.Source        // what the file says of it; zero for that of the flags
-	client    *prometheus.Source // nil for that of the flags, if they have none
+	described rule.Source // what the file says of it; zero for that of the flags
+	client    client      // nil for that of the flags, if nothing is asked of it
 	evaluator *eval.Evaluator
 }
 
@@ -29,20 +36,18 @@ type origins map[string]*origin
 // description is the same stay, with their connections and all that is known of them. What
 // is new is made and does nothing yet. With an error nothing has changed.
 func (o *Options) next(before origins, rules *rule.Set) (origins, error) {
-	if at := rules.Unsourced(); at != "" && o.Source.URL == "" {
-		return nil, fmt.Errorf("--prometheus-url: must be given, for example http://prometheus.monitoring.svc:9090, because %s names no source", at)
-	}
 	var errs []error
 	all := origins{"": before[""]}
-	if all[""] == nil {
-		all[""] = &origin{}
-		if o.Source.URL != "" {
-			client, err := o.Source.source(o.QueryTimeout)
-			if err != nil {
-				errs = append(errs, err)
-			}
-			all[""].client = client
+	at := rules.Unsourced()
+	switch {
+	case all[""] == nil:
+		own, err := o.own(at != "")
+		if err != nil {
+			errs = append(errs, err)
 		}
+		all[""] = &origin{client: own}
+	case at != "" && all[""].client == nil:
+		return nil, fmt.Errorf("--prometheus-url: must be given, for example http://prometheus.monitoring.svc:9090, because %s names no source: or restart the adapter, which then scrapes pods itself", at)
 	}
 	for _, described := range rules.Sources {
 		if old := before[described.Name]; old != nil && old.described.Same(described) {
@@ -56,6 +61,26 @@ func (o *Options) next(before origins, rules *rule.Set) (origins, error) {
 		all[described.Name] = &origin{described: described, client: client}
 	}
 	return all, errors.Join(errs...)
+}
+
+// own is the source of the flags: that of --prometheus-url or, where a rule needs one and
+// there is none, the embedded engine. Nil if it is not needed.
+func (o *Options) own(needed bool) (client, error) {
+	switch {
+	case o.Source.URL != "":
+		asked, err := o.Source.source(o.QueryTimeout)
+		if err != nil {
+			return nil, err // and not a client that holds nil
+		}
+		return asked, nil
+	case needed:
+		scraping, err := newEmbedded(o)
+		if err != nil {
+			return nil, fmt.Errorf("--scrape-dir: %w", err)
+		}
+		return scraping, nil
+	}
+	return nil, nil
 }
 
 // describe is how a source of the file is reached. Limits that it does not have are those of
@@ -120,6 +145,10 @@ func (p *parts) evaluates(o *Options) func(string, *origin) *eval.Evaluator {
 		if of.client != nil {
 			options.Source = of.client
 		}
+		if _, scrapes := of.client.(*embedded.Source); scrapes {
+			// As often as there is something new; it costs nobody else anything.
+			options.Interval = min(options.Interval, o.Scrape.Interval)
+		}
 		return eval.New(options)
 	}
 }
@@ -136,6 +165,9 @@ func (p *parts) sourceOf(id metric.Identifier) string {
 // reload has the file followed whose content the parts were made of.
 func (p *parts) reload(o *Options, content []byte, rules *rule.Set) {
 	p.config = newReloader(o.ConfigFile, content, rules, o.check, func(ctx context.Context, rules *rule.Set) error { return p.use(ctx, o, rules) })
+	if o.ConfigFile == "" { // the built-in rules do not change
+		p.config.read = func() ([]byte, error) { return content, nil }
+	}
 }
 
 // use puts other rules, and the sources that they name, in the place of the present ones.
@@ -151,6 +183,7 @@ func (p *parts) use(ctx context.Context, o *Options, rules *rule.Set) error {
 		return nil
 	}
 	p.origins = next
+	p.rules.Store(rules)
 	p.evaluator.Set(next.evaluators(p.evaluates(o)))
 	p.evaluator.Soon(p.demand.Wanted()...)
 	return nil

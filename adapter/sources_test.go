@@ -308,7 +308,7 @@ func TestWithoutTheSourceOfTheFlags(t *testing.T) {
 	if _, _, err := s.read(t, "unknown", ""); !apierrors.IsNotFound(err) {
 		t.Errorf("what no rule gives: %v", err)
 	}
-	want := "--prometheus-url: must be given, for example http://prometheus.monitoring.svc:9090, because externalRules[1] names no source"
+	want := "--prometheus-url: must be given, for example http://prometheus.monitoring.svc:9090, because externalRules[1] names no source: or restart the adapter, which then scrapes pods itself"
 	if bad := s.load(t, list+externalRule("far", "far")+externalRule("near", "")); bad == nil || bad.Error() != want {
 		t.Errorf("a rule without a source: %v", bad)
 	}

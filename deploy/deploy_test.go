@@ -28,6 +28,8 @@ func variants() map[string][]string {
 		"given-certificate":       {"resources: [overlays/given-certificate]"},
 		"more-kinds":              {"resources: [base]", "components: [components/more-kinds]"},
 		"metrics-port":            {"resources: [base]", "components: [components/metrics-port]"},
+		"embedded":                {"resources: [base]", "components: [components/embedded]"},
+		"embedded, metrics-port":  {"resources: [base]", "components: [components/embedded, components/metrics-port]"},
 		"resource-metrics":        {"resources: [base]", "components: [components/resource-metrics]"},
 		"scrape-annotations":      {"resources: [base]", "components: [components/scrape-annotations]"},
 		"scrape-servicemonitor":   {"resources: [base]", "components: [components/scrape-servicemonitor]"},

@@ -4,6 +4,7 @@
 package query
 
 import (
+	"slices"
 	"strings"
 	"sync"
 
@@ -99,6 +100,22 @@ func (t *Table) find(namespace, name string) (*renderer, bool, error) {
 		return nil, true, metric.Errorf(metric.Undefined, "the namespace %q has no AutoscalingPolicy %q with a query %q", namespace, of, named)
 	}
 	return nil, true, metric.Errorf(metric.Undefined, "%q is not the name of a query: they are %sPOLICY.NAME", name, metric.QueryPrefix)
+}
+
+// All is the PromQL of all queries that are served, each once.
+func (t *Table) All() []string {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	var all []string
+	for _, of := range t.entries {
+		for _, e := range of {
+			if e.err == nil && e.renderer != nil {
+				all = append(all, e.renderer.compiled.PromQL)
+			}
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
 }
 
 // Stats counts the queries.
