@@ -11,7 +11,8 @@ import (
 const (
 	DefaultRetention = 10 * time.Minute
 	DefaultTimeout   = 10 * time.Second
-	DefaultMaxSeries = 300_000
+	// 1 to 3 KB each, and as much again for garbage: deploy/components/embedded has the memory.
+	DefaultMaxSeries = 200_000
 	DefaultMaxValues = 20_000
 	// A sample takes 16 bytes while a query looks at it.
 	DefaultMaxSamples = 5_000_000

@@ -59,7 +59,7 @@ func (e *Engine) reaches(promQL string, now time.Time) error {
 		return &source.Error{Kind: source.Rejected, Text: "the query cannot be read: " + err.Error()}
 	}
 	if reach := reach(expr, now, e.config.Lookback); reach > e.config.Retention {
-		return &source.Error{Kind: source.Rejected, Text: fmt.Sprintf("the query looks %s back, and samples are held for %s: give it a shorter range or offset, or hold them for longer", reach, e.config.Retention)}
+		return &source.Error{Kind: source.Rejected, Text: fmt.Sprintf("the query looks %s back, and samples are held for %s: give it a shorter range or offset, or raise --scrape-retention", reach, e.config.Retention)}
 	}
 	return nil
 }
