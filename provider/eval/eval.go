@@ -41,9 +41,11 @@ type Options struct {
 	Queries Queries // asked before the catalog; nil: there are none
 	Objects Objects
 	Mapper  rule.Mapper
-	Demand  Demand
-	Store   *store.Store
-	Metrics *Metrics
+	// Generation is another number once Mapper may answer differently; nil: it never does.
+	Generation func() uint64
+	Demand     Demand
+	Store      *store.Store
+	Metrics    *Metrics
 
 	Interval    time.Duration // between evaluations of everything wanted
 	Timeout     time.Duration // deadline of one query
@@ -73,6 +75,7 @@ type Evaluator struct {
 	stuck   map[schema.GroupResource]bool // kinds whose list hung when it was waited for
 	wake    chan struct{}
 	sharing *sharing
+	planner *plan.Planner
 }
 
 // New returns an evaluator that does nothing until Run or Evaluate.
@@ -83,7 +86,7 @@ func New(o Options) *Evaluator {
 	e := &Evaluator{
 		opts: o, wake: make(chan struct{}, 1),
 		pending: map[metric.Identifier]bool{}, stuck: map[schema.GroupResource]bool{},
-		sharing: newSharing(),
+		sharing: newSharing(), planner: plan.NewPlanner(o.Mapper, o.Generation),
 	}
 	e.dispatcher = newDispatcher(o.Concurrency, e.query, func() { now := o.Now(); e.worked.Store(&now) })
 	now := o.Now()

@@ -52,6 +52,7 @@ func (e *Evaluator) look(ctx context.Context, wg *sync.WaitGroup) {
 	}
 	e.opts.Demand.Expire(now)
 	e.sharing.expire(now)
+	e.planner.Forget()
 	e.opts.Store.Retain(e.opts.Demand.Has)
 	e.dispatcher.expire(now.Add(-maxWait))
 	began := e.dispatcher.look()

@@ -187,5 +187,5 @@ func (e *Evaluator) plan(wants []plan.Want) plan.Plan {
 		}
 		w.Share = e.sharing.of(w.ID)
 	}
-	return plan.Make(wants, e.opts.Mapper, e.limits())
+	return e.planner.Plan(wants, e.limits())
 }

@@ -26,51 +26,50 @@ type groups struct {
 	order []*group
 	// same finds the part of an equal query, of a group that sharing has found.
 	same   map[sameKey]place
-	shared map[string]*group
+	shared map[classKey]*group
 }
 
 type sameKey struct{ rule, promQL, label string }
+
+type classKey struct {
+	class int
+	key   string // of proved
+}
 
 type place struct {
 	*group
 	part int
 }
 
-func newGroups() *groups { return &groups{same: map[sameKey]place{}, shared: map[string]*group{}} }
+func newGroups() *groups { return &groups{same: map[sameKey]place{}, shared: map[classKey]*group{}} }
 
 // add puts a want and its query where they belong.
-func (gs *groups) add(w Want, q rule.Query) {
+func (gs *groups) add(w *Want, made proved) {
 	id := w.Rule.ID()
-	k := sameKey{id, q.PromQL, q.ObjectLabel}
+	k := sameKey{id, made.query.PromQL, made.query.ObjectLabel}
 	if at, ok := gs.same[k]; ok {
 		p := &at.parts[at.part]
 		p.For = append(p.For, w.ID)
 		return
 	}
-	g := gs.find(id, w, q)
-	q.Expr = nil // which it has changed
+	g := gs.find(id, w.Class, made)
 	gs.same[k] = place{g, len(g.parts)}
 	g.parts = append(g.parts, Part{
-		Query: q, Names: w.Names, For: []metric.Identifier{w.ID}, Resource: w.ID.Resource, Namespace: w.ID.Namespace, share: w.Share,
+		Query: made.query, Names: w.Names, For: []metric.Identifier{w.ID}, Resource: w.ID.Resource, Namespace: w.ID.Namespace, share: w.Share,
 	})
 }
 
 // find returns the group of a query; a new one where there is none.
-func (gs *groups) find(id string, w Want, q rule.Query) *group {
-	g := &group{rule: id}
-	if g.wide, g.why = widenQuery(q); g.why != nil {
-		gs.order = append(gs.order, g)
-		return g
-	}
-	key := fmt.Sprintf("%s\x00%d\x00%s\x00%s\x00%v\x00%s\x00%s", id, w.Class, q.ObjectLabel, g.wide.promQL, g.wide.kept, w.ID.API, w.ID.Resource)
-	for _, v := range g.wide.given {
-		key += "\x00" + v.Label
-	}
-	if known := gs.shared[key]; known != nil {
+func (gs *groups) find(rule string, class int, made proved) *group {
+	k := classKey{class, made.key}
+	if known := gs.shared[k]; made.why == nil && known != nil {
 		return known
 	}
-	gs.shared[key] = g
+	g := &group{rule: rule, wide: made.wide, why: made.why}
 	gs.order = append(gs.order, g)
+	if made.why == nil {
+		gs.shared[k] = g
+	}
 	return g
 }
 
