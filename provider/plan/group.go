@@ -33,7 +33,7 @@ type sameKey struct{ rule, promQL, label string }
 
 type classKey struct {
 	class int
-	key   string // of proved
+	*shape
 }
 
 type place struct {
@@ -61,13 +61,14 @@ func (gs *groups) add(w *Want, made proved) {
 
 // find returns the group of a query; a new one where there is none.
 func (gs *groups) find(rule string, class int, made proved) *group {
-	k := classKey{class, made.key}
+	k := classKey{class, made.shape}
 	if known := gs.shared[k]; made.why == nil && known != nil {
 		return known
 	}
-	g := &group{rule: rule, wide: made.wide, why: made.why}
+	g := &group{rule: rule, why: made.why}
 	gs.order = append(gs.order, g)
 	if made.why == nil {
+		g.wide = made.shape.wide
 		gs.shared[k] = g
 	}
 	return g
