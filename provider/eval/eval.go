@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/klog/v2"
 
 	"github.com/loadline/loadline/provider/metric"
 	"github.com/loadline/loadline/provider/plan"
@@ -76,6 +77,7 @@ type Evaluator struct {
 	wake    chan struct{}
 	sharing *sharing
 	planner *plan.Planner
+	probes  atomic.Uint32 // so far, of answersOne
 }
 
 // New returns an evaluator that does nothing until Run or Evaluate.
@@ -148,22 +150,18 @@ func (e *Evaluator) answer(ctx context.Context, v *evaluation, wants []plan.Want
 	e.run(ctx, v, p.Queries, m)
 }
 
-// query sends one query and stores what it gives.
+// query sends one query and stores what it gives. The error tells of the source: of a query
+// that is too much for a source that answers there is none.
 func (e *Evaluator) query(ctx context.Context, q plan.Query) error {
 	if ctx.Err() != nil {
 		return &source.Error{Kind: source.Canceled, Text: "it was not asked", Err: ctx.Err()}
 	}
+	heard := e.dispatcher.state().answers
 	began, err := e.answered(ctx, q)
 	if err == nil || source.KindOf(err) == source.Canceled {
 		return err
 	}
-	if ofTheQuery(err) {
-		e.divide(ctx, q, began, err)
-		return err
-	}
-	e.sharing.slow(q, began, err, e.Outage() != nil)
-	e.fail(q, began, err)
-	return err
+	return e.failed(ctx, q, began, err, e.dispatcher.state().answers > heard)
 }
 
 // answered sends a query, and stores its answer. It returns when it was sent, and why
@@ -184,6 +182,10 @@ func (e *Evaluator) answered(ctx context.Context, q plan.Query) (time.Time, erro
 	data, errs := join(answer, q, began)
 	covers := e.covering(ctx, q)
 	for i := range q.Parts {
+		if unsure(&q, &q.Parts[i], data[i], answer.Warnings) {
+			e.apart(&q, &q.Parts[i], began)
+			continue
+		}
 		if data[i] != nil {
 			data[i].Source = e.opts.Name
 		}
@@ -213,6 +215,10 @@ func (e *Evaluator) keep(p *plan.Part, began time.Time, data *store.Data, err er
 
 // fail stores why a query gave nothing.
 func (e *Evaluator) fail(q plan.Query, began time.Time, err error) {
+	if q.Shared() {
+		klog.Background().V(1).Info("No answer for reads that are asked together", "source", e.opts.Name, "rule", q.Rule, "reads", len(q.Parts), "query", clip(q.PromQL, 1000), "err", err)
+		err = ofMany(err)
+	}
 	for i := range q.Parts {
 		typed := failure(q.Rule, q.Parts[i].PromQL, err)
 		for _, id := range q.Parts[i].For {

@@ -7,7 +7,7 @@ package plan
 // The values of labels that are not listed are left out, so that the answer has all there
 // are.
 func (g *group) choose(l Limits) labelSet {
-	list, objects := first(len(g.wide.given)), g.wide.objects()
+	list, objects := g.all(), g.wide.objects()
 	if objects < 0 || l.Count == nil {
 		return list
 	}

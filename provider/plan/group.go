@@ -19,6 +19,7 @@ type group struct {
 	wide  wide
 	why   *Unprovable // the one read is asked by itself
 	parts []Part
+	limit int // of values that a query lists
 }
 
 // groups are made want by want. Their order is that of their first wants.
@@ -104,17 +105,39 @@ func (g *group) queries(l Limits) (out []Query) {
 	slices.SortStableFunc(g.parts, func(a, b Part) int {
 		return cmp.Or(cmp.Compare(bound(b.share), bound(a.share)), cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.PromQL, b.PromQL))
 	})
+	g.limit = l.Names
 	list := g.choose(l)
 	begin := 0
 	c := chunk{group: g, list: list, limits: l}
 	for i := range g.parts {
-		if !c.fits(&g.parts[i]) {
-			out = append(out, g.query(g.parts[begin:i], list))
+		p := &g.parts[i]
+		if p.share > 0 {
+			// With others it has failed, and what nobody asks about may be at fault.
+			list = g.all()
+		}
+		if list != c.list || !c.fits(p) {
+			if i > begin {
+				out = append(out, g.query(g.parts[begin:i], c.list))
+			}
 			begin, c = i, chunk{group: g, list: list, limits: l}
 		}
-		c.take(&g.parts[i])
+		c.take(p)
 	}
-	return append(out, g.query(g.parts[begin:], list))
+	return append(out, g.query(g.parts[begin:], c.list))
+}
+
+// all are the labels that reads give values to.
+func (g *group) all() labelSet { return first(len(g.wide.given)) }
+
+// narrower is a query for some parts of another's, which lists the values of all labels where
+// they are few enough.
+func (g *group) narrower(parts []Part, list labelSet) Query {
+	for _, v := range g.union(parts, g.all()) {
+		if len(v.Values) > g.limit {
+			return g.query(parts, list)
+		}
+	}
+	return g.query(parts, g.all())
 }
 
 func bound(share int) int {

@@ -81,11 +81,14 @@ func (q *Query) Labels() (labels []string) {
 	return labels
 }
 
+// One returns the query of one part, as its read alone would send it.
+func (q *Query) One(i int) Query { return single(q.Rule, q.Parts[i], q.Alone) }
+
 // Split returns the query's two halves, for one that failed: what is wrong may be of one
 // read only. It must be Shared.
 func (q *Query) Split() (first, second Query) {
 	half := len(q.Parts) / 2
-	return q.group.query(q.Parts[:half], q.list), q.group.query(q.Parts[half:], q.list)
+	return q.group.narrower(q.Parts[:half], q.list), q.group.narrower(q.Parts[half:], q.list)
 }
 
 // single is the query of one part, as its read alone would send it.

@@ -69,6 +69,9 @@ type Error struct {
 	// Text says what happened and, where there is one, the remedy. It never holds
 	// credentials and never more than a short excerpt of what the source sent.
 	Text string
+	// Quotes says that Text has something of what the source sent, which can be about any
+	// series that the call touched.
+	Quotes bool
 	// Err is the cause, if any; its text is not repeated by Error.
 	Err error
 }

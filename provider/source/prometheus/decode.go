@@ -194,7 +194,7 @@ func (r *resultDecoder) sample(one *element) error {
 	metric := r.builder.Labels()
 	switch {
 	case one.Value == nil && one.Histogram != nil:
-		return &source.Error{Kind: source.Unusable, Text: fmt.Sprintf("the series %s has a native histogram, not a number: apply histogram_quantile( ), histogram_avg( ) or the like", excerpt([]byte(metric.String())))}
+		return &source.Error{Kind: source.Unusable, Quotes: true, Text: fmt.Sprintf("the series %s has a native histogram, not a number: apply histogram_quantile( ), histogram_avg( ) or the like", excerpt([]byte(metric.String())))}
 	case one.Value == nil:
 		return malformed(fmt.Errorf("the series %s has no value", excerpt([]byte(metric.String()))))
 	case len(r.samples) >= r.maxValues:
@@ -209,7 +209,7 @@ func (r *resultDecoder) sample(one *element) error {
 func cut(warnings []string) error {
 	for _, warning := range warnings {
 		if strings.Contains(warning, "truncated due to limit") {
-			return &source.Error{Kind: source.Incomplete, Text: "the source cut its answer: " + excerpt([]byte(warning))}
+			return &source.Error{Kind: source.Incomplete, Quotes: true, Text: "the source cut its answer: " + excerpt([]byte(warning))}
 		}
 	}
 	return nil
