@@ -212,6 +212,15 @@ func (t template) Query(_ rule.Mapper, in rule.QueryInput) (rule.Query, error) {
 	return q, nil
 }
 
+// random are as many choices as a query with its series and reads takes.
+func random(r *rand.Rand) []byte {
+	data := make([]byte, 1500)
+	for i := range data {
+		data[i] = byte(r.Uint32())
+	}
+	return data
+}
+
 // A read finds in a shared answer what its own query gives, for queries and series of
 // many kinds.
 func TestSharedIsAsAlone(t *testing.T) {
@@ -219,11 +228,7 @@ func TestSharedIsAsAlone(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	shared, failed, with := 0, 0, 0
 	for range 4000 {
-		data := make([]byte, 1500)
-		for i := range data {
-			data[i] = byte(r.Uint32())
-		}
-		n, f := checkShared(t, engine, data)
+		n, f := checkShared(t, engine, random(r))
 		shared, failed = shared+n, failed+f
 		if n > 0 {
 			with++
@@ -241,6 +246,11 @@ func TestSharedIsAsAlone(t *testing.T) {
 func FuzzSharedIsAsAlone(f *testing.F) {
 	engine := newEngine()
 	f.Add([]byte("a query"))
+	// What is mutated has to be long enough for nested queries and many series.
+	r := rand.New(rand.NewPCG(3, 4))
+	for range 50 {
+		f.Add(random(r))
+	}
 	f.Fuzz(func(t *testing.T, data []byte) { checkShared(t, engine, data) })
 }
 
