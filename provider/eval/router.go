@@ -2,7 +2,6 @@ package eval
 
 import (
 	"context"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -12,9 +11,9 @@ import (
 	"github.com/loadline/loadline/provider/source"
 )
 
-// Router is one evaluator for each source, with what is wanted of that source. So each has
-// its own pace, its own slots and its own judgement of whether it is away, and there is
-// nothing by which one that hangs could hold up another. See NewRouter.
+// Router is one evaluator for each source, which leaves what is wanted of others alone. So
+// each has its own pace, its own slots and its own judgement of whether it is away, and
+// there is nothing by which one that hangs could hold up another. See NewRouter.
 type Router struct {
 	sourceOf func(metric.Identifier) string
 	members  atomic.Pointer[map[string]*Evaluator]
@@ -164,19 +163,6 @@ func (r *Router) Explain(ctx context.Context) plan.Explanation {
 		all = append(all, e.Explain(ctx))
 	}
 	return plan.Join(all...)
-}
-
-// Share is the part of a demand that is for one source. What anybody wants is kept, whoever
-// asks: only what is wanted of this source is a part.
-type Share struct {
-	Demand
-	// Of says whether a metric is of the source.
-	Of func(metric.Identifier) bool
-}
-
-// Wanted returns what is wanted of the source.
-func (s Share) Wanted() []metric.Identifier {
-	return slices.DeleteFunc(s.Demand.Wanted(), func(id metric.Identifier) bool { return !s.Of(id) })
 }
 
 // nowhere is a source that is not there.

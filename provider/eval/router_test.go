@@ -77,8 +77,7 @@ func (r *routed) sourceOf(id metric.Identifier) string {
 
 func (r *routed) member(name string, b *backend) *eval.Evaluator {
 	return eval.New(eval.Options{
-		Name: name, Source: b, Catalog: r.catalog, Objects: objects{}, Mapper: newCluster(), Store: r.store,
-		Demand:  eval.Share{Demand: r.demand, Of: func(id metric.Identifier) bool { return r.sourceOf(id) == name }},
+		Name: name, Source: b, Catalog: r.catalog, Objects: objects{}, Mapper: newCluster(), Store: r.store, Demand: r.demand,
 		Metrics: r.metrics, Interval: interval, Timeout: timeout, Concurrency: concurrency, Now: time.Now,
 		Discovered: func() (bool, error) { return r.catalog.Outcome(name) },
 	})
