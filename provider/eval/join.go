@@ -2,6 +2,7 @@ package eval
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -90,6 +91,18 @@ func joinPart(samples []source.Sample, q plan.Query, p plan.Part, evaluated time
 		return nil, err
 	}
 	return d, nil
+}
+
+// together is what two pieces of one query give, which are about different objects; nil
+// where one of them gives an error.
+func together(a, b *store.Data) *store.Data {
+	if a == nil || b == nil {
+		return nil
+	}
+	maps.Copy(a.Objects, b.Objects)
+	maps.Copy(a.Bad, b.Bad)
+	maps.Copy(a.Containers, b.Containers)
+	return a
 }
 
 func joinSeries(samples []source.Sample) ([]store.Value, error) {

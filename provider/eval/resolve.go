@@ -129,6 +129,7 @@ func (e *Evaluator) resolve(ctx context.Context, id metric.Identifier) (plan.Wan
 		if w.Names, err = e.opts.Objects.Names(ctx, id.Resource, id.Namespace, selector, id.Selector); err != nil {
 			return w, err
 		}
+		w.Elements = elements(len(w.Names), e.opts.Store.Get(id))
 	default:
 		// Asked here and not by the reader alone, so that the list is there before the
 		// first read and stays while nobody reads from this replica.

@@ -102,7 +102,7 @@ type division struct {
 }
 
 func (d *division) halves(ctx context.Context, q plan.Query, cause error) {
-	large := source.KindOf(cause) == source.Oversized || source.KindOf(cause) == source.Incomplete
+	large := tooLarge(cause)
 	first, second := q.Split()
 	for _, half := range []plan.Query{first, second} {
 		if d.left == 0 {

@@ -19,6 +19,8 @@ type group struct {
 	wide  wide
 	why   *Unprovable // the one read is asked by itself
 	parts []Part
+	// values is how many elements an answer may have, as Limits say.
+	values int
 }
 
 // groups are made want by want. Their order is that of their first wants.
@@ -51,7 +53,7 @@ func (gs *groups) add(w Want, q rule.Query) {
 	q.Expr = nil // which it has changed
 	gs.same[k] = place{g, len(g.parts)}
 	g.parts = append(g.parts, Part{
-		Query: q, Names: w.Names, For: []metric.Identifier{w.ID}, Resource: w.ID.Resource, Namespace: w.ID.Namespace, share: w.Share,
+		Query: q, Names: w.Names, For: []metric.Identifier{w.ID}, Resource: w.ID.Resource, Namespace: w.ID.Namespace, share: w.Share, elements: w.Size(),
 	})
 }
 
@@ -93,9 +95,10 @@ func (gs *groups) queries(l Limits) (out []Query) {
 
 // queries are the group's, as few as the limits allow.
 func (g *group) queries(l Limits) (out []Query) {
+	g.values = l.Values
 	if g.why != nil || len(g.parts) == 1 {
 		for _, p := range g.parts {
-			out = append(out, single(g.rule, p, g.why))
+			out = append(out, g.single(p))
 		}
 		return out
 	}
@@ -127,7 +130,7 @@ func bound(share int) int {
 // query is one for some parts of the group.
 func (g *group) query(parts []Part, list labelSet) Query {
 	if len(parts) == 1 {
-		return single(g.rule, parts[0], nil)
+		return g.single(parts[0])
 	}
 	given := g.union(parts, list)
 	q := Query{Query: parts[0].Query, Rule: g.rule, Parts: parts, For: forAll(parts), group: g, list: list}
