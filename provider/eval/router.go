@@ -2,7 +2,6 @@ package eval
 
 import (
 	"context"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -20,7 +19,7 @@ type Router struct {
 	changed  chan struct{}
 }
 
-// NewRouter returns a router that does nothing until Run or Evaluate. members are by the
+// NewRouter returns a router that does nothing until Run or First. members are by the
 // names of their sources, and sourceOf says which of these gives a metric. The member whose
 // name is empty also gets what none gives.
 func NewRouter(sourceOf func(metric.Identifier) string, members map[string]*Evaluator) *Router {
@@ -113,15 +112,6 @@ func (r *Router) Soon(ids ...metric.Identifier) {
 	for e, own := range r.byMember(ids) {
 		e.Soon(own...)
 	}
-}
-
-// Evaluate evaluates ids once, and returns when all sources have answered or not.
-func (r *Router) Evaluate(ctx context.Context, ids []metric.Identifier) {
-	var wg sync.WaitGroup
-	for e, own := range r.byMember(ids) {
-		wg.Go(func() { e.Evaluate(ctx, own) })
-	}
-	wg.Wait()
 }
 
 // Outage is why the source that gives a metric counts as away; nil if it does not. See
