@@ -153,21 +153,25 @@ func (p *parts) start(ctx context.Context, t *tasks, o *Options) {
 			p.config.Run(ctx)
 		}
 	})
-	t.Go("first evaluation", func() {
-		defer close(p.warm)
-		limit, cancel := context.WithTimeout(ctx, warmUp)
-		defer cancel()
-		// The kinds as well: with resourceRules alone there are no series to wait for.
-		if closed(limit, p.mapper.Filled()) && closed(limit, p.catalog.Listed()) && (p.watcher == nil || closed(limit, p.watcher.Synced())) && (p.policies == nil || closed(limit, p.policies.Synced())) {
-			p.evaluator.Evaluate(limit, p.demand.Wanted())
-		}
-	})
+	t.Go("first evaluation", func() { p.evaluateFirst(ctx) })
 	if p.plain != nil {
 		t.Go("plain metrics port", func() {
 			if err := servePlain(ctx, p.plain, p.metrics.handler()); err != nil {
 				klog.FromContext(ctx).Error(err, "Cannot serve metrics", "address", o.MetricsBindAddress)
 			}
 		})
+	}
+}
+
+// evaluateFirst evaluates what HPAs reference for the first time, and then has the replica
+// be ready.
+func (p *parts) evaluateFirst(ctx context.Context) {
+	defer close(p.warm)
+	ctx, cancel := context.WithTimeout(ctx, warmUp)
+	defer cancel()
+	// The kinds as well: with resourceRules alone there are no series to wait for.
+	if closed(ctx, p.mapper.Filled()) && (p.watcher == nil || closed(ctx, p.watcher.Synced())) && (p.policies == nil || closed(ctx, p.policies.Synced())) {
+		p.evaluator.First(ctx, p.catalog.Listed)
 	}
 }
 

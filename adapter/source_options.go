@@ -1,6 +1,8 @@
 package adapter
 
 import (
+	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -49,12 +51,33 @@ func (o *SourceOptions) config() prometheus.Config {
 
 func (o *SourceOptions) validate() []error {
 	if o.URL == "" { // then every rule has to name a source, see next
+		if flags := o.ofNoSource(); len(flags) > 0 {
+			return []error{fmt.Errorf("--prometheus-url: is not given, and %s would have no effect: give it, or leave them out; the sources of the file have keys of their own for these", strings.Join(flags, ", "))}
+		}
 		return nil
 	}
 	if err := o.config().Validate(); err != nil {
 		return []error{err}
 	}
 	return nil
+}
+
+// ofNoSource are the flags that are given and are of the source of the flags alone. Limits
+// are not: sources of the file inherit them.
+func (o *SourceOptions) ofNoSource() (flags []string) {
+	for _, f := range []struct {
+		name  string
+		given bool
+	}{
+		{"verb", o.Method != "GET"}, {"auth-incluster", o.AuthInCluster}, {"auth-config", o.AuthConfig != ""}, {"ca-file", o.CAFile != ""},
+		{"client-tls-cert-file", o.CertFile != ""}, {"client-tls-key-file", o.KeyFile != ""}, {"token-file", o.TokenFile != ""},
+		{"username", o.Username != ""}, {"password-file", o.PasswordFile != ""}, {"header", len(o.Headers) > 0}, {"disable-http2", o.DisableHTTP2},
+	} {
+		if f.given {
+			flags = append(flags, "--prometheus-"+f.name)
+		}
+	}
+	return flags
 }
 
 // source makes the client. queryTimeout is --query-timeout: the client's own default

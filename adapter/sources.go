@@ -107,8 +107,7 @@ func (p *parts) evaluates(o *Options) func(string, *origin) *eval.Evaluator {
 	return func(name string, of *origin) *eval.Evaluator {
 		reached := o.describe(of.described)
 		options := eval.Options{
-			Name: name, Catalog: p.catalog, Objects: p.objects, Mapper: p.mapper, Generation: p.mapper.Generation, Store: p.store,
-			Demand:  eval.Share{Demand: p.demand, Of: func(id metric.Identifier) bool { return p.sourceOf(id) == name }},
+			Name: name, Catalog: p.catalog, Objects: p.objects, Mapper: p.mapper, Generation: p.mapper.Generation, Store: p.store, Demand: p.demand,
 			Metrics: p.metrics.eval, Interval: o.EvaluationInterval, Timeout: reached.Timeout, Now: time.Now,
 			Concurrency: cmp.Or(of.described.QueryConcurrency, o.QueryConcurrency),
 			MaxValues:   o.MaxValuesHeld, Lookback: reached.Lookback, MaxAnswer: reached.MaxValues, Share: reads(o),

@@ -22,6 +22,7 @@ import (
 	"github.com/loadline/loadline/provider/catalog"
 	"github.com/loadline/loadline/provider/demand"
 	"github.com/loadline/loadline/provider/eval"
+	"github.com/loadline/loadline/provider/metric"
 	"github.com/loadline/loadline/provider/rule"
 	"github.com/loadline/loadline/provider/store"
 )
@@ -213,6 +214,31 @@ func TestOneOfTwoSourcesHangs(t *testing.T) {
 		}
 		return ""
 	})
+}
+
+// A source that hangs from the start, discovery and all, does not keep a replica from being
+// ready with what the other one gives.
+func TestReadyWhileOneOfTwoSourcesHangs(t *testing.T) {
+	near, far := newProm(t, 1), newProm(t, 2)
+	far.hangs.Store(true)
+	o := NewOptions()
+	o.Source.URL = near.URL
+	s := newSeveral(t, o, "sources: [{name: far, url: '"+far.URL+"'}]\nexternalRules:"+externalRule("near", "")+externalRule("far", "far"))
+	id := func(name string) metric.Identifier {
+		return metric.Identifier{API: metric.External, Namespace: "shop", Metric: name}
+	}
+	if _, err := s.demand.Reference("shop/web", []metric.Identifier{id("near"), id("far")}); err != nil {
+		t.Fatal(err)
+	}
+	s.warm = make(chan struct{})
+	began := time.Now()
+	s.evaluateFirst(t.Context())
+	if took := time.Since(began); took < o.QueryTimeout || took > warmUp/2 {
+		t.Errorf("ready after %s, want a query's time, %s, and a bit", took, o.QueryTimeout)
+	}
+	if !closed(t.Context(), s.warm) || s.store.Get(id("near")) == nil || s.store.Get(id("near")).Data == nil {
+		t.Error("ready without the value of the other source")
+	}
 }
 
 // Sources come, change and go with the file, and those that stay are the same as before. A

@@ -33,7 +33,6 @@ type Catalog struct {
 	current  atomic.Pointer[snapshot]
 	usage    atomic.Pointer[rule.Usage] // nil without resourceRules
 	tried    *latch
-	listed   *latch
 	reloaded chan struct{} // there are other queries to follow
 
 	mu       sync.Mutex // of what follows, and of making snapshots
@@ -55,7 +54,7 @@ func (l *latch) close() { l.once.Do(func() { close(l.ch) }) }
 // New returns a catalog that is empty until Run or Relist.
 func New(o Options) *Catalog {
 	c := &Catalog{
-		opts: o, tried: newLatch(), listed: newLatch(), reloaded: make(chan struct{}, 1),
+		opts: o, tried: newLatch(), reloaded: make(chan struct{}, 1),
 	}
 	c.origins = origins(nil, o.all(o.Sources), o.Rules)
 	c.findings = findings(o.Rules, c.origins)
@@ -64,7 +63,6 @@ func New(o Options) *Catalog {
 	c.usage.Store(o.Rules.Usage)
 	if len(c.queries) == 0 { // nothing to wait for
 		c.tried.close()
-		c.listed.close()
 	}
 	return c
 }

@@ -238,15 +238,8 @@ func (c *Catalog) publish(log klog.Logger) {
 	c.current.Store(next)
 	logNews(log, "Two rules or series give one metric", prev.conflicts, next.conflicts)
 	logNews(log, "A rule does not give what it could", prev.lines(), next.lines())
-	tried, answered := true, true
-	for _, f := range c.findings {
-		tried, answered = tried && f.tried, answered && f.answered
-	}
-	if tried {
+	if !slices.ContainsFunc(c.findings, func(f *finding) bool { return !f.tried }) {
 		c.tried.close()
-	}
-	if answered {
-		c.listed.close()
 	}
 	close(prev.replaced)
 }

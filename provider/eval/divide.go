@@ -8,7 +8,6 @@ import (
 	"github.com/loadline/loadline/provider/metric"
 	"github.com/loadline/loadline/provider/plan"
 	"github.com/loadline/loadline/provider/source"
-	"github.com/loadline/loadline/provider/store"
 )
 
 const (
@@ -136,20 +135,6 @@ func (d *division) notAsked(half plan.Query) {
 	d.sharing.set(half.For, 1, now.Add(sharingDoubt))
 	for _, id := range half.For {
 		d.opts.Store.Fail(id, now, metric.Errorf(metric.SourceFailed, "%s: asked together with others, whose queries fail; by itself in the next evaluation", half.Rule))
-	}
-}
-
-// unsure says whether nothing may mean something for a part, which a warning about an answer
-// for many leaves open.
-func unsure(q *plan.Query, p *plan.Part, data *store.Data, warnings []string) bool {
-	return q.Shared() && len(warnings) > 0 && p.Empty != nil && data != nil && !data.Any()
-}
-
-// apart has a part asked by itself from now on.
-func (e *Evaluator) apart(q *plan.Query, p *plan.Part, began time.Time) {
-	e.sharing.set(p.For, 1, began.Add(sharingMemory))
-	for _, id := range p.For {
-		e.opts.Store.Fail(id, began, metric.Errorf(metric.SourceFailed, "%s: nothing in an answer for several reads with a warning, which may be about others; asked by itself in the next evaluation", q.Rule))
 	}
 }
 

@@ -4,6 +4,7 @@ package eval
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -164,27 +165,18 @@ func (e *Evaluator) query(ctx context.Context, q plan.Query) error {
 	return e.failed(ctx, q, began, err, e.dispatcher.state().answers > heard)
 }
 
-// answered sends a query, and stores its answer. It returns when it was sent, and why
-// there is no answer.
+// answered asks a query, and stores its answer. It returns when it was sent, and why there
+// is no answer.
 func (e *Evaluator) answered(ctx context.Context, q plan.Query) (time.Time, error) {
-	caller := ctx
-	ctx, cancel := context.WithTimeout(ctx, e.opts.Timeout)
-	defer cancel()
 	began := e.opts.Now()
-	answer, err := e.ask(ctx, q)
-	e.opts.Metrics.query(e.opts.Name, q.Rule, err, e.opts.Now().Sub(began), len(answer.Warnings))
-	if err != nil && caller.Err() != nil { // the source had no time of its own
-		return began, &source.Error{Kind: source.Canceled, Text: "it was given up", Err: caller.Err()}
-	}
+	data, errs, err := e.ask(ctx, q, began)
 	if err != nil {
 		return began, err
 	}
-	data, errs := join(answer, q, began)
 	covers := e.covering(ctx, q)
 	for i := range q.Parts {
-		if unsure(&q, &q.Parts[i], data[i], answer.Warnings) {
-			e.apart(&q, &q.Parts[i], began)
-			continue
+		if errors.Is(errs[i], errUnsure) {
+			e.sharing.set(q.Parts[i].For, 1, began.Add(sharingMemory))
 		}
 		if data[i] != nil {
 			data[i].Source = e.opts.Name

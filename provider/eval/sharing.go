@@ -101,9 +101,11 @@ func (e *Evaluator) Explain(ctx context.Context) plan.Explanation {
 		}
 		wants = append(wants, w)
 	}
+	wants, refused := e.admit(wants)
 	slices.SortFunc(wants, func(a, b plan.Want) int { return strings.Compare(a.ID.String(), b.ID.String()) })
 	p := e.plan(wants)
 	maps.Copy(p.Failed, failed)
+	maps.Copy(p.Failed, refused)
 	return p.Explain().Of(e.opts.Name)
 }
 

@@ -107,9 +107,9 @@ func (c *chunk) adds(p *Part) int {
 			return 0
 		}
 		n, _ := c.limits.Count(p.Resource, p.Namespace)
-		return n
+		return n * p.elements / len(p.Names) // the others are like those that are wanted
 	}
-	return max(1, len(p.Names))
+	return max(1, p.elements)
 }
 
 func (c *chunk) take(p *Part) {

@@ -15,11 +15,11 @@ import (
 
 // group is the reads whose wide queries are equal.
 type group struct {
-	rule  string
-	wide  wide
-	why   *Unprovable // the one read is asked by itself
-	parts []Part
-	limit int // of values that a query lists
+	rule   string
+	wide   wide
+	why    *Unprovable // the one read is asked by itself
+	parts  []Part
+	limits Limits
 }
 
 // groups are made want by want. Their order is that of their first wants.
@@ -56,7 +56,7 @@ func (gs *groups) add(w *Want, made proved) {
 	g := gs.find(id, w.Class, made)
 	gs.same[k] = place{g, len(g.parts)}
 	g.parts = append(g.parts, Part{
-		Query: made.query, Names: w.Names, For: []metric.Identifier{w.ID}, Resource: w.ID.Resource, Namespace: w.ID.Namespace, share: w.Share,
+		Query: made.query, Names: w.Names, For: []metric.Identifier{w.ID}, Resource: w.ID.Resource, Namespace: w.ID.Namespace, share: w.Share, elements: w.Size(),
 	})
 }
 
@@ -94,9 +94,10 @@ func (gs *groups) queries(l Limits) (out []Query) {
 
 // queries are the group's, as few as the limits allow.
 func (g *group) queries(l Limits) (out []Query) {
+	g.limits = l
 	if g.why != nil || len(g.parts) == 1 {
 		for _, p := range g.parts {
-			out = append(out, single(g.rule, p, g.why))
+			out = append(out, g.single(p))
 		}
 		return out
 	}
@@ -105,7 +106,6 @@ func (g *group) queries(l Limits) (out []Query) {
 	slices.SortStableFunc(g.parts, func(a, b Part) int {
 		return cmp.Or(cmp.Compare(bound(b.share), bound(a.share)), cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.PromQL, b.PromQL))
 	})
-	g.limit = l.Names
 	list := g.choose(l)
 	begin := 0
 	c := chunk{group: g, list: list, limits: l}
@@ -133,7 +133,7 @@ func (g *group) all() labelSet { return first(len(g.wide.given)) }
 // they are few enough.
 func (g *group) narrower(parts []Part, list labelSet) Query {
 	for _, v := range g.union(parts, g.all()) {
-		if len(v.Values) > g.limit {
+		if len(v.Values) > g.limits.Names {
 			return g.query(parts, list)
 		}
 	}
@@ -150,7 +150,7 @@ func bound(share int) int {
 // query is one for some parts of the group.
 func (g *group) query(parts []Part, list labelSet) Query {
 	if len(parts) == 1 {
-		return single(g.rule, parts[0], nil)
+		return g.single(parts[0])
 	}
 	given := g.union(parts, list)
 	q := Query{Query: parts[0].Query, Rule: g.rule, Parts: parts, For: forAll(parts), group: g, list: list}

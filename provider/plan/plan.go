@@ -29,6 +29,9 @@ type Want struct {
 	Series string
 	// Names of the described objects, sorted; nil for external metrics.
 	Names []string
+	// Elements is how many there are of these objects in an answer, about, where that is
+	// more than one of each: a pod has several containers.
+	Elements int
 	// MetricSelector is that of ID.
 	MetricSelector labels.Selector
 	// Class keeps wants of different classes apart: only those of one share a query with
@@ -39,11 +42,16 @@ type Want struct {
 	Share int
 }
 
-// Limits bound the queries that several reads share.
+// Size is how many elements an answer has of the want's objects, about; 0 for external
+// metrics, of which it is not known.
+func (w Want) Size() int { return max(len(w.Names), w.Elements) }
+
+// Limits bound the queries that several reads share, and the answers to all.
 type Limits struct {
 	// Names is how many values of a label, or names of objects, a query lists at most.
 	Names int
-	// Values is how many elements an answer may have, about.
+	// Values is how many elements an answer may have, about. What has more by itself is
+	// asked in pieces, if they are proved to give the same.
 	Values int
 	// Reads that share one query.
 	Reads int
