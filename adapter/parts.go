@@ -86,7 +86,7 @@ func build(ctx context.Context, o *Options, rules *rule.Set, config *rest.Config
 		Demand: p.demand, Evaluator: p.evaluator, Store: p.store, MaxAge: o.ValueMaxAge, Patience: o.ReadPatience, Now: time.Now,
 	}
 	p.metrics.registry.MustRegister(&state{
-		demand: p.demand, store: p.store, catalog: p.catalog, objects: p.objects.Held, queries: p.queries.Stats, failed: p.catalog.Failed, up: p.evaluator.Up, oldest: p.reader.Oldest, config: func() (time.Time, error) { return p.config.status() }, now: time.Now,
+		demand: p.demand, store: p.store, catalog: p.catalog, objects: p.objects.Held, hidden: p.objects.Forbidden, queries: p.queries.Stats, failed: p.catalog.Failed, up: p.evaluator.Up, oldest: p.reader.Oldest, config: func() (time.Time, error) { return p.config.status() }, now: time.Now,
 	})
 	if o.Prewarm {
 		client, err := kubernetes.NewForConfig(config)

@@ -92,6 +92,10 @@ func rows() map[string]row {
 			theirs: "a mistake in a rule is found when it is used, or stops the start with the first of them",
 			ours:   "all mistakes of a file are said at once, each with its place and line",
 		},
+		"gone": {
+			theirs: "an object that is gone, or never was, has a value by its name for as long as there are samples of it",
+			ours:   "it is 404, unless the adapter may not list its kind",
+		},
 		"absent": {
 			theirs: "a list of objects without any sample is an answer without items",
 			ours:   "it is an error that names the query, for absence is not zero",
