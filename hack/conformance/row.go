@@ -50,7 +50,7 @@ func rows() map[string]row {
 		},
 		"names-fade": {
 			theirs: "an empty list of series takes all names away at once",
-			ours:   "a name outlives its series for a while", elsewhere: "provider/catalog/catalog_test.go TestBuild",
+			ours:   "a name outlives its series for a while", elsewhere: "provider/catalog/fade_test.go TestNamesFade",
 		},
 		"hangs": {
 			theirs: "a Prometheus that hangs holds a reader for 60 s",
