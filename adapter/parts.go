@@ -64,9 +64,10 @@ func build(ctx context.Context, o *Options, rules *rule.Set, config *rest.Config
 		return nil, err
 	}
 	p := &parts{
-		mapper: object.NewMapper(disco, o.DiscoveryInterval),
-		demand: demand.New(o.Demand),
-		warm:   make(chan struct{}),
+		mapper:  object.NewMapper(disco, o.DiscoveryInterval),
+		demand:  demand.New(o.Demand),
+		warm:    make(chan struct{}),
+		metrics: newSelfMetrics(),
 	}
 	p.store = store.NewLimited(store.Limits{Values: o.MaxValuesHeld, Referenced: p.demand.Referenced})
 	p.objects = object.NewCache(ctx, meta, p.mapper, 0)
@@ -76,17 +77,17 @@ func build(ctx context.Context, o *Options, rules *rule.Set, config *rest.Config
 	unnamed, named := p.origins.discoverers()
 	p.catalog = catalog.New(catalog.Options{
 		Rules: rules, Source: unnamed, Sources: named, Scopes: p.mapper, Interval: o.RelistInterval, MaxAge: o.MaxAge, Now: time.Now, Changed: p.mapper.Changed(),
+		Warned: func(r *rule.Rule) { p.metrics.eval.Warned(r.Source(), r.ID()) }, Replaced: p.forget,
 	})
 	if err := p.follow(o, rules, config); err != nil {
 		return nil, err
 	}
-	p.metrics = newSelfMetrics()
 	p.evaluator = eval.NewRouter(p.sourceOf, p.origins.evaluators(p.evaluates(o)))
 	p.reader = &provider.Reader{
 		Demand: p.demand, Evaluator: p.evaluator, Store: p.store, MaxAge: o.ValueMaxAge, Patience: o.ReadPatience, Now: time.Now,
 	}
 	p.metrics.registry.MustRegister(&state{
-		demand: p.demand, store: p.store, catalog: p.catalog, objects: p.objects.Held, queries: p.queries.Stats, failed: p.catalog.Failed, up: p.evaluator.Up, oldest: p.reader.Oldest, config: func() (time.Time, error) { return p.config.status() }, now: time.Now,
+		demand: p.demand, store: p.store, catalog: p.catalog, objects: p.objects.Held, hidden: p.objects.Forbidden, queries: p.queries.Stats, failed: p.catalog.Failed, up: p.evaluator.Up, oldest: p.reader.Oldest, config: func() (time.Time, error) { return p.config.status() }, now: time.Now,
 	})
 	if o.Prewarm {
 		client, err := kubernetes.NewForConfig(config)

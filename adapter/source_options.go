@@ -27,7 +27,7 @@ func (o *SourceOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.URL, "prometheus-url", o.URL, "Base URL of the Prometheus HTTP API, for rules that name no source of the configuration file. May be left out if all do. Userinfo in it is basic authentication and wins over a token; query parameters are sent with every request.")
 	fs.StringVar(&o.Method, "prometheus-verb", o.Method, "GET or POST. A query too long for a URL is sent by POST.")
 	fs.BoolVar(&o.AuthInCluster, "prometheus-auth-incluster", o.AuthInCluster, "Authenticate with the pod's own service account token, and trust the cluster's CA.")
-	fs.StringVar(&o.AuthConfig, "prometheus-auth-config", o.AuthConfig, "Kubeconfig whose credentials and TLS settings, not whose server, are used.")
+	fs.StringVar(&o.AuthConfig, "prometheus-auth-config", o.AuthConfig, "Kubeconfig whose credentials and TLS settings, not whose server, are used. Read again when it changes.")
 	fs.StringVar(&o.CAFile, "prometheus-ca-file", o.CAFile, "PEM file with the CA of the source.")
 	fs.StringVar(&o.CertFile, "prometheus-client-tls-cert-file", o.CertFile, "PEM file with our client certificate.")
 	fs.StringVar(&o.KeyFile, "prometheus-client-tls-key-file", o.KeyFile, "PEM file with its key.")

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/loadline/loadline/provider/catalog"
@@ -135,6 +136,15 @@ func (p *parts) sourceOf(id metric.Identifier) string {
 // reload has the file followed whose content the parts were made of.
 func (p *parts) reload(o *Options, content []byte, rules *rule.Set) {
 	p.config = newReloader(o.ConfigFile, content, rules, o.check, func(ctx context.Context, rules *rule.Set) error { return p.use(ctx, o, rules) })
+}
+
+// forget drops the values of metrics whose rule is another one by now, and has them evaluated
+// by that. What an unchanged rule gives stays.
+func (p *parts) forget(another func(metric.Identifier) bool) {
+	ids := slices.DeleteFunc(p.demand.Wanted(), func(id metric.Identifier) bool { return !another(id) })
+	p.evaluator.Forget(ids)
+	p.store.Forget(another)
+	p.evaluator.Soon(ids...)
 }
 
 // use puts other rules, and the sources that they name, in the place of the present ones.

@@ -20,8 +20,15 @@ type Options struct {
 	Sources  map[string]Discoverer // of those that do, by name
 	Scopes   Scopes
 	Interval time.Duration // between relists
-	MaxAge   time.Duration // how far back a series counts, and how long a name outlives it
+	MaxAge   time.Duration // how far back a series counts, and how long a name stays after the first answer without it
 	Now      func() time.Time
+	// Warned is called where the source added warnings to what it gave for a rule; nil if
+	// nobody counts.
+	Warned func(*rule.Rule)
+	// Replaced is called when metrics may be others than before: another says of which the
+	// rule is another one, or gone. It must not call the catalog's Reload, Run or Relist. Nil
+	// if nobody needs to know.
+	Replaced func(another func(metric.Identifier) bool)
 	// Changed gives a value after Scopes has come to know other resources; nil if
 	// it never does.
 	Changed <-chan struct{}
@@ -114,15 +121,10 @@ func (c *Catalog) Usage(n Name) (Entry, bool) {
 
 // Of looks the metric of an identifier up.
 func (c *Catalog) Of(id metric.Identifier) (Entry, bool) {
-	name := Name{Resource: id.Resource, Metric: id.Metric}
-	switch id.API {
-	case metric.Custom:
-		return c.Custom(name)
-	case metric.Resource:
-		return c.Usage(name)
-	default:
-		return c.External(id.Metric)
+	if id.API == metric.Resource {
+		return c.Usage(Name{Resource: id.Resource, Metric: id.Metric})
 	}
+	return c.current.Load().of(id)
 }
 
 // UsageWindow is what the configuration says of the window of usage, in the sense of

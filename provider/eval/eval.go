@@ -77,6 +77,7 @@ type Evaluator struct {
 	stuck   map[schema.GroupResource]bool // kinds whose list hung when it was waited for
 	wake    chan struct{}
 	sharing *sharing
+	changes *changes
 	planner *plan.Planner
 	probes  atomic.Uint32 // so far, of answersOne
 }
@@ -89,7 +90,7 @@ func New(o Options) *Evaluator {
 	e := &Evaluator{
 		opts: o, wake: make(chan struct{}, 1),
 		pending: map[metric.Identifier]bool{}, stuck: map[schema.GroupResource]bool{},
-		sharing: newSharing(), planner: plan.NewPlanner(o.Mapper, o.Generation),
+		sharing: newSharing(), changes: newChanges(), planner: plan.NewPlanner(o.Mapper, o.Generation),
 	}
 	e.dispatcher = newDispatcher(o.Concurrency, e.query, func() { now := o.Now(); e.worked.Store(&now) })
 	now := o.Now()
@@ -112,6 +113,7 @@ type mode struct {
 // begin resolves and plans what is wanted, and queues the queries.
 func (e *Evaluator) begin(ctx context.Context, ids []metric.Identifier, m mode) *evaluation {
 	v := &evaluation{stop: context.AfterFunc(ctx, e.dispatcher.cancel)}
+	ctx = e.changes.planning(ctx)
 	now := e.opts.Now()
 	wants, waiting := e.resolveKnown(ctx, ids, now)
 	for kind, ids := range waiting {
@@ -138,10 +140,15 @@ func (e *Evaluator) answer(ctx context.Context, v *evaluation, wants []plan.Want
 			}
 		}
 		before := len(wants)
-		wants = slices.DeleteFunc(wants, func(w plan.Want) bool { return e.dispatcher.has(w.ID, e.opts.Demand.Referenced(w.ID)) })
+		wants = slices.DeleteFunc(wants, func(w plan.Want) bool {
+			return !e.changes.isDue(w.ID) && e.dispatcher.has(w.ID, e.opts.Demand.Referenced(w.ID))
+		})
 		if len(wants) < before {
 			v.has(false)
 		}
+	}
+	for _, w := range wants {
+		e.changes.plans(ctx, w.ID)
 	}
 	p := e.plan(wants)
 	for id, err := range p.Failed {
@@ -154,13 +161,20 @@ func (e *Evaluator) answer(ctx context.Context, v *evaluation, wants []plan.Want
 // query sends one query and stores what it gives. The error tells of the source: of a query
 // that is too much for a source that answers there is none.
 func (e *Evaluator) query(ctx context.Context, q plan.Query) error {
-	if ctx.Err() != nil {
+	replaced := &source.Error{Kind: source.Canceled, Text: "its rule is another one by now"}
+	switch {
+	case ctx.Err() != nil:
 		return &source.Error{Kind: source.Canceled, Text: "it was not asked", Err: ctx.Err()}
+	case e.changes.anyOutdated(ctx, q.For):
+		return replaced
 	}
 	heard := e.dispatcher.state().answers
 	began, err := e.answered(ctx, q)
-	if err == nil || source.KindOf(err) == source.Canceled {
+	switch {
+	case err == nil, source.KindOf(err) == source.Canceled:
 		return err
+	case e.changes.anyOutdated(ctx, q.For) && !source.Unanswered(err):
+		return replaced
 	}
 	return e.failed(ctx, q, began, err, e.dispatcher.state().answers > heard)
 }
@@ -181,13 +195,13 @@ func (e *Evaluator) answered(ctx context.Context, q plan.Query) (time.Time, erro
 		if data[i] != nil {
 			data[i].Source = e.opts.Name
 		}
-		e.keep(&q.Parts[i], began, data[i], errs[i], covers)
+		e.keep(ctx, &q.Parts[i], began, data[i], errs[i], covers)
 	}
 	return began, nil
 }
 
 // keep stores what a query gave for one of its parts.
-func (e *Evaluator) keep(p *plan.Part, began time.Time, data *store.Data, err error, covers covering) {
+func (e *Evaluator) keep(ctx context.Context, p *plan.Part, began time.Time, data *store.Data, err error, covers covering) {
 	whole := make([]metric.Identifier, 0, len(p.For))
 	for _, id := range p.For {
 		problem := err
@@ -195,14 +209,12 @@ func (e *Evaluator) keep(p *plan.Part, began time.Time, data *store.Data, err er
 			problem = e.distrust(id, p, data, covers)
 		}
 		if problem != nil {
-			e.opts.Store.Fail(id, began, problem)
+			e.changes.current(ctx, []metric.Identifier{id}, func([]metric.Identifier) { e.opts.Store.Fail(id, began, problem) })
 		} else {
 			whole = append(whole, id)
 		}
 	}
-	if len(whole) > 0 {
-		e.opts.Store.Share(whole, data)
-	}
+	e.changes.current(ctx, whole, func(ids []metric.Identifier) { e.opts.Store.Share(ids, data) })
 }
 
 // fail stores why a query gave nothing.

@@ -26,7 +26,8 @@ const (
 	Rejected
 	// Malformed: what came back is not an answer (HTML, truncated JSON).
 	Malformed
-	// Incomplete: the answer was cut by a limit of the source.
+	// Incomplete: the answer lacks something, because of a limit or of a part of the source
+	// that did not answer.
 	Incomplete
 	// Oversized: the answer has more bytes or values than our limits allow.
 	Oversized

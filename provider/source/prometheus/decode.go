@@ -97,6 +97,9 @@ func decodeAnswer(body io.Reader, maxValues, most int) (source.Answer, error) {
 	r := resultDecoder{envelope: e, maxValues: maxValues, most: most, builder: labels.NewScratchBuilder(8)}
 	err := e.read(func(first json.Token) error { return e.restOfObject(first, r.field) })
 	if err == nil {
+		err = cut(e.warnings)
+	}
+	if err == nil {
 		err = r.complete()
 	}
 	if errors.Is(err, errEnough) {
@@ -202,6 +205,15 @@ func (r *resultDecoder) sample(one *element) error {
 	}
 	r.samples = append(r.samples, source.Sample{Labels: metric, Value: one.Value.value, Time: one.Value.time})
 	return nil
+}
+
+// incomplete is what any warning makes of a list of names: all that a source has to warn of
+// there is what is not in it, as when a store of Thanos' does not answer.
+func incomplete(warnings []string) error {
+	if err := cut(warnings); err != nil || len(warnings) == 0 {
+		return err
+	}
+	return &source.Error{Kind: source.Incomplete, Text: "the source warns: " + excerpt([]byte(warnings[0]))}
 }
 
 // cut finds the warning that an answer lacks something because of a limit. There
