@@ -25,7 +25,7 @@ func DescribeMetrics(r prometheus.Registerer) {
 	eval.NewMetrics(r)
 	r.MustRegister(&state{
 		demand: demand.New(demand.Limits{}), store: store.New(), catalog: catalog.New(catalog.Options{Rules: &rule.Set{}, Now: time.Now}),
-		objects: func() int { return 0 }, up: func() map[string]bool { return map[string]bool{"": true} }, failed: func() map[string]int { return map[string]int{"": 0} }, oldest: func() (time.Time, bool) { return time.Now(), true },
+		objects: func() int { return 0 }, hidden: func() int { return 0 }, up: func() map[string]bool { return map[string]bool{"": true} }, failed: func() map[string]int { return map[string]int{"": 0} }, oldest: func() (time.Time, bool) { return time.Now(), true },
 		queries: func() (int, int) { return 0, 0 }, config: func() (time.Time, error) { return time.Unix(1, 0), nil }, now: time.Now,
 	})
 	r.MustRegister(&scrapeState{

@@ -166,7 +166,7 @@ func newState(up bool) *state {
 	s := &state{
 		demand: demand.New(demand.Limits{Total: 2, PerNamespace: 2, Idle: time.Minute}), store: store.NewLimited(store.Limits{Values: 3}),
 		catalog: catalog.New(catalog.Options{Rules: &rule.Set{}, Now: time.Now}),
-		objects: func() int { return 7 }, queries: func() (int, int) { return 4, 2 }, up: func() map[string]bool { return map[string]bool{"": up, "far": !up} }, failed: func() map[string]int { return map[string]int{"": 0, "far": 2} }, oldest: func() (time.Time, bool) { return at, true }, config: func() (time.Time, error) { return at, nil }, now: func() time.Time { return at.Add(time.Minute) },
+		objects: func() int { return 7 }, hidden: func() int { return 2 }, queries: func() (int, int) { return 4, 2 }, up: func() map[string]bool { return map[string]bool{"": up, "far": !up} }, failed: func() map[string]int { return map[string]int{"": 0, "far": 2} }, oldest: func() (time.Time, bool) { return at, true }, config: func() (time.Time, error) { return at, nil }, now: func() time.Time { return at.Add(time.Minute) },
 	}
 	for _, name := range []string{"a", "b", "c"} {
 		_ = s.demand.Read(metric.Identifier{API: metric.External, Metric: name}, at) // the third is one too many
@@ -180,6 +180,9 @@ func TestSelfMetrics(t *testing.T) {
 	m := newSelfMetrics()
 	m.registry.MustRegister(newState(false))
 	err := testutil.GatherAndCompare(m.registry, strings.NewReader(`
+# HELP loadline_kinds_forbidden Kinds of described objects that RBAC forbids the adapter to list. Their objects count as live when they are asked for by name; reads of lists of them fail.
+# TYPE loadline_kinds_forbidden gauge
+loadline_kinds_forbidden 2
 # HELP loadline_oldest_value_age_seconds Age of the oldest value that a read is served with now, since its evaluation. Absent where none is, as after --value-max-age without the source.
 # TYPE loadline_oldest_value_age_seconds gauge
 loadline_oldest_value_age_seconds 60
@@ -207,7 +210,7 @@ loadline_wanted{why="referenced"} 0
 # HELP loadline_wanted_rejections_total Reads and references refused because demand was at a limit.
 # TYPE loadline_wanted_rejections_total counter
 loadline_wanted_rejections_total 1
-`), "loadline_oldest_value_age_seconds", "loadline_rules_discovery_failed", "loadline_source_up", "loadline_value_rejections_total", "loadline_values_held", "loadline_values_held_limit", "loadline_wanted", "loadline_wanted_rejections_total")
+`), "loadline_kinds_forbidden", "loadline_oldest_value_age_seconds", "loadline_rules_discovery_failed", "loadline_source_up", "loadline_value_rejections_total", "loadline_values_held", "loadline_values_held_limit", "loadline_wanted", "loadline_wanted_rejections_total")
 	if err != nil {
 		t.Error(err)
 	}

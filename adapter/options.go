@@ -114,7 +114,7 @@ func (o *Options) AddFlags(fs *pflag.FlagSet) {
 	fs.IntVar(&o.ClientBurst, "client-burst", o.ClientBurst, "Requests to the Kubernetes API server at once, at most.")
 	fs.DurationVar(&o.DiscoveryInterval, "discovery-interval", o.DiscoveryInterval, "Time between two looks at which kinds the API server serves. An unknown kind triggers one sooner.")
 	fs.DurationVar(&o.RelistInterval, "metrics-relist-interval", o.RelistInterval, "Time between two discoveries of the source's series. A metric that is wanted and unknown triggers one sooner.")
-	fs.DurationVar(&o.MaxAge, "metrics-max-age", o.MaxAge, "How far back a series counts as existing, and how long its metric stays listed without it. Defaults to the relist interval.")
+	fs.DurationVar(&o.MaxAge, "metrics-max-age", o.MaxAge, "How far back a series counts as existing, and how long its metric stays listed after the first discovery without it. Defaults to the relist interval.")
 
 	fs.DurationVar(&o.EvaluationInterval, "evaluation-interval", o.EvaluationInterval, "Time between two evaluations of what is wanted. HPAs read every 15s, so much less only costs.")
 	fs.DurationVar(&o.QueryTimeout, "query-timeout", o.QueryTimeout, "Deadline of one query to a source.")

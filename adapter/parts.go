@@ -67,9 +67,10 @@ func build(ctx context.Context, o *Options, rules *rule.Set, config *rest.Config
 		return nil, err
 	}
 	p := &parts{
-		mapper: object.NewMapper(disco, o.DiscoveryInterval),
-		demand: demand.New(o.Demand),
-		warm:   make(chan struct{}),
+		mapper:  object.NewMapper(disco, o.DiscoveryInterval),
+		demand:  demand.New(o.Demand),
+		warm:    make(chan struct{}),
+		metrics: newSelfMetrics(),
 	}
 	p.rules.Store(rules)
 	p.store = store.NewLimited(store.Limits{Values: o.MaxValuesHeld, Referenced: p.demand.Referenced})
@@ -80,6 +81,7 @@ func build(ctx context.Context, o *Options, rules *rule.Set, config *rest.Config
 	unnamed, named := p.origins.discoverers()
 	p.catalog = catalog.New(catalog.Options{
 		Rules: rules, Source: unnamed, Sources: named, Scopes: p.mapper, Interval: o.RelistInterval, MaxAge: o.MaxAge, Now: time.Now, Changed: p.mapper.Changed(),
+		Warned: func(r *rule.Rule) { p.metrics.eval.Warned(r.Source(), r.ID()) }, Replaced: p.forget,
 	})
 	if err := p.follow(o, rules, config); err != nil {
 		return nil, err
@@ -87,13 +89,12 @@ func build(ctx context.Context, o *Options, rules *rule.Set, config *rest.Config
 	if p.scrapes, err = p.scrapesOf(o, config); err != nil {
 		return nil, err
 	}
-	p.metrics = newSelfMetrics()
 	p.evaluator = eval.NewRouter(p.sourceOf, p.origins.evaluators(p.evaluates(o)))
 	p.reader = &provider.Reader{
 		Demand: p.demand, Evaluator: p.evaluator, Store: p.store, MaxAge: o.ValueMaxAge, Patience: o.ReadPatience, Now: time.Now,
 	}
 	p.metrics.registry.MustRegister(&state{
-		demand: p.demand, store: p.store, catalog: p.catalog, objects: p.objects.Held, queries: p.queries.Stats, failed: p.catalog.Failed, up: p.evaluator.Up, oldest: p.reader.Oldest, config: func() (time.Time, error) { return p.config.status() }, now: time.Now,
+		demand: p.demand, store: p.store, catalog: p.catalog, objects: p.objects.Held, hidden: p.objects.Forbidden, queries: p.queries.Stats, failed: p.catalog.Failed, up: p.evaluator.Up, oldest: p.reader.Oldest, config: func() (time.Time, error) { return p.config.status() }, now: time.Now,
 	})
 	if s := p.scrapes; s != nil {
 		p.metrics.registry.MustRegister(&scrapeState{status: s.Status, holding: s.Holding, refused: s.follower.Refused, most: o.Scrape.MaxSeries})
@@ -170,25 +171,29 @@ func (p *parts) start(ctx context.Context, t *tasks, o *Options) {
 			p.config.Run(ctx)
 		}
 	})
-	t.Go("first evaluation", func() {
-		defer close(p.warm)
-		limit, cancel := context.WithTimeout(ctx, warmUp)
-		defer cancel()
-		// The kinds as well: with resourceRules alone there are no series to wait for.
-		if closed(limit, p.mapper.Filled()) && closed(limit, p.catalog.Listed()) && (p.watcher == nil || closed(limit, p.watcher.Synced())) && (p.policies == nil || closed(limit, p.policies.Synced())) {
-			if p.scrapes != nil {
-				p.scrapes.warm(limit)
-				p.catalog.Relist(limit)
-			}
-			p.evaluator.Evaluate(limit, p.demand.Wanted())
-		}
-	})
+	t.Go("first evaluation", func() { p.evaluateFirst(ctx) })
 	if p.plain != nil {
 		t.Go("plain metrics port", func() {
 			if err := servePlain(ctx, p.plain, p.metrics.handler()); err != nil {
 				klog.FromContext(ctx).Error(err, "Cannot serve metrics", "address", o.MetricsBindAddress)
 			}
 		})
+	}
+}
+
+// evaluateFirst evaluates what HPAs reference for the first time, and then has the replica
+// be ready.
+func (p *parts) evaluateFirst(ctx context.Context) {
+	defer close(p.warm)
+	ctx, cancel := context.WithTimeout(ctx, warmUp)
+	defer cancel()
+	// The kinds as well: with resourceRules alone there are no series to wait for.
+	if closed(ctx, p.mapper.Filled()) && (p.watcher == nil || closed(ctx, p.watcher.Synced())) && (p.policies == nil || closed(ctx, p.policies.Synced())) {
+		if p.scrapes != nil {
+			p.scrapes.warm(ctx)
+			p.catalog.Relist(ctx)
+		}
+		p.evaluator.First(ctx, p.catalog.Listed)
 	}
 }
 

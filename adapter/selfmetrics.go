@@ -64,6 +64,7 @@ type state struct {
 	store   *store.Store
 	catalog *catalog.Catalog
 	objects func() int
+	hidden  func() int // kinds of objects that we may not list
 	queries func() (served, refused int)
 	failed  func() map[string]int          // rules whose discovery failed, by their source
 	up      func() map[string]bool         // of the sources of which it is known
@@ -92,6 +93,7 @@ var (
 	descConflicts  = describe("rule_conflicts", "Metrics that two rules or series give, of which one hides the other.")
 	descFailed     = describe("rules_discovery_failed", "Rules whose newest series discovery failed, by their source.", "source")
 	descObjects    = describe("objects_held", "Described objects held.")
+	descHidden     = describe("kinds_forbidden", "Kinds of described objects that RBAC forbids the adapter to list. Their objects count as live when they are asked for by name; reads of lists of them fail.")
 	descSource     = describe("source_up", "1 while a source answers: queries in the newest evaluation or, if that had none to send, the newest discovery of series. 0 when none of them got an answer. Absent until one was sent. The source of --prometheus-url is called default.", "source")
 	descLoaded     = describe("config_last_load_success_timestamp_seconds", "When the configuration in use was loaded.")
 	descLoadedAll  = describe("config_last_load_successful", "1 while the newest configuration file is in use; 0 where it cannot be read or used, and the last good one is in use, or where a part of it waits for a restart.")
@@ -99,7 +101,7 @@ var (
 
 // Describe implements prometheus.Collector.
 func (s *state) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{descWanted, descRejections, descMetrics, descValues, descMaxValues, descRefused, descOldest, descNames, descQueries, descConflicts, descFailed, descObjects, descSource, descLoaded, descLoadedAll} {
+	for _, d := range []*prometheus.Desc{descWanted, descRejections, descMetrics, descValues, descMaxValues, descRefused, descOldest, descNames, descQueries, descConflicts, descFailed, descObjects, descHidden, descSource, descLoaded, descLoadedAll} {
 		ch <- d
 	}
 }
@@ -132,6 +134,7 @@ func (s *state) Collect(ch chan<- prometheus.Metric) {
 		gauge(descFailed, float64(failed), rule.SourceLabel(name))
 	}
 	gauge(descObjects, float64(s.objects()))
+	gauge(descHidden, float64(s.hidden()))
 	for name, up := range s.up() {
 		gauge(descSource, map[bool]float64{true: 1}[up], rule.SourceLabel(name))
 	}

@@ -69,8 +69,8 @@ func newServer(ctx context.Context, o *Options, config *rest.Config, rules *rule
 		return nil, err
 	}
 	if rules.Usage != nil {
-		u := &provider.Usage{Reader: p.reader, Catalog: p.catalog, Metrics: p.metrics.reads, Log: klog.FromContext(ctx)}
-		if err := installUsage(server.GenericAPIServer, u, p.objects); err != nil {
+		u := &provider.Usage{Reader: p.reader, Catalog: p.catalog, Objects: p.objects, Metrics: p.metrics.reads, Log: klog.FromContext(ctx)}
+		if err := installUsage(server.GenericAPIServer, u); err != nil {
 			return nil, err
 		}
 	}
@@ -79,10 +79,11 @@ func newServer(ctx context.Context, o *Options, config *rest.Config, rules *rule
 	return server, nil
 }
 
-// installUsage has server serve metrics.k8s.io, by metrics-server's own package.
-func installUsage(server *genericapiserver.GenericAPIServer, u *provider.Usage, objects provider.Lister) error {
-	patience := u.Reader.Patience
-	return msapi.Install(u, provider.Pods{Objects: objects, Patience: patience}, provider.Nodes{Objects: objects, Patience: patience}, server, nil)
+// installUsage has server serve metrics.k8s.io as metrics-server does, from another storage:
+// its own has no context, wraps our errors into 500s and logs each of them.
+func installUsage(server *genericapiserver.GenericAPIServer, u *provider.Usage) error {
+	group := msapi.Build(provider.PodUsage{Usage: u}, provider.NodeUsage{Usage: u})
+	return server.InstallAPIGroup(&group)
 }
 
 // openAPI are the types of the APIs that may be served.

@@ -1,6 +1,8 @@
 package adapter
 
 import (
+	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -25,7 +27,7 @@ func (o *SourceOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.URL, "prometheus-url", o.URL, "Base URL of the Prometheus HTTP API, for rules that name no source of the configuration file. If it is left out, the adapter scrapes the pods that HPAs scale itself, and asks nobody. Userinfo in it is basic authentication and wins over a token; query parameters are sent with every request.")
 	fs.StringVar(&o.Method, "prometheus-verb", o.Method, "GET or POST. A query too long for a URL is sent by POST.")
 	fs.BoolVar(&o.AuthInCluster, "prometheus-auth-incluster", o.AuthInCluster, "Authenticate with the pod's own service account token, and trust the cluster's CA.")
-	fs.StringVar(&o.AuthConfig, "prometheus-auth-config", o.AuthConfig, "Kubeconfig whose credentials and TLS settings, not whose server, are used.")
+	fs.StringVar(&o.AuthConfig, "prometheus-auth-config", o.AuthConfig, "Kubeconfig whose credentials and TLS settings, not whose server, are used. Read again when it changes.")
 	fs.StringVar(&o.CAFile, "prometheus-ca-file", o.CAFile, "PEM file with the CA of the source.")
 	fs.StringVar(&o.CertFile, "prometheus-client-tls-cert-file", o.CertFile, "PEM file with our client certificate.")
 	fs.StringVar(&o.KeyFile, "prometheus-client-tls-key-file", o.KeyFile, "PEM file with its key.")
@@ -49,12 +51,33 @@ func (o *SourceOptions) config() prometheus.Config {
 
 func (o *SourceOptions) validate() []error {
 	if o.URL == "" { // then the adapter scrapes itself, see next
+		if flags := o.ofNoSource(); len(flags) > 0 {
+			return []error{fmt.Errorf("--prometheus-url: is not given, and %s would have no effect: give it, or leave them out; the sources of the file have keys of their own for these", strings.Join(flags, ", "))}
+		}
 		return nil
 	}
 	if err := o.config().Validate(); err != nil {
 		return []error{err}
 	}
 	return nil
+}
+
+// ofNoSource are the flags that are given and are of the source of the flags alone. Limits
+// are not: sources of the file inherit them.
+func (o *SourceOptions) ofNoSource() (flags []string) {
+	for _, f := range []struct {
+		name  string
+		given bool
+	}{
+		{"verb", o.Method != "GET"}, {"auth-incluster", o.AuthInCluster}, {"auth-config", o.AuthConfig != ""}, {"ca-file", o.CAFile != ""},
+		{"client-tls-cert-file", o.CertFile != ""}, {"client-tls-key-file", o.KeyFile != ""}, {"token-file", o.TokenFile != ""},
+		{"username", o.Username != ""}, {"password-file", o.PasswordFile != ""}, {"header", len(o.Headers) > 0}, {"disable-http2", o.DisableHTTP2},
+	} {
+		if f.given {
+			flags = append(flags, "--prometheus-"+f.name)
+		}
+	}
+	return flags
 }
 
 // source makes the client. queryTimeout is --query-timeout: the client's own default

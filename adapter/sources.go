@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/loadline/loadline/provider/catalog"
@@ -132,8 +133,7 @@ func (p *parts) evaluates(o *Options) func(string, *origin) *eval.Evaluator {
 	return func(name string, of *origin) *eval.Evaluator {
 		reached := o.describe(of.described)
 		options := eval.Options{
-			Name: name, Catalog: p.catalog, Objects: p.objects, Mapper: p.mapper, Store: p.store,
-			Demand:  eval.Share{Demand: p.demand, Of: func(id metric.Identifier) bool { return p.sourceOf(id) == name }},
+			Name: name, Catalog: p.catalog, Objects: p.objects, Mapper: p.mapper, Generation: p.mapper.Generation, Store: p.store, Demand: p.demand,
 			Metrics: p.metrics.eval, Interval: o.EvaluationInterval, Timeout: reached.Timeout, Now: time.Now,
 			Concurrency: cmp.Or(of.described.QueryConcurrency, o.QueryConcurrency),
 			MaxValues:   o.MaxValuesHeld, Lookback: reached.Lookback, MaxAnswer: reached.MaxValues, Share: reads(o),
@@ -168,6 +168,15 @@ func (p *parts) reload(o *Options, content []byte, rules *rule.Set) {
 	if o.ConfigFile == "" { // the built-in rules do not change
 		p.config.read = func() ([]byte, error) { return content, nil }
 	}
+}
+
+// forget drops the values of metrics whose rule is another one by now, and has them evaluated
+// by that. What an unchanged rule gives stays.
+func (p *parts) forget(another func(metric.Identifier) bool) {
+	ids := slices.DeleteFunc(p.demand.Wanted(), func(id metric.Identifier) bool { return !another(id) })
+	p.evaluator.Forget(ids)
+	p.store.Forget(another)
+	p.evaluator.Soon(ids...)
 }
 
 // use puts other rules, and the sources that they name, in the place of the present ones.

@@ -22,6 +22,7 @@ import (
 	"github.com/loadline/loadline/provider/catalog"
 	"github.com/loadline/loadline/provider/demand"
 	"github.com/loadline/loadline/provider/eval"
+	"github.com/loadline/loadline/provider/metric"
 	"github.com/loadline/loadline/provider/rule"
 	"github.com/loadline/loadline/provider/store"
 )
@@ -88,7 +89,7 @@ func newSeveral(t *testing.T, o *Options, file string) *several {
 		t.Fatal(err)
 	}
 	unnamed, named := p.origins.discoverers()
-	p.catalog = catalog.New(catalog.Options{Rules: rules, Source: unnamed, Sources: named, Scopes: p.mapper, Interval: o.RelistInterval, MaxAge: o.MaxAge, Now: time.Now})
+	p.catalog = catalog.New(catalog.Options{Rules: rules, Source: unnamed, Sources: named, Scopes: p.mapper, Interval: o.RelistInterval, MaxAge: o.MaxAge, Now: time.Now, Replaced: p.forget})
 	if err := p.follow(o, &rule.Set{}, nil); err != nil {
 		t.Fatal(err)
 	}
@@ -215,6 +216,31 @@ func TestOneOfTwoSourcesHangs(t *testing.T) {
 	})
 }
 
+// A source that hangs from the start, discovery and all, does not keep a replica from being
+// ready with what the other one gives.
+func TestReadyWhileOneOfTwoSourcesHangs(t *testing.T) {
+	near, far := newProm(t, 1), newProm(t, 2)
+	far.hangs.Store(true)
+	o := NewOptions()
+	o.Source.URL = near.URL
+	s := newSeveral(t, o, "sources: [{name: far, url: '"+far.URL+"'}]\nexternalRules:"+externalRule("near", "")+externalRule("far", "far"))
+	id := func(name string) metric.Identifier {
+		return metric.Identifier{API: metric.External, Namespace: "shop", Metric: name}
+	}
+	if _, err := s.demand.Reference("shop/web", []metric.Identifier{id("near"), id("far")}); err != nil {
+		t.Fatal(err)
+	}
+	s.warm = make(chan struct{})
+	began := time.Now()
+	s.evaluateFirst(t.Context())
+	if took := time.Since(began); took < o.QueryTimeout || took > warmUp/2 {
+		t.Errorf("ready after %s, want a query's time, %s, and a bit", took, o.QueryTimeout)
+	}
+	if !closed(t.Context(), s.warm) || s.store.Get(id("near")) == nil || s.store.Get(id("near")).Data == nil {
+		t.Error("ready without the value of the other source")
+	}
+}
+
 // Sources come, change and go with the file, and those that stay are the same as before. A
 // file that cannot be used leaves all as it is, until what it needs is there.
 func TestReloadOfSources(t *testing.T) {
@@ -331,4 +357,53 @@ func TestDescribe(t *testing.T) {
 	if got.Lookback != 0 || got.Timeout != time.Second || got.MaxBytes != 1 || got.MaxSeriesBytes != 2 || got.MaxValues != 3 {
 		t.Errorf("%+v", got)
 	}
+}
+
+// After a reload no read gets the value of a rule of before, also where it is being asked
+// for meanwhile; what an unchanged rule gives is there all the time.
+func TestReloadServesNoOldValue(t *testing.T) {
+	one, ten := newProm(t, 1), newProm(t, 10)
+	file := func(from string) string {
+		return fmt.Sprintf(`
+sources: [{name: one, url: %q}, {name: ten, url: %q}]
+externalRules:
+- {source: %s, seriesQuery: depth, name: {as: changes}, resources: {namespaced: false}, metricsQuery: 'sum(<<.Series>>{<<.LabelMatchers>>})'}
+- {source: one, seriesQuery: depth, name: {as: stays}, resources: {namespaced: false}, metricsQuery: 'sum(<<.Series>>{<<.LabelMatchers>>})'}
+`, one.URL, ten.URL, from)
+	}
+	o := NewOptions()
+	s := newSeveral(t, o, file("one"))
+	s.gives(t, "changes", 1)
+	s.gives(t, "stays", 1)
+	for i := range 10 {
+		from, want := "ten", int64(10)
+		if i%2 == 1 {
+			from, want = "one", 1
+		}
+		rules, err := rule.Compile([]byte(file(from)), o.check)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.evaluator.Soon(s.demand.Wanted()...)
+		held := s.store.Get(s.id("stays")) // also while nothing is asked
+		if err := s.use(t.Context(), o, rules); err != nil {
+			t.Fatal(err)
+		}
+		if held == nil || s.store.Get(s.id("stays")) == nil {
+			t.Error("the value of the unchanged rule is gone")
+		}
+		for range 20 {
+			if got, _, err := s.read(t, "changes", ""); err != nil || got != want {
+				t.Errorf("reload %d: %d, want %d, %v", i, got, want, err)
+			}
+			if got, _, err := s.read(t, "stays", ""); err != nil || got != 1 {
+				t.Errorf("reload %d: the unchanged rule gives %d, %v", i, got, err)
+			}
+		}
+	}
+}
+
+// id is how a metric is stored that was read of all queues.
+func (s *several) id(name string) metric.Identifier {
+	return metric.Identifier{API: metric.External, Metric: name, Namespace: "shop"}
 }

@@ -1,11 +1,15 @@
 package adapter
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
+	"net/http"
 	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -49,6 +53,9 @@ resourceRules:
 
 // usageCluster has three pods in two namespaces on one node, and a source that knows two.
 type usageCluster struct {
+	away   atomic.Bool // the source is
+	begins atomic.Bool // web-1 has no CPU yet
+
 	mu    sync.Mutex
 	asked []string
 }
@@ -90,6 +97,9 @@ func (c *usageCluster) Query(_ context.Context, promQL string) (source.Answer, e
 	c.mu.Lock()
 	c.asked = append(c.asked, promQL)
 	c.mu.Unlock()
+	if c.away.Load() {
+		return source.Answer{}, &source.Error{Kind: source.Unavailable, Text: "connection refused"}
+	}
 	sample := func(v float64, l ...string) source.Sample {
 		return source.Sample{Labels: promlabels.FromStrings(l...), Value: v, Time: time.Unix(1_000_000_000, 0)}
 	}
@@ -100,11 +110,13 @@ func (c *usageCluster) Query(_ context.Context, promQL string) (source.Answer, e
 	if strings.Contains(promQL, "node=") {
 		return source.Answer{Samples: []source.Sample{sample(v, "node", "n1")}}, nil
 	}
-	return source.Answer{Samples: []source.Sample{
-		sample(v, "namespace", "a", "pod", "web-1", "container", "web"),
-		sample(v, "namespace", "a", "pod", "web-1", "container", "proxy"),
-		sample(2*v, "namespace", "b", "pod", "db-1", "container", "db"),
-	}}, nil
+	samples := []source.Sample{sample(2*v, "namespace", "b", "pod", "db-1", "container", "db")}
+	if v > 1 || !c.begins.Load() {
+		samples = append(samples,
+			sample(v, "namespace", "a", "pod", "web-1", "container", "web"),
+			sample(v, "namespace", "a", "pod", "web-1", "container", "proxy"))
+	}
+	return source.Answer{Samples: samples}, nil
 }
 
 // serveUsage serves metrics.k8s.io over real HTTP, to anybody.
@@ -132,9 +144,9 @@ func serveUsage(t *testing.T) (*rest.Config, *usageCluster, *demand.Registry) {
 	t.Cleanup(server.Destroy)
 	u := &provider.Usage{
 		Reader:  &provider.Reader{Demand: wanted, Evaluator: alone(evaluator), Store: held, MaxAge: time.Minute, Patience: time.Second, Now: time.Now},
-		Catalog: known, Metrics: provider.NewMetrics(registry), Log: klog.Background(),
+		Catalog: known, Objects: c, Metrics: provider.NewMetrics(registry), Log: klog.Background(),
 	}
-	if err := installUsage(server, u, c); err != nil {
+	if err := installUsage(server, u); err != nil {
 		t.Fatal(err)
 	}
 	front := httptest.NewServer(server.Handler)
@@ -195,5 +207,65 @@ func TestUsageIsServed(t *testing.T) {
 	n, err := client.NodeMetricses().Get(t.Context(), "n1", metav1.GetOptions{})
 	if err != nil || n.Usage.Cpu().String() != "250m" || n.Usage.Memory().String() != "1Mi" {
 		t.Errorf("%+v, %v", n, err)
+	}
+}
+
+// While the source is away usage is answered as the other metrics are, and a read is no
+// error of ours that would be logged each time.
+func TestUsageOfASourceThatIsAway(t *testing.T) {
+	config, c, _ := serveUsage(t)
+	c.away.Store(true)
+	client, err := metricsclient.NewForConfig(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := klog.CaptureState()
+	var log bytes.Buffer
+	klog.LogToStderr(false)
+	klog.SetOutput(&log)
+	got := map[string]error{}
+	_, got["pods"] = client.PodMetricses("a").List(t.Context(), metav1.ListOptions{})
+	_, got["all pods"] = client.PodMetricses("").List(t.Context(), metav1.ListOptions{})
+	_, got["a pod"] = client.PodMetricses("a").Get(t.Context(), "web-1", metav1.GetOptions{})
+	_, got["nodes"] = client.NodeMetricses().List(t.Context(), metav1.ListOptions{})
+	_, got["a node"] = client.NodeMetricses().Get(t.Context(), "n1", metav1.GetOptions{})
+	klog.Flush()
+	before.Restore()
+	for what, err := range got {
+		if !apierrors.IsServiceUnavailable(err) || !strings.Contains(err.Error(), "connection refused") {
+			t.Errorf("%s: %v, want 503 with the cause", what, err)
+		}
+	}
+	for line := range strings.Lines(log.String()) {
+		if strings.HasPrefix(line, "E") {
+			t.Errorf("logged: %s", line)
+		}
+	}
+}
+
+// kubectl get podmetrics asks for a table.
+func TestUsageIsServedAsATable(t *testing.T) {
+	config, c, _ := serveUsage(t)
+	c.begins.Store(true)
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, config.Host+"/apis/metrics.k8s.io/v1beta1/pods", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Accept", "application/json;as=Table;v=v1;g=meta.k8s.io")
+	response, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	var table metav1.Table
+	if err := json.NewDecoder(response.Body).Decode(&table); err != nil {
+		t.Fatal(err)
+	}
+	var rows [][]any
+	for _, row := range table.Rows {
+		rows = append(rows, row.Cells)
+	}
+	if diff := cmp.Diff([][]any{{"web-1", "<unknown>", "2Mi", "3m0s"}, {"db-1", "500m", "2Mi", "3m0s"}}, rows); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }

@@ -42,7 +42,7 @@ type Custom struct {
 
 var _ cmprovider.CustomMetricsProvider = (*Custom)(nil)
 
-// GetMetricByName answers for one object, which must be live.
+// GetMetricByName answers for one object, which must be live as far as we may know that.
 func (c *Custom) GetMetricByName(ctx context.Context, name types.NamespacedName, info cmprovider.CustomMetricInfo, metricSelector labels.Selector) (*custom_metrics.MetricValue, error) {
 	began := c.Reader.Now()
 	known := false

@@ -78,8 +78,8 @@ func (e *External) get(ctx context.Context, id metric.Identifier) (list *externa
 	return list, id.Metric, err
 }
 
-// read answers from the store. promQL is that of a query; empty for a rule's metric,
-// which does not change its meaning while we run.
+// read answers from the store. promQL is that of a query; empty for a rule's metric, whose
+// values are forgotten where the rule is another one.
 func (e *External) read(ctx context.Context, id metric.Identifier, promQL string) (*external_metrics.ExternalMetricValueList, error) {
 	data, err := e.Reader.Read(ctx, id, id.Namespace)
 	if err != nil {

@@ -1,10 +1,16 @@
 package provider
 
 import (
+	"cmp"
 	"context"
+	"slices"
 	"time"
 
+	metainternalversion "k8s.io/apimachinery/pkg/apis/meta/internalversion"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apiserver/pkg/registry/rest"
 	"k8s.io/klog/v2"
 
 	"github.com/loadline/loadline/provider/catalog"
@@ -12,15 +18,15 @@ import (
 	"github.com/loadline/loadline/provider/store"
 )
 
-// Usage serves metrics.k8s.io: what containers and nodes use of CPU and memory, by the
-// queries of resourceRules. It implements metrics-server's api.MetricsGetter, whose methods
-// have no context: the reader's patience bounds each.
+// Usage is what containers and nodes use of CPU and memory, by the queries of
+// resourceRules. PodUsage and NodeUsage serve it as metrics.k8s.io.
 //
 // It is evaluated by namespace. The HPA controller asks with the selector of each scale
 // target, and all targets of a namespace are one read for us.
 type Usage struct {
 	Reader  *Reader
 	Catalog UsageCatalog
+	Objects Lister
 	Metrics *Metrics
 	Log     klog.Logger
 }
@@ -30,6 +36,52 @@ type UsageCatalog interface {
 	Of(metric.Identifier) (catalog.Entry, bool)
 	// UsageWindow is what they say of the values' window; 0 for the query's own.
 	UsageWindow() time.Duration
+}
+
+// Lister lists live objects, with their labels. Namespace is empty for all.
+type Lister interface {
+	List(ctx context.Context, gr schema.GroupResource, namespace string, sel labels.Selector) ([]metric.Object, error)
+}
+
+// usageStorage is all by which metrics-server's storage serves metrics.k8s.io.
+type usageStorage interface {
+	rest.Storage
+	rest.KindProvider
+	rest.Scoper
+	rest.Getter
+	rest.Lister
+	rest.SingularNameProvider
+}
+
+// live are the live objects that a list is about, in the order of the API server's lists:
+// by namespace and name. Fields are those of metadata alone, of which the server lets
+// metadata.name and metadata.namespace through.
+func (u *Usage) live(ctx context.Context, resource, namespace string, options *metainternalversion.ListOptions) ([]metric.Object, error) {
+	label, field := labels.Everything(), fields.Everything()
+	if options != nil && options.LabelSelector != nil {
+		label = options.LabelSelector
+	}
+	if options != nil && options.FieldSelector != nil {
+		field = options.FieldSelector
+	}
+	found, err := u.Objects.List(ctx, schema.GroupResource{Resource: resource}, namespace, label)
+	if err != nil {
+		return nil, err
+	}
+	if !field.Empty() {
+		found = slices.DeleteFunc(found, func(o metric.Object) bool {
+			return !field.Matches(fields.Set{"metadata.name": o.Name, "metadata.namespace": o.Namespace})
+		})
+	}
+	slices.SortFunc(found, func(a, b metric.Object) int {
+		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
+	})
+	return found, nil
+}
+
+// named chooses one object.
+func named(name string) *metainternalversion.ListOptions {
+	return &metainternalversion.ListOptions{FieldSelector: fields.OneTermEqualSelector("metadata.name", name)}
 }
 
 // used is what is known of CPU and memory of some objects. Either is nil where its error

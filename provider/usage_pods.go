@@ -8,30 +8,111 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/resource"
+	metainternalversion "k8s.io/apimachinery/pkg/apis/meta/internalversion"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apiserver/pkg/endpoints/request"
 	"k8s.io/metrics/pkg/apis/metrics"
 
 	"github.com/loadline/loadline/provider/metric"
 	"github.com/loadline/loadline/provider/store"
 )
 
-// GetPodMetrics returns what is known of pods, in their order. Pods without a value are
-// left out. The error is of a namespace of which nothing is known, if all are so: a list
-// through all namespaces has what there is.
-func (u *Usage) GetPodMetrics(pods ...*metav1.PartialObjectMetadata) ([]metrics.PodMetrics, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), u.Reader.Patience)
+// PodUsage serves pods of metrics.k8s.io. A pod without any value is left out.
+type PodUsage struct{ *Usage }
+
+var _ usageStorage = PodUsage{}
+
+// New implements rest.Storage.
+func (PodUsage) New() runtime.Object { return &metrics.PodMetrics{} }
+
+// NewList implements rest.Lister.
+func (PodUsage) NewList() runtime.Object { return &metrics.PodMetricsList{} }
+
+// Destroy implements rest.Storage.
+func (PodUsage) Destroy() {}
+
+// Kind implements rest.KindProvider: pods are of another kind elsewhere.
+func (PodUsage) Kind() string { return "PodMetrics" }
+
+// NamespaceScoped implements rest.Scoper.
+func (PodUsage) NamespaceScoped() bool { return true }
+
+// GetSingularName implements rest.SingularNameProvider. As in metrics-server there is none.
+func (PodUsage) GetSingularName() string { return "" }
+
+// List implements rest.Lister. Errors have the code that statusError gives them.
+func (p PodUsage) List(ctx context.Context, options *metainternalversion.ListOptions) (runtime.Object, error) {
+	// One bound for the list of the pods and the first evaluation.
+	ctx, cancel := context.WithTimeout(ctx, p.Reader.Patience)
 	defer cancel()
+	pods, err := p.live(ctx, "pods", request.NamespaceValue(ctx), options)
+	if err != nil {
+		return nil, statusError(err)
+	}
+	items, err := p.of(ctx, pods)
+	if err != nil {
+		return nil, statusError(err)
+	}
+	return &metrics.PodMetricsList{Items: items}, nil
+}
+
+// Get implements rest.Getter.
+func (p PodUsage) Get(ctx context.Context, name string, _ *metav1.GetOptions) (runtime.Object, error) {
+	ctx, cancel := context.WithTimeout(ctx, p.Reader.Patience)
+	defer cancel()
+	namespace := request.NamespaceValue(ctx)
+	pods, err := p.live(ctx, "pods", namespace, named(name))
+	if err != nil {
+		return nil, statusError(err)
+	}
+	if len(pods) == 0 {
+		return nil, apierrors.NewNotFound(corev1.Resource("pods"), name)
+	}
+	items, err := p.of(ctx, pods)
+	if err != nil {
+		return nil, statusError(err)
+	}
+	if len(items) == 0 {
+		return nil, apierrors.NewNotFound(metrics.Resource("podmetrics"), namespace+"/"+name)
+	}
+	return &items[0], nil
+}
+
+// ConvertToTable implements rest.TableConvertor.
+func (PodUsage) ConvertToTable(_ context.Context, object, _ runtime.Object) (*metav1.Table, error) {
+	switch o := object.(type) {
+	case *metrics.PodMetrics:
+		return usageTable(metav1.ListMeta{ResourceVersion: o.ResourceVersion}, podRow(o)), nil
+	case *metrics.PodMetricsList:
+		rows := make([]metav1.TableRow, len(o.Items))
+		for i := range o.Items {
+			rows[i] = podRow(&o.Items[i])
+		}
+		return usageTable(o.ListMeta, rows...), nil
+	}
+	return nil, noTable(object)
+}
+
+func podRow(p *metrics.PodMetrics) metav1.TableRow {
+	return usageRow(p.Name, total(p.Containers), p.Window, p)
+}
+
+// of returns what is known of pods, in their order. The error is of a namespace of which
+// nothing is known, if all are so: a list through all namespaces has what there is.
+func (p PodUsage) of(ctx context.Context, pods []metric.Object) ([]metrics.PodMetrics, error) {
 	known := map[string]*used{}
-	for _, p := range pods {
-		known[p.Namespace] = nil
+	for _, pod := range pods {
+		known[pod.Namespace] = nil
 	}
 	namespaces := slices.Sorted(maps.Keys(known))
-	u.want("pods", namespaces...)
+	p.want("pods", namespaces...)
 	var failed error
 	failures := 0
 	for _, ns := range namespaces {
-		b := u.read(ctx, "pods", ns)
+		b := p.read(ctx, "pods", ns)
 		if b.cpuErr == nil || b.memoryErr == nil {
 			known[ns] = &b
 			continue
@@ -42,9 +123,9 @@ func (u *Usage) GetPodMetrics(pods ...*metav1.PartialObjectMetadata) ([]metrics.
 		}
 	}
 	out := make([]metrics.PodMetrics, 0, len(pods))
-	for _, p := range pods {
-		if b := known[p.Namespace]; b != nil {
-			if m, ok := podMetrics(p, *b, u.window(*b)); ok {
+	for _, pod := range pods {
+		if b := known[pod.Namespace]; b != nil {
+			if m, ok := podMetrics(pod, *b, p.window(*b)); ok {
 				out = append(out, m)
 			}
 		}
@@ -53,17 +134,17 @@ func (u *Usage) GetPodMetrics(pods ...*metav1.PartialObjectMetadata) ([]metrics.
 		failed = unusable(pods, known)
 	}
 	if len(out) == 0 && failed != nil {
-		return nil, statusError(failed)
+		return nil, failed
 	}
 	if failed != nil {
-		u.Log.V(2).Info("The usage of some pods is not known", "namespaces", failures, "one", failed.Error())
+		p.Log.V(2).Info("The usage of some pods is not known", "namespaces", failures, "one", failed.Error())
 	}
 	return out, nil
 }
 
 // unusable is why a container of these pods has no usable value; nil if the source has none
 // of any.
-func unusable(pods []*metav1.PartialObjectMetadata, known map[string]*used) error {
+func unusable(pods []metric.Object, known map[string]*used) error {
 	for _, p := range pods {
 		b := known[p.Namespace]
 		if b == nil {
@@ -90,7 +171,7 @@ func unusable(pods []*metav1.PartialObjectMetadata, known map[string]*used) erro
 // without a value, as it should: no value is not 0. A container without memory has ended,
 // as those do that initialize a pod, and what it used is in the range of the rate still.
 // It is left out, unless nothing at all is known about the memory of any container.
-func podMetrics(pod *metav1.PartialObjectMetadata, b used, window time.Duration) (metrics.PodMetrics, bool) {
+func podMetrics(pod metric.Object, b used, window time.Duration) (metrics.PodMetrics, bool) {
 	usage := map[string]corev1.ResourceList{}
 	var at time.Time
 	add := func(name corev1.ResourceName, format resource.Format, containers []store.Container, begins bool) {

@@ -6,16 +6,22 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/api/resource"
+	metainternalversion "k8s.io/apimachinery/pkg/apis/meta/internalversion"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apiserver/pkg/endpoints/request"
 	"k8s.io/klog/v2"
 	"k8s.io/metrics/pkg/apis/metrics"
 
@@ -35,14 +41,14 @@ func (usageRules) Of(id metric.Identifier) (catalog.Entry, bool) {
 
 func (r usageRules) UsageWindow() time.Duration { return r.window }
 
-// newUsage has what held has; nothing is ever evaluated.
-func newUsage(held *store.Store, e *evaluator, window time.Duration) *provider.Usage {
+// newUsage has what held has, of these live objects; nothing is ever evaluated.
+func newUsage(held *store.Store, e *evaluator, window time.Duration, live lister) *provider.Usage {
 	return &provider.Usage{
 		Reader: &provider.Reader{
 			Demand: demand.New(demand.Limits{Total: 100, PerNamespace: 100, Idle: time.Hour}), Evaluator: e, Store: held,
 			MaxAge: maxAge, Patience: patience, Now: func() time.Time { return start },
 		},
-		Catalog: usageRules{window}, Metrics: provider.NewMetrics(prometheus.NewRegistry()), Log: klog.Background(),
+		Catalog: usageRules{window}, Objects: live, Metrics: provider.NewMetrics(prometheus.NewRegistry()), Log: klog.Background(),
 	}
 }
 
@@ -81,8 +87,30 @@ func linesOf(all []metrics.PodMetrics) (out []line) {
 	return out
 }
 
-func pod(namespace, name string) *metav1.PartialObjectMetadata {
-	return &metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name, Labels: map[string]string{"app": "web"}}}
+// pod is a live one.
+func pod(namespace, name string) metric.Object {
+	return metric.Object{Namespace: namespace, Name: name, Labels: labels.Set{"app": "web"}}
+}
+
+// list is what the API lists in a namespace, or in all where that is empty. The selectors
+// may be empty.
+func list(t *testing.T, u *provider.Usage, namespace, label, field string) ([]metrics.PodMetrics, error) {
+	t.Helper()
+	options := &metainternalversion.ListOptions{LabelSelector: parse(t, label), FieldSelector: parseFields(t, field)}
+	got, err := provider.PodUsage{Usage: u}.List(request.WithNamespace(t.Context(), namespace), options)
+	if err != nil {
+		return nil, err
+	}
+	return got.(*metrics.PodMetricsList).Items, nil
+}
+
+func parseFields(t *testing.T, selector string) fields.Selector {
+	t.Helper()
+	s, err := fields.ParseSelector(selector)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
 }
 
 func TestPodUsage(t *testing.T) {
@@ -144,7 +172,7 @@ func TestPodUsage(t *testing.T) {
 			}
 			put(usageID("cpu", "a"), tc.cpu, tc.cpuErr)
 			put(usageID("memory", "a"), tc.memory, tc.memoryErr)
-			got, err := newUsage(held, &evaluator{}, 0).GetPodMetrics(pod("a", "web-1"), pod("a", "web-2"))
+			got, err := list(t, newUsage(held, &evaluator{}, 0, lister{"pods": {pod("a", "web-1"), pod("a", "web-2")}}), "a", "", "")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -168,8 +196,8 @@ func TestPodUsageOfNamespaces(t *testing.T) {
 		held.Fail(usageID(name, "b"), start, metric.Errorf(metric.SourceFailed, "it is away"))
 	}
 	e := &evaluator{}
-	u := newUsage(held, e, 30*time.Second)
-	got, err := u.GetPodMetrics(pod("a", "web-1"), pod("b", "web-1"), pod("c", "web-1"))
+	u := newUsage(held, e, 30*time.Second, lister{"pods": {pod("a", "web-1"), pod("b", "web-1"), pod("c", "web-1")}})
+	got, err := list(t, u, "", "", "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -183,10 +211,12 @@ func TestPodUsageOfNamespaces(t *testing.T) {
 	if want := []metric.Identifier{usageID("cpu", "c"), usageID("memory", "c")}; len(e.soon) < 2 || !slices.Equal(e.soon[:2], want) {
 		t.Errorf("evaluated first %v, want %v", e.soon, want)
 	}
-	_, err = u.GetPodMetrics(pod("b", "web-1"))
+	_, err = list(t, u, "b", "", "")
 	wantStatus(t, err, 503, "it is away")
-	if got, err := u.GetPodMetrics(); err != nil || len(got) != 0 {
-		t.Errorf("no pods: %v %v", got, err)
+	_, err = provider.PodUsage{Usage: u}.Get(request.WithNamespace(t.Context(), "b"), "web-1", nil)
+	wantStatus(t, err, 503, "it is away")
+	if got, err := list(t, u, "empty", "", ""); err != nil || got == nil || len(got) != 0 {
+		t.Errorf("no pods: %#v %v", got, err)
 	}
 }
 
@@ -196,10 +226,10 @@ func TestUnusableUsage(t *testing.T) {
 	for _, name := range []string{"cpu", "memory"} {
 		held.Succeed(usageID(name, "a"), &store.Data{Evaluated: start, Containers: containers(store.Container{Name: "web", Err: metric.Errorf(metric.Duplicate, "several samples")})})
 	}
-	u := newUsage(held, &evaluator{}, 0)
-	_, err := u.GetPodMetrics(pod("a", "web-1"))
+	u := newUsage(held, &evaluator{}, 0, lister{"pods": {pod("a", "web-1"), pod("a", "web-2")}})
+	_, err := list(t, u, "a", "", "metadata.name=web-1")
 	wantStatus(t, err, 500, "of container web of pod web-1: several samples")
-	if got, err := u.GetPodMetrics(pod("a", "web-2")); err != nil || len(got) != 0 {
+	if got, err := list(t, u, "a", "", "metadata.name=web-2"); err != nil || len(got) != 0 {
 		t.Errorf("a pod without any sample: %v, %v", got, err)
 	}
 }
@@ -211,15 +241,16 @@ func TestNodeUsage(t *testing.T) {
 	}
 	held.Succeed(usageID("cpu", ""), objects(map[string]store.Value{"n1": used("1500m", 9*time.Second), "n2": used("1", 0), "n3": used("-1", 0)}))
 	held.Succeed(usageID("memory", ""), objects(map[string]store.Value{"n1": used("1073741824", 2*time.Second), "n3": used("1024", 0)}))
-	var all []*corev1.Node
+	var all []metric.Object
 	for _, name := range []string{"n1", "n2", "n3", "n4"} {
-		all = append(all, &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{"zone": "x"}}})
+		all = append(all, metric.Object{Name: name, Labels: labels.Set{"zone": "x"}})
 	}
-	u := newUsage(held, &evaluator{}, 0)
-	got, err := u.GetNodeMetrics(all...)
+	storage := provider.NodeUsage{Usage: newUsage(held, &evaluator{}, 0, lister{"nodes": all})}
+	answer, err := storage.List(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
+	got := answer.(*metrics.NodeMetricsList).Items
 	if len(got) != 1 {
 		t.Fatalf("%d nodes, want n1 alone, of which both are known: %v", len(got), got)
 	}
@@ -228,43 +259,210 @@ func TestNodeUsage(t *testing.T) {
 	if n.Name != "n1" || cpu.String() != "1500m" || memory.String() != "1Gi" || !n.Timestamp.Time.Equal(start.Add(-9*time.Second)) || n.Window.Duration != time.Minute || n.Labels["zone"] != "x" {
 		t.Errorf("%+v", n)
 	}
+	one, err := storage.Get(t.Context(), "n1", nil)
+	if err != nil || one.(*metrics.NodeMetrics).Name != "n1" {
+		t.Errorf("%v, %v", one, err)
+	}
+	_, err = storage.Get(t.Context(), "n2", nil)
+	wantStatus(t, err, 404, `nodemetrics.metrics.k8s.io "n2" not found`)
+	_, err = storage.Get(t.Context(), "n5", nil)
+	wantStatus(t, err, 404, `nodes "n5" not found`)
 	held.Fail(usageID("memory", ""), start, metric.Errorf(metric.RuleFailed, "no such series"))
-	_, err = u.GetNodeMetrics(all...)
+	_, err = storage.List(t.Context(), nil)
+	wantStatus(t, err, 500, "no such series")
+	_, err = storage.Get(t.Context(), "n1", nil)
 	wantStatus(t, err, 500, "no such series")
 }
 
-// Metrics-server's API gets pods and nodes as they are, with their labels.
-func TestLiveForUsage(t *testing.T) {
-	live := lister{
-		"pods":  {{Namespace: "a", Name: "web-1", Labels: labels.Set{"app": "web"}}, {Namespace: "a", Name: "db-1"}, {Namespace: "b", Name: "web-1", Labels: labels.Set{"app": "web"}}},
-		"nodes": {{Name: "n1", Labels: labels.Set{"zone": "x"}}, {Name: "n2"}},
+// Which objects are listed, and in which order.
+func TestSelectUsage(t *testing.T) {
+	held := store.New()
+	everywhere := map[string][]store.Container{}
+	for _, name := range []string{"web-1", "web-2", "db-1"} {
+		everywhere[name] = []store.Container{{Name: "c", Value: used("1", 0)}}
 	}
-	web := labels.SelectorFromSet(labels.Set{"app": "web"})
-	p, n := provider.Pods{Objects: live, Patience: patience}, provider.Nodes{Objects: live, Patience: patience}
-	count := func(got int, err error, want int) {
-		t.Helper()
-		if err != nil || got != want {
-			t.Errorf("%d objects, %v, want %d", got, err, want)
+	for _, ns := range []string{"a", "b"} {
+		for _, name := range []string{"cpu", "memory"} {
+			held.Succeed(usageID(name, ns), &store.Data{Evaluated: start, Containers: everywhere})
 		}
 	}
-	all, err := p.ByNamespace("").List(web)
-	count(len(all), err, 2)
-	mine, err := p.ByNamespace("a").List(labels.Everything())
-	count(len(mine), err, 2)
-	one, err := p.ByNamespace("a").Get("web-1")
-	if err != nil || one.(*metav1.PartialObjectMetadata).Labels["app"] != "web" {
+	u := newUsage(held, &evaluator{}, 0, lister{"pods": {
+		pod("b", "web-1"), pod("a", "web-2"), {Namespace: "a", Name: "db-1", Labels: labels.Set{"app": "db"}}, pod("a", "web-1"), pod("a", "new"),
+	}})
+	for name, tc := range map[string]struct {
+		namespace, label, field string
+		want                    []string
+	}{
+		"all, sorted":                    {"", "", "", []string{"a/db-1", "a/web-1", "a/web-2", "b/web-1"}},
+		"of a namespace":                 {"a", "", "", []string{"a/db-1", "a/web-1", "a/web-2"}},
+		"by labels":                      {"", "app=web", "", []string{"a/web-1", "a/web-2", "b/web-1"}},
+		"by name":                        {"", "", "metadata.name=web-1", []string{"a/web-1", "b/web-1"}},
+		"by another name":                {"a", "", "metadata.name!=web-1", []string{"a/db-1", "a/web-2"}},
+		"by namespace, as a field":       {"", "app!=db", "metadata.namespace=a", []string{"a/web-1", "a/web-2"}},
+		"a field that it has not":        {"", "", "status.phase=Running", nil},
+		"nothing that matches":           {"a", "app=cache", "", nil},
+		"what has no value is not there": {"a", "", "metadata.name=new", nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			found, err := list(t, u, tc.namespace, tc.label, tc.field)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, p := range found {
+				got = append(got, p.Namespace+"/"+p.Name)
+			}
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+	in := func(namespace string) context.Context { return request.WithNamespace(t.Context(), namespace) }
+	one, err := provider.PodUsage{Usage: u}.Get(in("a"), "web-2", nil)
+	if err != nil || one.(*metrics.PodMetrics).Name != "web-2" || one.(*metrics.PodMetrics).Namespace != "a" {
 		t.Errorf("%v, %v", one, err)
 	}
-	_, err = p.ByNamespace("b").Get("db-1")
-	wantStatus(t, err, 404, `pods "db-1" not found`)
-	found, err := n.List(labels.Everything())
-	count(len(found), err, 2)
-	node, err := n.Get("n1")
-	if err != nil || node.Labels["zone"] != "x" {
-		t.Errorf("%v, %v", node, err)
+	_, err = provider.PodUsage{Usage: u}.Get(in("b"), "web-2", nil)
+	wantStatus(t, err, 404, `pods "web-2" not found`)
+	_, err = provider.PodUsage{Usage: u}.Get(in("a"), "new", nil)
+	wantStatus(t, err, 404, `podmetrics.metrics.k8s.io "a/new" not found`)
+}
+
+// slow takes its time for a list, or all the time that there is.
+type slow struct {
+	lister
+	takes time.Duration
+}
+
+func (s slow) List(ctx context.Context, gr schema.GroupResource, namespace string, sel labels.Selector) ([]metric.Object, error) {
+	select {
+	case <-time.After(s.takes):
+		return s.lister.List(ctx, gr, namespace, sel)
+	case <-ctx.Done():
+		return nil, metric.Because(metric.ObjectsUnknown, ctx.Err(), "the list of pods is not there yet")
 	}
-	_, err = n.Get("n3")
-	wantStatus(t, err, 404, `nodes "n3" not found`)
+}
+
+// The list of the objects and the first evaluation have one patience together, and none of
+// whoever has gone.
+func TestUsageWaitsOnce(t *testing.T) {
+	live := lister{"pods": {pod("a", "web-1"), pod("b", "web-1")}, "nodes": {{Name: "n1"}}}
+	for name, tc := range map[string]struct {
+		lists time.Duration
+		gone  time.Duration // 0: never
+		want  time.Duration
+		says  string
+	}{
+		"the list hangs":                   {time.Hour, 0, patience, "the list of pods is not there yet"},
+		"it takes most of the time":        {patience * 9 / 10, 0, patience, "the first evaluation has not finished"},
+		"whoever asked has gone meanwhile": {0, patience / 2, patience / 2, "the first evaluation has not finished"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				u := newUsage(store.New(), &evaluator{}, 0, nil)
+				u.Objects = slow{live, tc.lists}
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				if tc.gone > 0 {
+					time.AfterFunc(tc.gone, cancel)
+				}
+				for what, read := range map[string]func() (any, error){
+					"pods": func() (any, error) { return provider.PodUsage{Usage: u}.List(request.WithNamespace(ctx, ""), nil) },
+					"pod": func() (any, error) {
+						return provider.PodUsage{Usage: u}.Get(request.WithNamespace(ctx, "a"), "web-1", nil)
+					},
+					"nodes": func() (any, error) { return provider.NodeUsage{Usage: u}.List(ctx, nil) },
+					"node":  func() (any, error) { return provider.NodeUsage{Usage: u}.Get(ctx, "n1", nil) },
+				} {
+					if tc.gone > 0 && what != "pods" { // it can go once
+						continue
+					}
+					began := time.Now()
+					_, err := read()
+					wantStatus(t, err, 503, tc.says)
+					if took := time.Since(began); took != tc.want {
+						t.Errorf("%s took %s, want %s", what, took, tc.want)
+					}
+				}
+			})
+		})
+	}
+}
+
+// kubectl get shows both resources whatever the first object has, and no 0 for what is not
+// known.
+func TestUsageTable(t *testing.T) {
+	window := metav1.Duration{Duration: time.Minute}
+	container := func(usage ...string) metrics.ContainerMetrics {
+		c := metrics.ContainerMetrics{Usage: corev1.ResourceList{}}
+		for i := 0; i < len(usage); i += 2 {
+			c.Usage[corev1.ResourceName(usage[i])] = resource.MustParse(usage[i+1])
+		}
+		return c
+	}
+	of := func(name string, containers ...metrics.ContainerMetrics) metrics.PodMetrics {
+		return metrics.PodMetrics{ObjectMeta: metav1.ObjectMeta{Name: name}, Window: window, Containers: containers}
+	}
+	pods, nodes := provider.PodUsage{}, provider.NodeUsage{}
+	begun := of("begun", container("memory", "1Ki"))
+	node := metrics.NodeMetrics{ObjectMeta: metav1.ObjectMeta{Name: "n1"}, Window: window, Usage: container("cpu", "2", "memory", "1Gi").Usage}
+	list := &metrics.PodMetricsList{ListMeta: metav1.ListMeta{ResourceVersion: "7"}, Items: []metrics.PodMetrics{
+		begun,
+		of("web", container("cpu", "100m", "memory", "1Ki"), container("cpu", "150m", "memory", "3Ki")),
+		of("half", container("cpu", "1", "memory", "1Ki"), container("memory", "1Ki")),
+		of("other half", container("memory", "1Ki"), container("cpu", "1", "memory", "1Ki")),
+	}}
+	for name, tc := range map[string]struct {
+		convert func(context.Context, runtime.Object, runtime.Object) (*metav1.Table, error)
+		object  runtime.Object
+		want    [][]any
+	}{
+		"pods": {pods.ConvertToTable, list, [][]any{
+			{"begun", "<unknown>", "1Ki", "1m0s"},
+			{"web", "250m", "4Ki", "1m0s"},
+			{"half", "<unknown>", "2Ki", "1m0s"},
+			{"other half", "<unknown>", "2Ki", "1m0s"},
+		}},
+		"no pods":  {pods.ConvertToTable, &metrics.PodMetricsList{}, nil},
+		"one pod":  {pods.ConvertToTable, &begun, [][]any{{"begun", "<unknown>", "1Ki", "1m0s"}}},
+		"nodes":    {nodes.ConvertToTable, &metrics.NodeMetricsList{Items: []metrics.NodeMetrics{node}}, [][]any{{"n1", "2", "1Gi", "1m0s"}}},
+		"one node": {nodes.ConvertToTable, &node, [][]any{{"n1", "2", "1Gi", "1m0s"}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			table, err := tc.convert(t.Context(), tc.object, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var columns []string
+			for _, c := range table.ColumnDefinitions {
+				columns = append(columns, c.Name)
+			}
+			if diff := cmp.Diff([]string{"Name", "cpu", "memory", "Window"}, columns); diff != "" {
+				t.Errorf("columns (-want +got):\n%s", diff)
+			}
+			var rows [][]any
+			for _, r := range table.Rows {
+				rows = append(rows, r.Cells)
+				if o, err := meta.Accessor(r.Object.Object); err != nil || o.GetName() != r.Cells[0] {
+					t.Errorf("the row of %s is of %v, %v", r.Cells[0], r.Object.Object, err)
+				}
+			}
+			if diff := cmp.Diff(tc.want, rows); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+	if table, err := pods.ConvertToTable(t.Context(), list, nil); err != nil || table.ResourceVersion != "7" {
+		t.Errorf("%v, %v", table, err)
+	}
+	if q := list.Items[1].Containers[0].Usage[corev1.ResourceCPU]; q.String() != "100m" {
+		t.Errorf("a total has changed what it is of, to %s", &q)
+	}
+	for _, convert := range []func(context.Context, runtime.Object, runtime.Object) (*metav1.Table, error){pods.ConvertToTable, nodes.ConvertToTable} {
+		if _, err := convert(t.Context(), &metav1.Status{}, nil); err == nil || !strings.Contains(err.Error(), "*v1.Status") {
+			t.Errorf("a table of a Status: %v", err)
+		}
+	}
 }
 
 // lister has live objects by resource.

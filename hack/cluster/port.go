@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
+	"sync"
 
 	"github.com/loadline/loadline/hack/netns"
 )
@@ -15,12 +16,20 @@ import (
 // can be given it by chance.
 const firstPort, lastPort = 20000, 32000
 
-// listenAnywhere listens on a random loopback port, by a listen function that
-// may be one of another network namespace.
+// chosen are the ports that were chosen in this process: nothing else tells that one is
+// taken until its server listens, which takes a second.
+var chosen sync.Map
+
+// listenAnywhere listens on a random loopback port that was never chosen before, by a
+// listen function that may be one of another network namespace.
 func listenAnywhere(listen func(addr string) (net.Listener, error)) (net.Listener, int, error) {
 	var failed error
 	for range 50 {
 		port := firstPort + rand.IntN(lastPort-firstPort)
+		if _, before := chosen.LoadOrStore(port, true); before {
+			failed = fmt.Errorf("port %d was chosen before", port)
+			continue
+		}
 		l, err := listen(fmt.Sprintf("127.0.0.1:%d", port))
 		if err == nil {
 			return l, port, nil

@@ -2,10 +2,13 @@ package conformance
 
 import (
 	"encoding/json"
+	"errors"
 	"net/http"
+	"slices"
 
 	authenticationv1 "k8s.io/api/authentication/v1"
 	authorizationv1 "k8s.io/api/authorization/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
@@ -15,11 +18,11 @@ const token = "conformance"
 
 // newAPIServer is as much of a Kubernetes API server as the adapter asks: which kinds
 // there are, the metadata of their objects, who a token is, and what he may do, which is
-// everything.
+// everything. What is hidden the adapter may not list.
 //
 // The real one takes seconds to start and holds one state for all; here each case has its
 // own. That the adapter works with the real one is what hack/e2e shows.
-func newAPIServer(objects []object) http.Handler {
+func newAPIServer(objects []object, hidden []string) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /apis/authentication.k8s.io/v1/tokenreviews", func(w http.ResponseWriter, r *http.Request) {
 		var review authenticationv1.TokenReview
@@ -39,6 +42,11 @@ func newAPIServer(objects []object) http.Handler {
 	discovery(mux)
 	for _, k := range kinds() {
 		mux.HandleFunc("GET "+k.groupPath()+"/"+k.Resource, func(w http.ResponseWriter, r *http.Request) {
+			if slices.Contains(hidden, k.GroupResource().String()) {
+				refusal := apierrors.NewForbidden(k.GroupResource(), "", errors.New("no rule allows it")).Status()
+				writeJSON(w, http.StatusForbidden, refusal)
+				return
+			}
 			serveObjects(w, r, live(objects, k, r.FormValue("fieldSelector")))
 		})
 	}

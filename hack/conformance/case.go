@@ -28,6 +28,7 @@ type Case struct {
 	Interval time.Duration // between samples; 15 s if not given
 	Series   []string      // as promqltest writes them; the last sample of each is of now
 	Objects  []string      // of the cluster, see parseObject
+	Hidden   []string      // kinds of objects that the adapter may not list, as RESOURCE[.GROUP]
 
 	Error      string            // why the configuration is refused, all lines
 	Names      []string          // of custom metrics, as discovery lists them
@@ -125,6 +126,9 @@ func (c *Case) problems() (errs []error) {
 	for i, text := range c.Objects {
 		_, err := parseObject(text)
 		wrong(err != nil, "objects[%d]: %v", i, err)
+	}
+	for i, text := range c.Hidden {
+		wrong(!slices.ContainsFunc(kinds(), func(k kind) bool { return k.GroupResource().String() == text }), "hidden[%d]: there is no resource %q", i, text)
 	}
 	for i, r := range c.Reads {
 		if err := r.problem(); err != nil {

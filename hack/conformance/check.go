@@ -53,6 +53,9 @@ type span struct{ since, until time.Time }
 // check says in what an answer is another one than the read expects; nothing if in nothing.
 // Its values have to be of a time in evaluated.
 func (r *Read) check(code int, data []byte, evaluated span) string {
+	if want := cmp.Or(r.Status, http.StatusOK); code != want {
+		return fmt.Sprintf("status %d, want %d: %s", code, want, data)
+	}
 	for _, text := range r.Contains {
 		if !strings.Contains(string(data), text) {
 			return fmt.Sprintf("%d, without %q:\n%s", code, text, data)
@@ -67,9 +70,6 @@ func (r *Read) check(code int, data []byte, evaluated span) string {
 	}
 	if got.Message == "" { // as for a path of no API, where the paths that there are come back
 		got.Message = string(data)
-	}
-	if want := cmp.Or(r.Status, http.StatusOK); code != want {
-		return fmt.Sprintf("status %d, want %d: %s", code, want, data)
 	}
 	if !strings.Contains(got.Message, r.Message) {
 		return fmt.Sprintf("message (-want +got):\n%s", gocmp.Diff(r.Message, got.Message))

@@ -46,6 +46,7 @@ func TestCheck(t *testing.T) {
 		"more than the whole":   {Read{Path: path, Answer: map[string]any{"items": []any{}}}, 200, `{"items":[],"metadata":{}}`, "answer (-want +got)"},
 		"a text":                {Read{Path: "/metrics", Contains: []string{"b 1"}}, 200, "a 1\nb 1\n", ""},
 		"a text that is not":    {Read{Path: "/metrics", Contains: []string{"c 1"}}, 200, "a 1\nb 1\n", `without "c 1"`},
+		"a text in an error":    {Read{Path: "/metrics", Contains: []string{"b 1"}}, 500, "a 1\nb 1\n", "status 500, want 200"},
 		"an object that is two": {Read{Path: path, Items: items}, 200, strings.Replace(good, `}]}`, `},{"describedObject":{"name":"a"},"value":"4"}]}`, 1), "two items for a"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -50,7 +50,7 @@ func rows() map[string]row {
 		},
 		"names-fade": {
 			theirs: "an empty list of series takes all names away at once",
-			ours:   "a name outlives its series for a while", elsewhere: "provider/catalog/catalog_test.go TestBuild",
+			ours:   "a name outlives its series for a while", elsewhere: "provider/catalog/fade_test.go TestNamesFade",
 		},
 		"hangs": {
 			theirs: "a Prometheus that hangs holds a reader for 60 s",
@@ -91,6 +91,10 @@ func rows() map[string]row {
 		"strict": {
 			theirs: "a mistake in a rule is found when it is used, or stops the start with the first of them",
 			ours:   "all mistakes of a file are said at once, each with its place and line",
+		},
+		"gone": {
+			theirs: "an object that is gone, or never was, has a value by its name for as long as there are samples of it",
+			ours:   "it is 404, unless the adapter may not list its kind",
 		},
 		"absent": {
 			theirs: "a list of objects without any sample is an answer without items",

@@ -87,7 +87,7 @@ func run(t *testing.T, id identity, c *Case, source holder) {
 		}
 		objects = append(objects, o)
 	}
-	cluster := httptest.NewServer(newAPIServer(objects))
+	cluster := httptest.NewServer(newAPIServer(objects, c.Hidden))
 	t.Cleanup(cluster.Close)
 	o, err := id.options(c, t.TempDir(), cluster.URL, front.URL)
 	if err != nil {

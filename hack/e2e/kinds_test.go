@@ -21,7 +21,10 @@ import (
 	"github.com/loadline/loadline/hack/load"
 )
 
-const gadgetPath = customPath + "v1beta2" + inRemindMe + "/gadgets.e2e.loadline.dev/remindmeweb-service/gadget_requests_per_second"
+const (
+	gadgetPath  = customPath + "v1beta2" + inRemindMe + "/gadgets.e2e.loadline.dev/remindmeweb-service/gadget_requests_per_second"
+	gadgetsPath = customPath + "v1beta2" + inRemindMe + "/gadgets.e2e.loadline.dev/*/gadget_requests_per_second"
+)
 
 // The kind that testdata/rules.yaml maps a label to, one object of it, and the
 // ClusterRole that the adapter's error tells to add.
@@ -50,17 +53,18 @@ rules:
 )
 
 // Test7Kinds: a rule's resource is first one that the cluster does not know, then
-// one that the adapter may not list, then one that it may. Reads of it fail with
-// the cause and the remedy, and succeed once the right is there. In each of these
-// states both replicas serve the other metrics, and in the second a restarted
-// adapter becomes ready although an HPA references the kind.
+// one that the adapter may not list, then one that it may. Reads of the first fail with
+// the cause and the remedy; of the second only those of lists do, until the right is
+// there, and an HPA on one object has its value. In each of these states both replicas
+// serve the other metrics, and in the second a restarted adapter becomes ready although
+// an HPA references the kind.
 func Test7Kinds(t *testing.T) {
 	web := driver(t, "remindmeweb-service", load.Get("/"))
 	rate(t, web, 10)
 	othersServed(t)
 
 	t.Run("unresolvable", func(t *testing.T) {
-		readGadget(t, 30*time.Second, http.StatusNotFound, "rules[", ".resources.overrides.service", "the resource gadget.e2e.loadline.dev cannot be found in the cluster", "correct it, or install what defines it")
+		readGadget(t, gadgetPath, 30*time.Second, http.StatusNotFound, "rules[", ".resources.overrides.service", "the resource gadget.e2e.loadline.dev cannot be found in the cluster", "correct it, or install what defines it")
 		othersServed(t)
 	})
 
@@ -83,33 +87,26 @@ func Test7Kinds(t *testing.T) {
 		if err := system.Apply(t.Context(), role); err != nil {
 			t.Fatal(err)
 		}
-		system.Until(t, "a value of the kind", time.Minute, func(ctx context.Context) (bool, string) {
-			data, err := system.Raw(ctx, gadgetPath)
-			return err == nil && strings.Contains(string(data), `"kind":"Gadget"`), fmt.Sprintf("%s %v", data, err)
-		})
+		readGadget(t, gadgetsPath, time.Minute, http.StatusOK)
 		othersServed(t)
 	})
 }
 
-// forbidden: reads and the HPA's condition tell the remedy, and a restarted
-// adapter does not wait for the kind.
+// forbidden: reads of lists tell the remedy, the HPA has the value of the object that it
+// names, and a restarted adapter does not wait for the kind.
 func forbidden(t *testing.T) {
 	remedy := []string{"may not list gadgets.e2e.loadline.dev", "ClusterRole labelled loadline.dev/aggregate-to-adapter=true", `apiGroups ["e2e.loadline.dev"], resources ["gadgets"], verbs [list, watch]`}
 	scaleOnGadget(t)
-	readGadget(t, 2*time.Minute, http.StatusInternalServerError, remedy...)
+	readGadget(t, gadgetsPath, 2*time.Minute, http.StatusInternalServerError, remedy...)
+	readGadget(t, gadgetPath, time.Minute, http.StatusOK)
 	othersServed(t)
-	system.Until(t, "the HPA's condition says so", time.Minute, func(ctx context.Context) (bool, string) {
+	system.Until(t, "the HPA has the value", time.Minute, func(ctx context.Context) (bool, string) {
 		h, err := hpa(ctx, "e2e-gadget")
 		if err != nil {
 			return false, err.Error()
 		}
-		said := describe(h)
-		for _, text := range remedy {
-			if !strings.Contains(said, text) {
-				return false, said
-			}
-		}
-		return true, ""
+		m := h.Status.CurrentMetrics
+		return len(m) == 1 && m[0].Object != nil && m[0].Object.Current.Value != nil, describe(h)
 	})
 
 	victim := adapterPods(t)[0]
@@ -126,12 +123,13 @@ func forbidden(t *testing.T) {
 	othersServed(t)
 }
 
-// readGadget waits until both replicas answer with a code and texts.
-func readGadget(t *testing.T, limit time.Duration, want int, texts ...string) {
+// readGadget waits until both replicas answer with a code and, if that is an error, with
+// texts in its message.
+func readGadget(t *testing.T, path string, limit time.Duration, want int, texts ...string) {
 	t.Helper()
 	for _, pod := range adapterPods(t) {
 		system.Until(t, fmt.Sprintf("%s says %d", pod.Name, want), limit, func(context.Context) (bool, string) {
-			code, body := directly(t, system.Cluster.RESTConfig(), pod, gadgetPath)
+			code, body := directly(t, system.Cluster.RESTConfig(), pod, path)
 			for _, text := range texts {
 				if !strings.Contains(message(body), text) {
 					return false, string(body)

@@ -29,7 +29,8 @@ type Entry struct {
 	Series string
 	// Namespaced: the described objects live in namespaces (custom metrics).
 	Namespaced bool
-	seen       time.Time
+	// missed is when a discovery first went without it; zero while it is found.
+	missed time.Time
 }
 
 // Scopes is the part of a REST mapper that the catalog needs.
@@ -45,7 +46,6 @@ type finding struct {
 	// series are the newest that the source gave, and offers what the rule makes of
 	// them. Both outlive a discovery that fails.
 	series   []source.Series
-	at       time.Time // when the source gave them
 	offers   []offer
 	problems map[string][]string // what keeps the rule from giving a metric, by the metric's name
 
@@ -77,7 +77,7 @@ func (f *finding) add(series source.Series, scopes Scopes) {
 	if !ok {
 		return
 	}
-	entry := Entry{Rule: r, Series: series.Name, seen: f.at}
+	entry := Entry{Rule: r, Series: series.Name}
 	if r.External() && strings.HasPrefix(name, metric.QueryPrefix) {
 		f.problems[name] = append(f.problems[name], fmt.Sprintf("%s: gives the metric name %s from the series %s, but names that begin with %s are those of policies' queries: choose another name.as", r.ID(), name, series.Name, metric.QueryPrefix))
 		return
@@ -121,9 +121,10 @@ type snapshot struct {
 	replaced chan struct{}
 }
 
-// build makes the next snapshot. A rule whose discovery failed keeps the names
-// it had, and a name that was not found stays for grace after it was last seen,
-// so that neither an outage nor a restarted exporter takes names away.
+// build makes the next snapshot. A rule whose discovery failed, or lacks a part, keeps the
+// names it had, and a name that was not found stays for grace after the first discovery
+// without it, so that neither an outage nor a restarted exporter takes names away, nor a
+// source that comes back from an outage with nothing.
 //
 // Where two rules or series give one name, the later rule and then the first
 // series wins, as with prometheus-adapter; unlike there it is reported.
@@ -145,16 +146,24 @@ func build(prev *snapshot, findings []*finding, now time.Time, grace time.Durati
 		}
 	}
 	if prev != nil {
-		// What a failed rule gave also goes on hiding what earlier rules give: a
-		// metric must not change its meaning because one discovery failed.
-		keep := func(old, found Entry) bool {
-			if _, present := rank[old.Rule]; !present {
-				return found.Rule == nil && next.trouble != nil && now.Sub(old.seen) <= grace
+		fading := func(old Entry) (Entry, bool) {
+			if old.missed.IsZero() {
+				old.missed = now
 			}
-			if found.Rule != nil {
-				return failed[old.Rule] && rank[old.Rule] > rank[found.Rule]
+			return old, now.Sub(old.missed) <= grace
+		}
+		// What a failed rule gave also goes on hiding what earlier rules give, and what
+		// else it gives itself: a metric must not change its meaning because one
+		// discovery failed.
+		keep := func(old, found Entry) (Entry, bool) {
+			_, present := rank[old.Rule]
+			switch {
+			case present && failed[old.Rule]:
+				return old, found.Rule == nil || rank[old.Rule] >= rank[found.Rule]
+			case found.Rule != nil, !present && next.trouble == nil:
+				return old, false
 			}
-			return failed[old.Rule] || now.Sub(old.seen) <= grace
+			return fading(old)
 		}
 		carry(next.custom, prev.custom, keep)
 		carry(next.external, prev.external, keep)
@@ -165,6 +174,16 @@ func build(prev *snapshot, findings []*finding, now time.Time, grace time.Durati
 		next.problems[name] = slices.Compact(lines)
 	}
 	return next
+}
+
+// of looks a metric up that is discovered.
+func (s *snapshot) of(id metric.Identifier) (Entry, bool) {
+	if id.API == metric.Custom {
+		e, ok := s.custom[Name{Resource: id.Resource, Metric: id.Metric}]
+		return e, ok
+	}
+	e, ok := s.external[id.Metric]
+	return e, ok
 }
 
 func (s *snapshot) count(f *finding) {
@@ -209,10 +228,10 @@ func (s *snapshot) lines() []string {
 }
 
 // carry takes over what keep chooses over what was found, which may be nothing.
-func carry[K comparable](next, prev map[K]Entry, keep func(old, found Entry) bool) {
+func carry[K comparable](next, prev map[K]Entry, keep func(old, found Entry) (Entry, bool)) {
 	for k, old := range prev {
-		if keep(old, next[k]) {
-			next[k] = old
+		if kept, ok := keep(old, next[k]); ok {
+			next[k] = kept
 		}
 	}
 }

@@ -20,8 +20,15 @@ type Options struct {
 	Sources  map[string]Discoverer // of those that do, by name
 	Scopes   Scopes
 	Interval time.Duration // between relists
-	MaxAge   time.Duration // how far back a series counts, and how long a name outlives it
+	MaxAge   time.Duration // how far back a series counts, and how long a name stays after the first answer without it
 	Now      func() time.Time
+	// Warned is called where the source added warnings to what it gave for a rule; nil if
+	// nobody counts.
+	Warned func(*rule.Rule)
+	// Replaced is called when metrics may be others than before: another says of which the
+	// rule is another one, or gone. It must not call the catalog's Reload, Run or Relist. Nil
+	// if nobody needs to know.
+	Replaced func(another func(metric.Identifier) bool)
 	// Changed gives a value after Scopes has come to know other resources; nil if
 	// it never does.
 	Changed <-chan struct{}
@@ -33,7 +40,6 @@ type Catalog struct {
 	current  atomic.Pointer[snapshot]
 	usage    atomic.Pointer[rule.Usage] // nil without resourceRules
 	tried    *latch
-	listed   *latch
 	reloaded chan struct{} // there are other queries to follow
 
 	mu       sync.Mutex // of what follows, and of making snapshots
@@ -55,7 +61,7 @@ func (l *latch) close() { l.once.Do(func() { close(l.ch) }) }
 // New returns a catalog that is empty until Run or Relist.
 func New(o Options) *Catalog {
 	c := &Catalog{
-		opts: o, tried: newLatch(), listed: newLatch(), reloaded: make(chan struct{}, 1),
+		opts: o, tried: newLatch(), reloaded: make(chan struct{}, 1),
 	}
 	c.origins = origins(nil, o.all(o.Sources), o.Rules)
 	c.findings = findings(o.Rules, c.origins)
@@ -64,7 +70,6 @@ func New(o Options) *Catalog {
 	c.usage.Store(o.Rules.Usage)
 	if len(c.queries) == 0 { // nothing to wait for
 		c.tried.close()
-		c.listed.close()
 	}
 	return c
 }
@@ -116,15 +121,10 @@ func (c *Catalog) Usage(n Name) (Entry, bool) {
 
 // Of looks the metric of an identifier up.
 func (c *Catalog) Of(id metric.Identifier) (Entry, bool) {
-	name := Name{Resource: id.Resource, Metric: id.Metric}
-	switch id.API {
-	case metric.Custom:
-		return c.Custom(name)
-	case metric.Resource:
-		return c.Usage(name)
-	default:
-		return c.External(id.Metric)
+	if id.API == metric.Resource {
+		return c.Usage(Name{Resource: id.Resource, Metric: id.Metric})
 	}
+	return c.current.Load().of(id)
 }
 
 // UsageWindow is what the configuration says of the window of usage, in the sense of

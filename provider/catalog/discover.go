@@ -8,11 +8,13 @@ import (
 
 	"k8s.io/klog/v2"
 
+	"github.com/loadline/loadline/provider/metric"
 	"github.com/loadline/loadline/provider/rule"
 	"github.com/loadline/loadline/provider/source"
 )
 
-// Discoverer finds series.
+// Discoverer finds series. With an error that is source.Incomplete it gives those that it has
+// found all the same: what is missing from them says nothing.
 type Discoverer interface {
 	Series(ctx context.Context, selectors []string, since time.Duration) ([]source.Series, error)
 }
@@ -115,15 +117,15 @@ func (c *Catalog) follow(ctx context.Context, q *query) {
 	var pause time.Duration
 	for {
 		took, err := c.discover(ctx, q)
-		if err == nil {
+		if err == nil || c.hasPart(q) {
 			pause = 0
 			if !c.wait(ctx, q, gap(took, c.beside(q), c.opts.Interval)) {
 				return
 			}
 			continue
 		}
-		found := c.current.Load().sources[q.from.name]
-		away := source.Unanswered(err) && (found == nil || found.found == 0)
+		of := c.current.Load().sources[q.from.name]
+		away := source.Unanswered(err) && (of == nil || of.found == 0)
 		pause = backoff(pause, c.hasAnswered(q), away, c.opts.Interval)
 		if !sleep(ctx, pause) {
 			return
@@ -193,22 +195,30 @@ func (c *Catalog) record(ctx context.Context, q *query, series []source.Series, 
 		case err == nil && failed:
 			log.Info("The series of a rule are discovered again", "rule", f.rule.ID())
 		case err != nil && !(failed && alike(f.err, err)):
-			log.Error(err, "Cannot discover the series of a rule; its metrics stay as they are", "rule", f.rule.ID())
+			log.Error(err, "Cannot discover the series of a rule, or not all of them; its metrics stay, with what was found", "rule", f.rule.ID())
 		}
-		if f.note(series, err, c.opts.Now()); err == nil {
+		if c.note(f, series, err); tells(series, err) {
 			f.resolve(c.opts.Scopes)
 		}
 	}
-	c.publish(log)
+	c.publish(log, c.current.Load())
 }
 
 // note keeps the end of a discovery.
-func (f *finding) note(series []source.Series, err error, now time.Time) {
+func (c *Catalog) note(f *finding, series []source.Series, err error) {
 	f.tried, f.err = true, err
 	f.answered = f.answered || !source.Unanswered(err)
-	if err == nil {
-		f.series, f.at = series, now
+	if tells(series, err) {
+		f.series = series
 	}
+	if source.KindOf(err) == source.Incomplete && c.opts.Warned != nil {
+		c.opts.Warned(f.rule)
+	}
+}
+
+// tells says whether a discovery tells of series: an incomplete one without any tells nothing.
+func tells(series []source.Series, err error) bool {
+	return err == nil || source.KindOf(err) == source.Incomplete && len(series) > 0
 }
 
 // alike says whether two failures are the same news. What the network says of a
@@ -228,27 +238,30 @@ func (c *Catalog) resolve(ctx context.Context) {
 	for i := range c.findings {
 		c.findings[i].resolve(c.opts.Scopes)
 	}
-	c.publish(klog.FromContext(ctx))
+	c.publish(klog.FromContext(ctx), c.current.Load())
 }
 
-// publish makes the findings the current snapshot. c.mu is held.
-func (c *Catalog) publish(log klog.Logger) {
+// publish makes the findings the current snapshot, in the place of before. c.mu is held.
+func (c *Catalog) publish(log klog.Logger, before *snapshot) {
 	prev := c.current.Load()
 	next := build(prev, c.findings, c.opts.Now(), c.opts.MaxAge)
 	c.current.Store(next)
 	logNews(log, "Two rules or series give one metric", prev.conflicts, next.conflicts)
 	logNews(log, "A rule does not give what it could", prev.lines(), next.lines())
-	tried, answered := true, true
-	for _, f := range c.findings {
-		tried, answered = tried && f.tried, answered && f.answered
-	}
-	if tried {
+	if !slices.ContainsFunc(c.findings, func(f *finding) bool { return !f.tried }) {
 		c.tried.close()
 	}
-	if answered {
-		c.listed.close()
-	}
 	close(prev.replaced)
+	if c.opts.Replaced != nil {
+		c.opts.Replaced(func(id metric.Identifier) bool {
+			if id.API == metric.Resource {
+				return false
+			}
+			old, was := before.of(id)
+			now, is := next.of(id)
+			return was && !(is && old.Rule.Same(now.Rule))
+		})
+	}
 }
 
 func (c *Catalog) hasFailed(q *query) bool {
@@ -256,6 +269,14 @@ func (c *Catalog) hasFailed(q *query) bool {
 	defer c.mu.Unlock()
 	f := q.rules[0]
 	return f.tried && f.err != nil
+}
+
+// hasPart says whether the newest answer lacks something. To ask again at once would not
+// bring it: it is asked for like a whole one.
+func (c *Catalog) hasPart(q *query) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return source.KindOf(q.rules[0].err) == source.Incomplete
 }
 
 func (c *Catalog) hasAnswered(q *query) bool {

@@ -36,13 +36,24 @@ func (c *Catalog) isTried() bool {
 	}
 }
 
-// Listed is closed when the source has answered for every rule; a refusal is an
-// answer. Readiness waits for it, within its own bound: a replica that counted a
-// failed start as listed would be ready without having evaluated anything, and take
-// over from one that has. So a source that is away, or hangs for one rule, delays a
-// start by that bound; it never makes a replica unready that was ready. What was
-// found meanwhile is served and evaluated all the same.
-func (c *Catalog) Listed() <-chan struct{} { return c.listed.ch }
+// Listed waits until a source, by its name, has answered for every rule of it; a refusal
+// is an answer. It is false where ctx ends before. Readiness waits for it, within its own
+// bound: a replica that counted a failed start as listed would be ready without having
+// evaluated anything, and take over from one that has. What was found meanwhile is served
+// and evaluated all the same.
+func (c *Catalog) Listed(ctx context.Context, source string) bool {
+	for {
+		now := c.current.Load()
+		if t := now.sources[source]; t == nil || t.answered == t.rules {
+			return true
+		}
+		select {
+		case <-now.replaced:
+		case <-ctx.Done():
+			return false
+		}
+	}
+}
 
 // NoUsage is why there is no value of a metric of metrics.k8s.io that the configuration has
 // no query for.

@@ -125,13 +125,11 @@ func TestMissingWhileDiscoveryFails(t *testing.T) {
 	}
 }
 
-func isClosed(ch <-chan struct{}) bool {
-	select {
-	case <-ch:
-		return true
-	default:
-		return false
-	}
+// isListed says whether a source is listed now.
+func isListed(c *Catalog, source string) bool {
+	atOnce, cancel := context.WithCancel(context.Background())
+	cancel()
+	return c.Listed(atOnce, source)
 }
 
 // What was tried lets reads go on, and only what was answered counts as listed.
@@ -149,7 +147,7 @@ func TestListed(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			c := discovered(t, unresolvable, &found{err: tc.err})
 			set := c.opts.Rules
-			if isClosed(c.Listed()) != tc.want {
+			if isListed(c, "") != tc.want {
 				t.Errorf("listed %v, want %v", !tc.want, tc.want)
 			}
 			ctx, cancel := context.WithCancel(t.Context())
@@ -177,12 +175,12 @@ func TestRunTriesOftenAtTheStart(t *testing.T) {
 		}
 		b.set("second")
 		time.Sleep(2 * time.Second)
-		if isClosed(c.Listed()) {
+		if isListed(c, "") {
 			t.Error("listed with one rule unanswered")
 		}
 		b.set()
 		time.Sleep(minGap)
-		if !isClosed(c.Listed()) {
+		if !isListed(c, "") {
 			t.Error("not listed though the source answers")
 		}
 		b.take()

@@ -57,12 +57,16 @@ type tally struct {
 	rules         int
 	found, failed int // rules whose newest discovery succeeded, and failed
 	untried       int
+	answered      int   // rules of which the source ever answered a discovery, if only with a refusal
 	silent        int   // of failed, those that got no answer at all
 	trouble       error // of the first rule whose series are not known, or not newly
 }
 
 func (t *tally) count(f *finding) {
 	t.rules++
+	if f.answered {
+		t.answered++
+	}
 	switch {
 	case f.err == nil:
 		t.found++

@@ -2,11 +2,12 @@ package catalog
 
 import (
 	"context"
-	"maps"
+	"slices"
 	"sync"
 
 	"k8s.io/klog/v2"
 
+	"github.com/loadline/loadline/provider/metric"
 	"github.com/loadline/loadline/provider/rule"
 	"github.com/loadline/loadline/provider/source"
 )
@@ -42,23 +43,64 @@ func (c *Catalog) Reload(ctx context.Context, rules *rule.Set, sources map[strin
 		f.resolve(c.opts.Scopes)
 	}
 	c.origins, c.findings, c.queries = from, next, asked
-	c.usage.Store(rules.Usage)
-	c.current.Store(c.current.Load().within(from))
-	c.publish(klog.FromContext(ctx))
+	before := c.current.Load()
+	c.current.Store(before.under(rules, from))
+	c.publish(klog.FromContext(ctx), before)
+	c.replaceUsage(rules.Usage)
 	select {
 	case c.reloaded <- struct{}{}:
 	default:
 	}
 }
 
-// within is s without what is of sources that are gone: nobody is there to be asked for it.
-func (s *snapshot) within(sources map[string]*origin) *snapshot {
-	gone := func(e Entry) bool { return sources[e.Rule.Source()] == nil }
+// under is s with the rules that are the same in the place of those of before, and without
+// what is of sources that are gone: nobody is there to be asked for it.
+func (s *snapshot) under(rules *rule.Set, sources map[string]*origin) *snapshot {
 	left := *s // with the same channel, which is closed when this is replaced
-	left.custom, left.external = maps.Clone(s.custom), maps.Clone(s.external)
-	maps.DeleteFunc(left.custom, func(_ Name, e Entry) bool { return gone(e) })
-	maps.DeleteFunc(left.external, func(_ string, e Entry) bool { return gone(e) })
+	left.custom, left.external = map[Name]Entry{}, map[string]Entry{}
+	like := likeness(rules)
+	for n, e := range s.custom {
+		if e.Rule = like(e.Rule); sources[e.Rule.Source()] != nil {
+			left.custom[n] = e
+		}
+	}
+	for n, e := range s.external {
+		if e.Rule = like(e.Rule); sources[e.Rule.Source()] != nil {
+			left.external[n] = e
+		}
+	}
 	return &left
+}
+
+// likeness returns what finds the rule that is the same as another, which is that one itself
+// if there is none.
+func likeness(rules *rule.Set) func(*rule.Rule) *rule.Rule {
+	all, found := rules.All(), map[*rule.Rule]*rule.Rule{}
+	return func(old *rule.Rule) *rule.Rule {
+		if found[old] == nil {
+			found[old] = old
+			if i := slices.IndexFunc(all, old.Same); i >= 0 {
+				found[old] = all[i]
+			}
+		}
+		return found[old]
+	}
+}
+
+// replaceUsage puts other rules of usage in the place of the present ones. c.mu is held.
+func (c *Catalog) replaceUsage(next *rule.Usage) {
+	before := c.usage.Swap(next)
+	if c.opts.Replaced == nil {
+		return
+	}
+	c.opts.Replaced(func(id metric.Identifier) bool {
+		if id.API != metric.Resource {
+			return false
+		}
+		old, was := before.Rule(id.Metric, id.Resource)
+		now, is := next.Rule(id.Metric, id.Resource)
+		return was && !(is && old.Same(now))
+	})
 }
 
 // inherit gives a query what is known for its selector, if it was asked for before.
@@ -75,7 +117,7 @@ func (c *Catalog) renew(q *query) bool {
 			continue
 		}
 		for _, f := range q.rules {
-			f.series, f.at, f.tried, f.answered, f.err = old.series, old.at, old.tried, old.answered, old.err
+			f.series, f.tried, f.answered, f.err = old.series, old.tried, old.answered, old.err
 		}
 		return true
 	}
@@ -118,7 +160,7 @@ func (i *introduction) ask(ctx context.Context, c *Catalog, q *query) {
 		}
 	}
 	for _, f := range q.rules { // which nobody else knows yet
-		f.note(series, err, c.opts.Now())
+		c.note(f, series, err)
 	}
 }
 

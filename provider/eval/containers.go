@@ -10,6 +10,19 @@ import (
 	"github.com/loadline/loadline/provider/store"
 )
 
+// elements is how many an answer about n objects has, about: as many of each as the last
+// one had of those that it knew; 0 where nothing is known but n.
+func elements(n int, last *store.Snapshot) int {
+	if last == nil || last.Data == nil || len(last.Data.Containers) == 0 {
+		return 0
+	}
+	held := 0
+	for _, containers := range last.Data.Containers {
+		held += len(containers)
+	}
+	return n * held / len(last.Data.Containers)
+}
+
 // joinContainers puts the elements of an answer in the containers of its pods, by their
 // names. An element without a container's name is what the pod uses as a whole, or of its
 // sandbox: it is none of a container.

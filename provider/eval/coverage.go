@@ -62,6 +62,8 @@ func (e *Evaluator) coverage(ctx context.Context, q plan.Query, ago time.Duratio
 	if err != nil {
 		return nobody
 	}
+	ctx, cancel := context.WithTimeout(ctx, e.opts.Timeout)
+	defer cancel()
 	began := e.opts.Now()
 	answer, err := e.opts.Source.Query(ctx, asked.PromQL)
 	e.opts.Metrics.query(e.opts.Name, q.Rule, err, e.opts.Now().Sub(began), len(answer.Warnings))

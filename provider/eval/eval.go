@@ -4,12 +4,14 @@ package eval
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/klog/v2"
 
 	"github.com/loadline/loadline/provider/metric"
 	"github.com/loadline/loadline/provider/plan"
@@ -41,9 +43,11 @@ type Options struct {
 	Queries Queries // asked before the catalog; nil: there are none
 	Objects Objects
 	Mapper  rule.Mapper
-	Demand  Demand
-	Store   *store.Store
-	Metrics *Metrics
+	// Generation is another number once Mapper may answer differently; nil: it never does.
+	Generation func() uint64
+	Demand     Demand
+	Store      *store.Store
+	Metrics    *Metrics
 
 	Interval    time.Duration // between evaluations of everything wanted
 	Timeout     time.Duration // deadline of one query
@@ -73,6 +77,9 @@ type Evaluator struct {
 	stuck   map[schema.GroupResource]bool // kinds whose list hung when it was waited for
 	wake    chan struct{}
 	sharing *sharing
+	changes *changes
+	planner *plan.Planner
+	probes  atomic.Uint32 // so far, of answersOne
 }
 
 // New returns an evaluator that does nothing until Run or Evaluate.
@@ -83,7 +90,7 @@ func New(o Options) *Evaluator {
 	e := &Evaluator{
 		opts: o, wake: make(chan struct{}, 1),
 		pending: map[metric.Identifier]bool{}, stuck: map[schema.GroupResource]bool{},
-		sharing: newSharing(),
+		sharing: newSharing(), changes: newChanges(), planner: plan.NewPlanner(o.Mapper, o.Generation),
 	}
 	e.dispatcher = newDispatcher(o.Concurrency, e.query, func() { now := o.Now(); e.worked.Store(&now) })
 	now := o.Now()
@@ -106,6 +113,7 @@ type mode struct {
 // begin resolves and plans what is wanted, and queues the queries.
 func (e *Evaluator) begin(ctx context.Context, ids []metric.Identifier, m mode) *evaluation {
 	v := &evaluation{stop: context.AfterFunc(ctx, e.dispatcher.cancel)}
+	ctx = e.changes.planning(ctx)
 	now := e.opts.Now()
 	wants, waiting := e.resolveKnown(ctx, ids, now)
 	for kind, ids := range waiting {
@@ -132,10 +140,15 @@ func (e *Evaluator) answer(ctx context.Context, v *evaluation, wants []plan.Want
 			}
 		}
 		before := len(wants)
-		wants = slices.DeleteFunc(wants, func(w plan.Want) bool { return e.dispatcher.has(w.ID, e.opts.Demand.Referenced(w.ID)) })
+		wants = slices.DeleteFunc(wants, func(w plan.Want) bool {
+			return !e.changes.isDue(w.ID) && e.dispatcher.has(w.ID, e.opts.Demand.Referenced(w.ID))
+		})
 		if len(wants) < before {
 			v.has(false)
 		}
+	}
+	for _, w := range wants {
+		e.changes.plans(ctx, w.ID)
 	}
 	p := e.plan(wants)
 	for id, err := range p.Failed {
@@ -145,52 +158,50 @@ func (e *Evaluator) answer(ctx context.Context, v *evaluation, wants []plan.Want
 	e.run(ctx, v, p.Queries, m)
 }
 
-// query sends one query and stores what it gives.
+// query sends one query and stores what it gives. The error tells of the source: of a query
+// that is too much for a source that answers there is none.
 func (e *Evaluator) query(ctx context.Context, q plan.Query) error {
-	if ctx.Err() != nil {
+	replaced := &source.Error{Kind: source.Canceled, Text: "its rule is another one by now"}
+	switch {
+	case ctx.Err() != nil:
 		return &source.Error{Kind: source.Canceled, Text: "it was not asked", Err: ctx.Err()}
+	case e.changes.anyOutdated(ctx, q.For):
+		return replaced
 	}
+	heard := e.dispatcher.state().answers
 	began, err := e.answered(ctx, q)
-	if err == nil || source.KindOf(err) == source.Canceled {
+	switch {
+	case err == nil, source.KindOf(err) == source.Canceled:
 		return err
+	case e.changes.anyOutdated(ctx, q.For) && !source.Unanswered(err):
+		return replaced
 	}
-	if ofTheQuery(err) {
-		e.divide(ctx, q, began, err)
-		return err
-	}
-	e.sharing.slow(q, began, err, e.Outage() != nil)
-	e.fail(q, began, err)
-	return err
+	return e.failed(ctx, q, began, err, e.dispatcher.state().answers > heard)
 }
 
-// answered sends a query, and stores its answer. It returns when it was sent, and why
-// there is no answer.
+// answered asks a query, and stores its answer. It returns when it was sent, and why there
+// is no answer.
 func (e *Evaluator) answered(ctx context.Context, q plan.Query) (time.Time, error) {
-	caller := ctx
-	ctx, cancel := context.WithTimeout(ctx, e.opts.Timeout)
-	defer cancel()
 	began := e.opts.Now()
-	answer, err := e.ask(ctx, q)
-	e.opts.Metrics.query(e.opts.Name, q.Rule, err, e.opts.Now().Sub(began), len(answer.Warnings))
-	if err != nil && caller.Err() != nil { // the source had no time of its own
-		return began, &source.Error{Kind: source.Canceled, Text: "it was given up", Err: caller.Err()}
-	}
+	data, errs, err := e.ask(ctx, q, began)
 	if err != nil {
 		return began, err
 	}
-	data, errs := join(answer, q, began)
 	covers := e.covering(ctx, q)
 	for i := range q.Parts {
+		if errors.Is(errs[i], errUnsure) {
+			e.sharing.set(q.Parts[i].For, 1, began.Add(sharingMemory))
+		}
 		if data[i] != nil {
 			data[i].Source = e.opts.Name
 		}
-		e.keep(&q.Parts[i], began, data[i], errs[i], covers)
+		e.keep(ctx, &q.Parts[i], began, data[i], errs[i], covers)
 	}
 	return began, nil
 }
 
 // keep stores what a query gave for one of its parts.
-func (e *Evaluator) keep(p *plan.Part, began time.Time, data *store.Data, err error, covers covering) {
+func (e *Evaluator) keep(ctx context.Context, p *plan.Part, began time.Time, data *store.Data, err error, covers covering) {
 	whole := make([]metric.Identifier, 0, len(p.For))
 	for _, id := range p.For {
 		problem := err
@@ -198,18 +209,20 @@ func (e *Evaluator) keep(p *plan.Part, began time.Time, data *store.Data, err er
 			problem = e.distrust(id, p, data, covers)
 		}
 		if problem != nil {
-			e.opts.Store.Fail(id, began, problem)
+			e.changes.current(ctx, []metric.Identifier{id}, func([]metric.Identifier) { e.opts.Store.Fail(id, began, problem) })
 		} else {
 			whole = append(whole, id)
 		}
 	}
-	if len(whole) > 0 {
-		e.opts.Store.Share(whole, data)
-	}
+	e.changes.current(ctx, whole, func(ids []metric.Identifier) { e.opts.Store.Share(ids, data) })
 }
 
 // fail stores why a query gave nothing.
 func (e *Evaluator) fail(q plan.Query, began time.Time, err error) {
+	if q.Shared() {
+		klog.Background().V(1).Info("No answer for reads that are asked together", "source", e.opts.Name, "rule", q.Rule, "reads", len(q.Parts), "query", clip(q.PromQL, 1000), "err", err)
+		err = ofMany(err)
+	}
 	for i := range q.Parts {
 		typed := failure(q.Rule, q.Parts[i].PromQL, err)
 		for _, id := range q.Parts[i].For {

@@ -71,7 +71,7 @@ type backend struct {
 }
 
 func (b *backend) Series(context.Context, []string, time.Duration) ([]source.Series, error) {
-	series := []source.Series{{Name: "requests", Labels: []string{"namespace", "pod"}}}
+	series := []source.Series{{Name: "requests", Labels: []string{"namespace", "pod"}}, {Name: "backlog", Labels: []string{"namespace"}}}
 	for i := range 20 {
 		series = append(series, source.Series{Name: fmt.Sprintf("queue_%02d", i)})
 	}
@@ -147,6 +147,11 @@ type fixture struct {
 func setup(t *testing.T) *fixture { return setupWith(t, func(*eval.Options) {}) }
 
 func setupWith(t *testing.T, change func(*eval.Options)) *fixture {
+	t.Helper()
+	return setupRules(t, config, change)
+}
+
+func setupRules(t *testing.T, config string, change func(*eval.Options)) *fixture {
 	t.Helper()
 	rules, err := rule.Compile([]byte(config))
 	if err != nil {

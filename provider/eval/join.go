@@ -1,7 +1,9 @@
 package eval
 
 import (
+	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -14,6 +16,10 @@ import (
 	"github.com/loadline/loadline/provider/store"
 )
 
+// errUnsure leaves open whether nothing means something for a read, as the rule says: an answer
+// to several has a warning, which may be about the others.
+var errUnsure = errors.New("there is nothing for it in an answer to several reads with a warning")
+
 // join turns an answer into what the store keeps, part by part. evaluated is our clock
 // just before the source was asked. An error is of the part's own elements.
 //
@@ -23,7 +29,12 @@ func join(a source.Answer, q plan.Query, evaluated time.Time) (data []*store.Dat
 	data, errs = make([]*store.Data, len(q.Parts)), make([]error, len(q.Parts))
 	own := share(a, q)
 	for i, p := range q.Parts {
-		data[i], errs[i] = joinPart(filled(own(&p), p, a.Warnings, evaluated), q, p, evaluated)
+		samples := own(&p)
+		if q.Shared() && len(samples) == 0 && p.Empty != nil && len(a.Warnings) > 0 {
+			errs[i] = metric.Because(metric.SourceFailed, errUnsure, "%s: it is asked by itself in the next evaluation", q.Rule)
+			continue
+		}
+		data[i], errs[i] = joinPart(filled(samples, p, a.Warnings, evaluated), q, p, evaluated)
 	}
 	return data, errs
 }
@@ -90,6 +101,18 @@ func joinPart(samples []source.Sample, q plan.Query, p plan.Part, evaluated time
 		return nil, err
 	}
 	return d, nil
+}
+
+// together is what two pieces of one query give, which are about different objects; nil
+// where one of them gives an error.
+func together(a, b *store.Data) *store.Data {
+	if a == nil || b == nil {
+		return nil
+	}
+	maps.Copy(a.Objects, b.Objects)
+	maps.Copy(a.Bad, b.Bad)
+	maps.Copy(a.Containers, b.Containers)
+	return a
 }
 
 func joinSeries(samples []source.Sample) ([]store.Value, error) {

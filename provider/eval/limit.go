@@ -10,16 +10,16 @@ import (
 	"github.com/loadline/loadline/provider/store"
 )
 
-// admit leaves out what asks about more objects than values may be held, with the
-// reason for each. Such answers would be refused anyway, and before that their
+// admit leaves out what asks about more than may be held, as far as the number of objects
+// and the last answer tell, with the reason for each. Such answers would be refused anyway, and before that their
 // queries, which name every object, would take more memory than the values.
 //
 // What HPAs reference comes first, then what has values already, so that the same
 // ones are left out each time.
 func (e *Evaluator) admit(wants []plan.Want) ([]plan.Want, map[metric.Identifier]error) {
-	most := 0 // objects asked about, if no two questions are equal
+	most := 0 // values asked for, if no two questions are equal
 	for _, w := range wants {
-		most += len(w.Names)
+		most += w.Size()
 	}
 	if e.opts.MaxValues == 0 || most <= e.opts.MaxValues {
 		return wants, nil
@@ -30,11 +30,11 @@ func (e *Evaluator) admit(wants []plan.Want) ([]plan.Want, map[metric.Identifier
 	for _, w := range e.byRank(wants) {
 		q := questionOf(w, seed)
 		if !asked[q] {
-			if len(w.Names) > left {
-				refused[w.ID] = store.Refused(len(w.Names), e.opts.MaxValues)
+			if w.Size() > left {
+				refused[w.ID] = store.Refused(w.Size(), e.opts.MaxValues)
 				continue
 			}
-			asked[q], left = true, left-len(w.Names)
+			asked[q], left = true, left-w.Size()
 		}
 		admitted = append(admitted, w)
 	}

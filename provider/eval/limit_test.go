@@ -66,6 +66,26 @@ func TestMoreObjectsThanValuesAreNotAskedAbout(t *testing.T) {
 	}
 }
 
+// The plan that is shown is that of the next evaluation, which leaves out the same.
+func TestExplainKeepsToTheLimit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := setupWith(t, func(o *eval.Options) { o.MaxValues = 4 })
+		f.want(t, pods("a", ""), pods("b", ""), pods("c", ""))
+		got := f.Explain(t.Context())
+		want := map[string]string{pods("c", "").String(): "its 2 values do not fit into --max-values-held=4: use fewer distinct selectors, aggregate further in the query, or raise it together with the memory limit"}
+		if diff := cmp.Diff(want, got.Failed); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+		if len(got.Queries) != 2 {
+			t.Errorf("queries %+v", got.Queries)
+		}
+		f.Evaluate(t.Context(), f.demand.Wanted())
+		if asked := f.source.take(); len(asked) != 2 || f.reason(pods("c", "")) != "limit-reached" {
+			t.Errorf("evaluated otherwise: %s, asked %v", f.reason(pods("c", "")), asked)
+		}
+	})
+}
+
 // The same query would be answered so again: the last value does not stand in, and the
 // source is not away.
 func TestAnswersThatNoEarlierValueBridges(t *testing.T) {

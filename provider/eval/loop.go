@@ -52,6 +52,8 @@ func (e *Evaluator) look(ctx context.Context, wg *sync.WaitGroup) {
 	}
 	e.opts.Demand.Expire(now)
 	e.sharing.expire(now)
+	e.changes.retain(e.opts.Demand.Has)
+	e.planner.Forget()
 	e.opts.Store.Retain(e.opts.Demand.Has)
 	e.dispatcher.expire(now.Add(-maxWait))
 	began := e.dispatcher.look()
@@ -67,7 +69,7 @@ func (e *Evaluator) look(ctx context.Context, wg *sync.WaitGroup) {
 func (e *Evaluator) Soon(ids ...metric.Identifier) {
 	e.mu.Lock()
 	for _, id := range ids {
-		if !e.dispatcher.has(id, e.opts.Demand.Referenced(id)) {
+		if e.changes.isDue(id) || !e.dispatcher.has(id, e.opts.Demand.Referenced(id)) {
 			e.pending[id] = true
 		}
 	}

@@ -29,7 +29,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 			Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2, 5, 10},
 		}, []string{"source"}),
 		warnings: f.NewCounterVec(prometheus.CounterOpts{
-			Name: "loadline_query_warnings_total", Help: "Answers to which the source added warnings, for example about partial data.",
+			Name: "loadline_query_warnings_total", Help: "Answers to which the source added warnings, for example about partial data: to queries, and to the discovery of a rule's series, which then takes no name away.",
 		}, []string{"source", "rule"}),
 	}
 }
@@ -42,6 +42,11 @@ func (m *Metrics) query(name, ruleID string, err error, took time.Duration, warn
 	if warnings > 0 {
 		m.warnings.WithLabelValues(name, ruleID).Inc()
 	}
+}
+
+// Warned counts an answer to a rule's discovery to which the source added warnings.
+func (m *Metrics) Warned(name, ruleID string) {
+	m.warnings.WithLabelValues(rule.SourceLabel(name), ruleID).Inc()
 }
 
 // forget takes away what was counted of a source that is gone.

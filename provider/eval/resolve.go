@@ -29,8 +29,7 @@ type Objects interface {
 	Count(gr schema.GroupResource, namespace string) (n int, ok bool)
 }
 
-// errElsewhere is for what another source is asked about, as after a change of its rule: that
-// one's evaluator sees to it.
+// errElsewhere is for what another source is asked about: that one's evaluator sees to it.
 var errElsewhere = errors.New("another source has it")
 
 // resolveKnown resolves what needs no waiting. The rest are identifiers of kinds
@@ -107,8 +106,8 @@ func (e *Evaluator) resolve(ctx context.Context, id metric.Identifier) (plan.Wan
 	switch {
 	case isQuery:
 		w.Rule = q
-	case ok && entry.Rule.Source() != e.opts.Name:
-		return w, errElsewhere
+	case !ok && e.opts.Name != "", ok && entry.Rule.Source() != e.opts.Name:
+		return w, errElsewhere // what no rule gives is of the source without a name
 	case ok:
 		w.Rule, w.Series = entry.Rule, entry.Series
 	case id.API == metric.Resource: // it depends on no series
@@ -130,6 +129,7 @@ func (e *Evaluator) resolve(ctx context.Context, id metric.Identifier) (plan.Wan
 		if w.Names, err = e.opts.Objects.Names(ctx, id.Resource, id.Namespace, selector, id.Selector); err != nil {
 			return w, err
 		}
+		w.Elements = elements(len(w.Names), e.opts.Store.Get(id))
 	default:
 		// Asked here and not by the reader alone, so that the list is there before the
 		// first read and stays while nobody reads from this replica.

@@ -49,20 +49,25 @@ func (forbidden) Names(context.Context, schema.GroupResource, string, labels.Sel
 }
 
 func (forbidden) Has(context.Context, schema.GroupResource, string, string) (bool, error) {
-	return false, metric.Errorf(metric.Forbidden, "add a ClusterRole")
+	return true, nil
 }
 
-func TestObjectsOfAForbiddenKindAreNotAskedAbout(t *testing.T) {
+// Of a kind that may not be listed, what is named is asked about, as by prometheus-adapter,
+// and what a selector chooses is not.
+func TestObjectsOfAForbiddenKind(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := setupWith(t, func(o *eval.Options) { o.Objects = forbidden{} })
+		f.source.set(func(context.Context, string) (source.Answer, error) {
+			return source.Answer{Samples: []source.Sample{{Labels: promlabels.FromStrings("pod", "p1"), Value: 1}}}, nil
+		})
 		byName := pods("a", "")
 		byName.Name = "p1"
 		f.Evaluate(t.Context(), []metric.Identifier{byName, pods("a", "")})
-		if got := f.reason(byName) + " " + f.reason(pods("a", "")); got != "forbidden forbidden" {
-			t.Errorf("got %s", got)
+		if got := f.reason(byName) + " " + f.reason(pods("a", "")); got != "ok forbidden" {
+			t.Errorf("got %q", got)
 		}
-		if asked := f.source.take(); len(asked) != 0 {
-			t.Errorf("asked %v", asked)
+		if diff := cmp.Diff([]string{`sum(requests{namespace="a",pod="p1"}) by (pod)`}, f.source.take()); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
 		}
 	})
 }

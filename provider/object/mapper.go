@@ -41,6 +41,8 @@ type Mapper struct {
 type mapping struct {
 	meta.RESTMapper
 	groups []*restmapper.APIGroupResources
+	// generation is another number than that of a mapping with other groups.
+	generation uint64
 	// Answers for group and resource; the mapper underneath walks lists for
 	// each, which is slow for something asked at every read.
 	resources sync.Map // schema.GroupVersionResource → schema.GroupVersionResource
@@ -73,8 +75,16 @@ func (m *Mapper) Refresh(ctx context.Context) error {
 	if before != nil {
 		keepUnread(groups, before.groups)
 	}
-	m.current.Store(&mapping{RESTMapper: restmapper.NewDiscoveryRESTMapper(groups), groups: groups})
-	if before != nil && !equality.Semantic.DeepEqual(before.groups, groups) {
+	changed := before == nil || !equality.Semantic.DeepEqual(before.groups, groups)
+	next := &mapping{RESTMapper: restmapper.NewDiscoveryRESTMapper(groups), groups: groups}
+	if before != nil {
+		next.generation = before.generation
+	}
+	if changed {
+		next.generation++
+	}
+	m.current.Store(next)
+	if before != nil && changed {
 		select {
 		case m.changed <- struct{}{}:
 		default:
@@ -109,6 +119,14 @@ func (m *Mapper) known() (*mapping, error) {
 		return c, nil
 	}
 	return nil, metric.Because(metric.ObjectsUnknown, *m.trouble.Load(), "the API server's resources are not known yet")
+}
+
+// Generation is another number once a lookup may give something else.
+func (m *Mapper) Generation() uint64 {
+	if c := m.current.Load(); c != nil {
+		return c.generation
+	}
+	return 0
 }
 
 // Filled is closed when the mapper knows the cluster's resources.

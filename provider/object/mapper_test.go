@@ -108,6 +108,10 @@ func TestMapperFollowsTheCluster(t *testing.T) {
 		a := newAPI()
 		m := startMapper(t, a, renewal)
 		time.Sleep(20 * time.Second) // well past the gap
+		before := m.Generation()
+		if err := m.Refresh(t.Context()); err != nil || m.Generation() != before {
+			t.Errorf("generation %d after a renewal without news, %v, want %d", m.Generation(), err, before)
+		}
 		gizmo := schema.GroupVersionResource{Resource: "gizmos"}
 		a.set(nil, metav1.APIResource{Name: "gizmos", Kind: "Gizmo"})
 		if _, err := m.ResourceFor(gizmo); !meta.IsNoMatchError(err) {
@@ -116,6 +120,9 @@ func TestMapperFollowsTheCluster(t *testing.T) {
 		synctest.Wait() // no time passes: the last renewal is long ago
 		if _, err := m.ResourceFor(gizmo); err != nil {
 			t.Errorf("a miss triggered no renewal: %v", err)
+		}
+		if m.Generation() == before {
+			t.Errorf("generation %d as before, though there is another resource", before)
 		}
 	})
 }

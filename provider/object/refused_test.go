@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -15,9 +16,12 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	clientmetadata "k8s.io/client-go/metadata"
 	"k8s.io/client-go/rest"
+	"k8s.io/klog/v2"
+	"k8s.io/klog/v2/ktesting"
 
 	"github.com/loadline/loadline/provider/metric"
 	"github.com/loadline/loadline/provider/object"
@@ -100,10 +104,11 @@ func answer(req *http.Request, code int, body io.ReadCloser) *http.Response {
 	return &http.Response{StatusCode: code, Header: http.Header{"Content-Type": {"application/json"}}, Body: body, Request: req}
 }
 
-// A kind of which RBAC forbids the list or the watch is an error that names the
-// rule to add, all the time: no list in between and no failure after it makes
-// objects of it an answer. With the rights it is usable within the longest pause.
-func TestRefusedKindIsAnErrorAllTheTime(t *testing.T) {
+// A list of a kind of which RBAC forbids the list or the watch is an error that names the
+// rule to add, all the time: no list in between and no failure after it makes objects of it
+// an answer. One that is named counts as live for as long, whether there is such an object
+// or not. With the rights the list is used within the longest pause.
+func TestRefusedKind(t *testing.T) {
 	forbidden := apierrors.NewForbidden(services, "", errors.New("rbac"))
 	broken := apierrors.NewInternalError(errors.New("etcd"))
 	for name, refused := range map[string]map[string]error{
@@ -122,9 +127,18 @@ func TestRefusedKindIsAnErrorAllTheTime(t *testing.T) {
 					expect := func(phase string, want metric.Reason) {
 						t.Helper()
 						for range 3000 { // 30 s: several pauses
-							live, err := cache.Has(t.Context(), services, "a", "s")
-							if got := metric.ReasonOf(err); got != want || live != (want == "") {
-								t.Fatalf("%s: live %t, reason %q, want %q: %v", phase, live, got, want, err)
+							names, err := cache.Names(t.Context(), services, "a", labels.Everything(), "")
+							if got := metric.ReasonOf(err); got != want || (len(names) == 1) != (want == "") {
+								t.Fatalf("%s: %v, reason %q, want %q: %v", phase, names, got, want, err)
+							}
+							forbidden := want == metric.Forbidden
+							for name, want := range map[string]bool{"s": true, "no-such": forbidden} {
+								if live, err := cache.Has(t.Context(), services, "a", name); live != want || err != nil {
+									t.Fatalf("%s: %s is live: %t, want %t: %v", phase, name, live, want, err)
+								}
+							}
+							if n := cache.Forbidden(); (n == 1) != forbidden {
+								t.Fatalf("%s: %d kinds are forbidden", phase, n)
 							}
 							time.Sleep(10 * time.Millisecond)
 						}
@@ -138,10 +152,7 @@ func TestRefusedKindIsAnErrorAllTheTime(t *testing.T) {
 					time.Sleep(10 * latency)
 					expect("taken away", metric.Forbidden)
 					server.set(map[string]error{"list": broken, "watch": broken})
-					time.Sleep(retry*3/2 + 10*latency)
-					if live, err := cache.Has(t.Context(), services, "a", "s"); err == nil {
-						t.Errorf("a failure after the refusal: live %t", live)
-					}
+					expect("a failure after the refusal", metric.Forbidden)
 					server.set(nil)
 					time.Sleep(retry*3/2 + 10*latency)
 					expect("granted again", "")
@@ -155,12 +166,34 @@ func TestRefusedKindIsAnErrorAllTheTime(t *testing.T) {
 // test ends.
 func cacheOf(t *testing.T, server http.RoundTripper) *object.Cache {
 	t.Helper()
+	return cacheWith(t, t.Context(), server)
+}
+
+func cacheWith(t *testing.T, ctx context.Context, server http.RoundTripper) *object.Cache {
+	t.Helper()
 	client, err := clientmetadata.NewForConfigAndClient(&rest.Config{Host: "http://api.test", QPS: -1}, &http.Client{Transport: server})
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(t.Context())
+	ctx, cancel := context.WithCancel(ctx)
 	cache := object.NewCache(ctx, client, newCluster(), retry)
 	t.Cleanup(func() { cancel(); cache.Wait() })
 	return cache
+}
+
+// What is forbidden is said once, however often it is tried again.
+func TestRefusedKindIsSaidOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		logger := ktesting.NewLogger(t, ktesting.NewConfig(ktesting.BufferLogs(true)))
+		server := &rbac{refused: map[string]error{"list": apierrors.NewForbidden(services, "", errors.New("rbac"))}}
+		cache := cacheWith(t, klog.NewContext(t.Context(), logger), server)
+		for range 60 {
+			_, _ = cache.Has(t.Context(), services, "a", "s")
+			time.Sleep(time.Second)
+		}
+		log := logger.GetSink().(ktesting.Underlier).GetBuffer().String()
+		if n := strings.Count(log, "count as live"); n != 1 || !strings.Contains(log, "services") {
+			t.Errorf("said %d times:\n%s", n, log)
+		}
+	})
 }

@@ -7,7 +7,7 @@ package plan
 // The values of labels that are not listed are left out, so that the answer has all there
 // are.
 func (g *group) choose(l Limits) labelSet {
-	list, objects := first(len(g.wide.given)), g.wide.objects()
+	list, objects := g.all(), g.wide.objects()
 	if objects < 0 || l.Count == nil {
 		return list
 	}
@@ -107,9 +107,9 @@ func (c *chunk) adds(p *Part) int {
 			return 0
 		}
 		n, _ := c.limits.Count(p.Resource, p.Namespace)
-		return n
+		return n * p.elements / len(p.Names) // the others are like those that are wanted
 	}
-	return max(1, len(p.Names))
+	return max(1, p.elements)
 }
 
 func (c *chunk) take(p *Part) {

@@ -27,8 +27,11 @@ type QueryExplanation struct {
 	// is one read only.
 	Labels []string `json:"labels,omitempty"`
 	// Alone is why it can answer one read only; empty where it could answer others, too.
-	Alone string            `json:"alone,omitempty"`
-	Reads []ReadExplanation `json:"reads"`
+	Alone string `json:"alone,omitempty"`
+	// Pieces is in how many queries it is asked, each about some of the objects, because one
+	// answer would be too large; 0 where it is one.
+	Pieces int               `json:"pieces,omitempty"`
+	Reads  []ReadExplanation `json:"reads"`
 }
 
 // ReadExplanation is what one query answers: equal reads under all their names.
@@ -51,6 +54,9 @@ func (p *Plan) Explain() Explanation {
 		}
 		if q.Alone != nil {
 			x.Alone = q.Alone.Error()
+		}
+		if n := len(q.Pieces()); n > 1 {
+			x.Pieces = n
 		}
 		for _, part := range q.Parts {
 			r := ReadExplanation{Objects: len(part.Names), PromQL: part.PromQL}
@@ -120,6 +126,8 @@ func (e Explanation) Text(w io.Writer) error {
 			fmt.Fprintf(&b, "%s: one query for %d reads, told apart by %s\n", by, len(q.Reads), strings.Join(q.Labels, ", "))
 		case q.Alone != "":
 			fmt.Fprintf(&b, "%s: a query of its own: %s\n", by, q.Alone)
+		case q.Pieces > 0:
+			fmt.Fprintf(&b, "%s: one read, asked in %d pieces, for one answer would be too large\n", by, q.Pieces)
 		default:
 			fmt.Fprintf(&b, "%s: one read\n", by)
 		}

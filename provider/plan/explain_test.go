@@ -37,6 +37,14 @@ no query for external/namespaces/x/depth: no query for depth: template
 	if diff := cmp.Diff(want, b.String()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
+	large := Make([]Want{read(rate, "x", "p", "q", "r")}, nil, Limits{Names: 9, Values: 2, Reads: 9})
+	b.Reset()
+	if err := large.Explain().Text(&b); err != nil {
+		t.Fatal(err)
+	}
+	if want := "rules[0]: one read, asked in 2 pieces, for one answer would be too large\n"; !strings.HasPrefix(b.String(), want) {
+		t.Errorf("got %s, want %s", b.String(), want)
+	}
 	data, err := json.Marshal(p.Explain())
 	if err != nil {
 		t.Fatal(err)

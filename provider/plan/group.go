@@ -15,10 +15,11 @@ import (
 
 // group is the reads whose wide queries are equal.
 type group struct {
-	rule  string
-	wide  wide
-	why   *Unprovable // the one read is asked by itself
-	parts []Part
+	rule   string
+	wide   wide
+	why    *Unprovable // the one read is asked by itself
+	parts  []Part
+	limits Limits
 }
 
 // groups are made want by want. Their order is that of their first wants.
@@ -26,51 +27,51 @@ type groups struct {
 	order []*group
 	// same finds the part of an equal query, of a group that sharing has found.
 	same   map[sameKey]place
-	shared map[string]*group
+	shared map[classKey]*group
 }
 
 type sameKey struct{ rule, promQL, label string }
+
+type classKey struct {
+	class int
+	*shape
+}
 
 type place struct {
 	*group
 	part int
 }
 
-func newGroups() *groups { return &groups{same: map[sameKey]place{}, shared: map[string]*group{}} }
+func newGroups() *groups { return &groups{same: map[sameKey]place{}, shared: map[classKey]*group{}} }
 
 // add puts a want and its query where they belong.
-func (gs *groups) add(w Want, q rule.Query) {
+func (gs *groups) add(w *Want, made proved) {
 	id := w.Rule.ID()
-	k := sameKey{id, q.PromQL, q.ObjectLabel}
+	k := sameKey{id, made.query.PromQL, made.query.ObjectLabel}
 	if at, ok := gs.same[k]; ok {
 		p := &at.parts[at.part]
 		p.For = append(p.For, w.ID)
 		return
 	}
-	g := gs.find(id, w, q)
-	q.Expr = nil // which it has changed
+	g := gs.find(id, w.Class, made)
 	gs.same[k] = place{g, len(g.parts)}
 	g.parts = append(g.parts, Part{
-		Query: q, Names: w.Names, For: []metric.Identifier{w.ID}, Resource: w.ID.Resource, Namespace: w.ID.Namespace, share: w.Share,
+		Query: made.query, Names: w.Names, For: []metric.Identifier{w.ID}, Resource: w.ID.Resource, Namespace: w.ID.Namespace, share: w.Share, elements: w.Size(),
 	})
 }
 
 // find returns the group of a query; a new one where there is none.
-func (gs *groups) find(id string, w Want, q rule.Query) *group {
-	g := &group{rule: id}
-	if g.wide, g.why = widenQuery(q); g.why != nil {
-		gs.order = append(gs.order, g)
-		return g
-	}
-	key := fmt.Sprintf("%s\x00%d\x00%s\x00%s\x00%v\x00%s\x00%s", id, w.Class, q.ObjectLabel, g.wide.promQL, g.wide.kept, w.ID.API, w.ID.Resource)
-	for _, v := range g.wide.given {
-		key += "\x00" + v.Label
-	}
-	if known := gs.shared[key]; known != nil {
+func (gs *groups) find(rule string, class int, made proved) *group {
+	k := classKey{class, made.shape}
+	if known := gs.shared[k]; made.why == nil && known != nil {
 		return known
 	}
-	gs.shared[key] = g
+	g := &group{rule: rule, why: made.why}
 	gs.order = append(gs.order, g)
+	if made.why == nil {
+		g.wide = made.shape.wide
+		gs.shared[k] = g
+	}
 	return g
 }
 
@@ -93,9 +94,10 @@ func (gs *groups) queries(l Limits) (out []Query) {
 
 // queries are the group's, as few as the limits allow.
 func (g *group) queries(l Limits) (out []Query) {
+	g.limits = l
 	if g.why != nil || len(g.parts) == 1 {
 		for _, p := range g.parts {
-			out = append(out, single(g.rule, p, g.why))
+			out = append(out, g.single(p))
 		}
 		return out
 	}
@@ -108,13 +110,34 @@ func (g *group) queries(l Limits) (out []Query) {
 	begin := 0
 	c := chunk{group: g, list: list, limits: l}
 	for i := range g.parts {
-		if !c.fits(&g.parts[i]) {
-			out = append(out, g.query(g.parts[begin:i], list))
+		p := &g.parts[i]
+		if p.share > 0 {
+			// With others it has failed, and what nobody asks about may be at fault.
+			list = g.all()
+		}
+		if list != c.list || !c.fits(p) {
+			if i > begin {
+				out = append(out, g.query(g.parts[begin:i], c.list))
+			}
 			begin, c = i, chunk{group: g, list: list, limits: l}
 		}
-		c.take(&g.parts[i])
+		c.take(p)
 	}
-	return append(out, g.query(g.parts[begin:], list))
+	return append(out, g.query(g.parts[begin:], c.list))
+}
+
+// all are the labels that reads give values to.
+func (g *group) all() labelSet { return first(len(g.wide.given)) }
+
+// narrower is a query for some parts of another's, which lists the values of all labels where
+// they are few enough.
+func (g *group) narrower(parts []Part, list labelSet) Query {
+	for _, v := range g.union(parts, g.all()) {
+		if len(v.Values) > g.limits.Names {
+			return g.query(parts, list)
+		}
+	}
+	return g.query(parts, g.all())
 }
 
 func bound(share int) int {
@@ -127,7 +150,7 @@ func bound(share int) int {
 // query is one for some parts of the group.
 func (g *group) query(parts []Part, list labelSet) Query {
 	if len(parts) == 1 {
-		return single(g.rule, parts[0], nil)
+		return g.single(parts[0])
 	}
 	given := g.union(parts, list)
 	q := Query{Query: parts[0].Query, Rule: g.rule, Parts: parts, For: forAll(parts), group: g, list: list}

@@ -15,7 +15,8 @@ import (
 	"github.com/loadline/loadline/provider/rule"
 )
 
-// Renderer turns a read into a query; *rule.Rule is one.
+// Renderer turns a read into a query; *rule.Rule is one. It is comparable, and an equal one
+// renders the same.
 type Renderer interface {
 	ID() string
 	Query(m rule.Mapper, in rule.QueryInput) (rule.Query, error)
@@ -27,7 +28,11 @@ type Want struct {
 	Rule   Renderer
 	Series string
 	// Names of the described objects, sorted; nil for external metrics.
-	Names          []string
+	Names []string
+	// Elements is how many there are of these objects in an answer, about, where that is
+	// more than one of each: a pod has several containers.
+	Elements int
+	// MetricSelector is that of ID.
 	MetricSelector labels.Selector
 	// Class keeps wants of different classes apart: only those of one share a query with
 	// others. Equal queries of any class are one, of the first one's class.
@@ -37,11 +42,16 @@ type Want struct {
 	Share int
 }
 
-// Limits bound the queries that several reads share.
+// Size is how many elements an answer has of the want's objects, about; 0 for external
+// metrics, of which it is not known.
+func (w Want) Size() int { return max(len(w.Names), w.Elements) }
+
+// Limits bound the queries that several reads share, and the answers to all.
 type Limits struct {
 	// Names is how many values of a label, or names of objects, a query lists at most.
 	Names int
-	// Values is how many elements an answer may have, about.
+	// Values is how many elements an answer may have, about. What has more by itself is
+	// asked in pieces, if they are proved to give the same.
 	Values int
 	// Reads that share one query.
 	Reads int
@@ -63,31 +73,5 @@ type Plan struct {
 	Failed map[metric.Identifier]error
 }
 
-// Make plans the wants. The order of Queries is that of the first want of each.
-func Make(wants []Want, m rule.Mapper, l Limits) Plan {
-	p := Plan{Failed: map[metric.Identifier]error{}}
-	groups := newGroups()
-	for _, w := range wants {
-		if w.ID.API.OfObjects() && len(w.Names) == 0 {
-			// Without names a rule asks about every object, which is another question.
-			p.Empty = append(p.Empty, w.ID)
-			continue
-		}
-		q, err := w.Rule.Query(m, rule.QueryInput{
-			Series: w.Series, Resource: w.ID.Resource, Namespace: w.ID.Namespace, Names: w.Names, Selector: w.MetricSelector,
-		})
-		if err != nil {
-			reason := metric.RuleFailed
-			switch r := metric.ReasonOf(err); r {
-			// The request is at fault, or the cluster is not known yet: not the rule.
-			case metric.Invalid, metric.ObjectsUnknown:
-				reason = r
-			}
-			p.Failed[w.ID] = metric.Because(reason, err, "no query for %s", w.ID.Metric)
-			continue
-		}
-		groups.add(w, q)
-	}
-	p.Queries = groups.queries(l)
-	return p
-}
+// Make plans the wants once. The order of Queries is that of the first want of each.
+func Make(wants []Want, m rule.Mapper, l Limits) Plan { return NewPlanner(m, nil).Plan(wants, l) }

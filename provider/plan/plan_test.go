@@ -139,6 +139,29 @@ func TestMake(t *testing.T) {
 	}
 }
 
+// The halves of a query that names no objects name them, where they are few enough.
+func TestSplit(t *testing.T) {
+	rate := template{text: `sum by (pod) (rate(a{<M>}[1m]))`}
+	var wants []Want
+	for _, ns := range []string{"u", "v", "w", "x", "y"} {
+		wants = append(wants, Want{ID: metric.Identifier{Namespace: ns, Metric: "a"}, Rule: rate, Names: []string{ns + "1", ns + "2"}})
+	}
+	limits := Limits{Names: 4, Values: 100, Reads: 100, Count: func(schema.GroupResource, string) (int, bool) { return 2, true }}
+	var got []string
+	for _, q := range Make(wants, nil, limits).Queries {
+		first, second := q.Split()
+		got = append(got, q.PromQL, first.PromQL, second.PromQL)
+	}
+	want := []string{
+		`sum by (pod, namespace) (rate(a[1m]))`,
+		`sum by (pod, namespace) (rate(a{namespace=~"u|v",pod=~"u1|u2|v1|v2"}[1m]))`,
+		`sum by (pod, namespace) (rate(a[1m]))`,
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 // Which reads share a query, and how it is written.
 func TestShares(t *testing.T) {
 	rate := template{text: `sum by (pod) (rate(a{<M>}[1m]))`}
@@ -211,6 +234,10 @@ func TestShares(t *testing.T) {
 		"few of what there is": {
 			[]Want{read(rate, "x", "p,q"), read(rate, "y", "r,s")}, Limits{Names: 3, Values: 100, Reads: 100, Count: live(1000, 2000)},
 			[]string{`sum by (pod) (rate(a{namespace="x",pod=~"p|q"}[1m]))`, `sum by (pod) (rate(a{namespace="y",pod=~"r|s"}[1m]))`},
+		},
+		"those that failed with others are asked by name": {
+			[]Want{share(read(rate, "x", "p,q"), 3), read(rate, "x", "r,s"), read(rate, "y", "p"), share(read(rate, "z", "t"), 3)}, Limits{Names: 3, Values: 100, Reads: 100, Count: live(4, 1000)},
+			[]string{`sum by (pod, namespace) (rate(a{namespace=~"x|y"}[1m]))`, `sum by (pod, namespace) (rate(a{namespace=~"x|z",pod=~"p|q|t"}[1m]))`},
 		},
 		"most namespaces": {
 			[]Want{read(rate, "x", "p,q"), read(rate, "y", "r,s")}, Limits{Names: 1, Values: 100, Reads: 100, Count: live(2, 5)},

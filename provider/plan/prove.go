@@ -45,9 +45,7 @@ type wide struct {
 }
 
 // objects is the place of the label of the described objects, -1 if there is none.
-func (w *wide) objects() int {
-	return slices.IndexFunc(w.given, func(g rule.Given) bool { return g.Objects })
-}
+func (w *wide) objects() int { return objectsAt(w.given) }
 
 // labelSet is a set of labels, by their places among those given.
 type labelSet uint64

@@ -20,8 +20,9 @@ type Query struct {
 	// Alone is why it answers one read only; nil where it could answer more.
 	Alone *Unprovable
 
-	group *group // how it was made
-	list  labelSet
+	group  *group // how it was made
+	list   labelSet
+	pieces int // of one read: in which it is asked, about
 }
 
 // Part is one of the reads that a query answers.
@@ -34,7 +35,8 @@ type Part struct {
 	Resource  schema.GroupResource
 	Namespace string
 
-	share int // reads with which it may be asked together at most; 0 for no bound
+	share    int // reads with which it may be asked together at most; 0 for no bound
+	elements int // of its answer, about
 }
 
 // Shared says whether the query is of several reads, so that an element of its answer
@@ -81,16 +83,19 @@ func (q *Query) Labels() (labels []string) {
 	return labels
 }
 
+// One returns the query of one part, as its read alone would send it.
+func (q *Query) One(i int) Query { return q.group.single(q.Parts[i]) }
+
 // Split returns the query's two halves, for one that failed: what is wrong may be of one
 // read only. It must be Shared.
 func (q *Query) Split() (first, second Query) {
 	half := len(q.Parts) / 2
-	return q.group.query(q.Parts[:half], q.list), q.group.query(q.Parts[half:], q.list)
+	return q.group.narrower(q.Parts[:half], q.list), q.group.narrower(q.Parts[half:], q.list)
 }
 
 // single is the query of one part, as its read alone would send it.
-func single(rule string, p Part, why *Unprovable) Query {
-	return Query{Query: p.Query, Rule: rule, Parts: []Part{p}, For: p.For, Alone: why}
+func (g *group) single(p Part) Query {
+	return Query{Query: p.Query, Rule: g.rule, Parts: []Part{p}, For: p.For, Alone: g.why, pieces: ceil(p.elements, max(1, g.limits.Values))}
 }
 
 func forAll(parts []Part) (ids []metric.Identifier) {

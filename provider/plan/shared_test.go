@@ -212,19 +212,24 @@ func (t template) Query(_ rule.Mapper, in rule.QueryInput) (rule.Query, error) {
 	return q, nil
 }
 
-// A read finds in a shared answer what its own query gives, for queries and series of
-// many kinds.
+// random are as many choices as a query with its series and reads takes.
+func random(r *rand.Rand) []byte {
+	data := make([]byte, 1500)
+	for i := range data {
+		data[i] = byte(r.Uint32())
+	}
+	return data
+}
+
+// A read finds in a shared answer what its own query gives, and in the answers to its pieces
+// as well, for queries and series of many kinds.
 func TestSharedIsAsAlone(t *testing.T) {
 	engine := newEngine()
 	r := rand.New(rand.NewPCG(1, 2))
-	shared, failed, with := 0, 0, 0
+	shared, failed, with, divided := 0, 0, 0, 0
 	for range 4000 {
-		data := make([]byte, 1500)
-		for i := range data {
-			data[i] = byte(r.Uint32())
-		}
-		n, f := checkShared(t, engine, data)
-		shared, failed = shared+n, failed+f
+		n, f, d := checkShared(t, engine, random(r))
+		shared, failed, divided = shared+n, failed+f, divided+d
 		if n > 0 {
 			with++
 		}
@@ -232,8 +237,8 @@ func TestSharedIsAsAlone(t *testing.T) {
 			return
 		}
 	}
-	t.Logf("of 4000 queries %d were shared, by %d reads, of which %d failed in company", with, shared, failed)
-	if with < 400 || failed < 20 {
+	t.Logf("of 4000 queries %d were shared, by %d reads, of which %d failed in company; %d were asked in pieces", with, shared, failed, divided)
+	if with < 400 || failed < 20 || divided < 200 {
 		t.Errorf("hardly any was")
 	}
 }
@@ -241,12 +246,17 @@ func TestSharedIsAsAlone(t *testing.T) {
 func FuzzSharedIsAsAlone(f *testing.F) {
 	engine := newEngine()
 	f.Add([]byte("a query"))
+	// What is mutated has to be long enough for nested queries and many series.
+	r := rand.New(rand.NewPCG(3, 4))
+	for range 50 {
+		f.Add(random(r))
+	}
 	f.Fuzz(func(t *testing.T, data []byte) { checkShared(t, engine, data) })
 }
 
-// checkShared plans reads and compares. It returns how many were shared, and how many
-// failed in company.
-func checkShared(t *testing.T, engine *promql.Engine, data []byte) (shared, failed int) {
+// checkShared plans reads and compares. It returns how many were shared, how many failed in
+// company, and how many were asked in pieces.
+func checkShared(t *testing.T, engine *promql.Engine, data []byte) (shared, failed, divided int) {
 	c := &choices{data: data}
 	end := time.Unix(1200, 0)
 	made := template{external: c.of(4) == 3}
@@ -260,7 +270,7 @@ func checkShared(t *testing.T, engine *promql.Engine, data []byte) (shared, fail
 	}
 	var wants []Want
 	for i, in := range c.reads() {
-		w := Want{ID: metric.Identifier{Metric: fmt.Sprint(i), Namespace: in.Namespace}, Rule: made, Series: in.Series, Names: in.Names}
+		w := Want{ID: metric.Identifier{Metric: fmt.Sprint(i), Namespace: in.Namespace}, Rule: made, Series: in.Series, Names: in.Names, Elements: c.of(8)}
 		if made.external {
 			w.ID.API, w.Names = metric.External, nil
 		}
@@ -270,6 +280,9 @@ func checkShared(t *testing.T, engine *promql.Engine, data []byte) (shared, fail
 	var check func(q Query)
 	check = func(q Query) {
 		if !q.Shared() {
+			if checkPieces(t, engine, store, end, &q) {
+				divided++
+			}
 			return
 		}
 		shared += len(q.Parts)
@@ -305,7 +318,42 @@ func checkShared(t *testing.T, engine *promql.Engine, data []byte) (shared, fail
 			t.Errorf("%s is answered by %d queries", w.ID, answered[w.ID])
 		}
 	}
-	return shared, failed
+	return shared, failed, divided
+}
+
+// checkPieces compares the answers to a query's pieces, and to their halves, with its own. One
+// that fails must fail in one of them, and none of them without it. It returns whether there
+// are any.
+func checkPieces(t *testing.T, engine *promql.Engine, store memory, end time.Time, q *Query) bool {
+	var halves []Piece
+	for _, p := range q.Pieces() {
+		if first, second, ok := p.Halves(); ok {
+			halves = append(halves, first, second)
+		} else {
+			halves = append(halves, p)
+		}
+	}
+	if len(halves) == 1 {
+		return false
+	}
+	alone, failure := store.query(engine, q.PromQL, end)
+	for _, pieces := range [][]Piece{q.Pieces(), halves} {
+		var all answer
+		var asked []string
+		var err error
+		for _, p := range pieces {
+			a, e := store.query(engine, p.PromQL, end)
+			all, err, asked = append(all, a...), errors.Join(err, e), append(asked, p.PromQL)
+		}
+		if (err != nil) != (failure != nil) {
+			t.Errorf("%s\n%q\nfailed: alone %v, in pieces %v", q.PromQL, asked, failure, err)
+			return true
+		}
+		if diff := cmp.Diff(alone.texts(nil), all.texts(nil)); err == nil && diff != "" {
+			t.Errorf("(-alone +pieces)\n%s\n%q\n%s\n%v", q.PromQL, asked, diff, store.texts())
+		}
+	}
+	return true
 }
 
 // of are the elements for one part, as its own query would give them.

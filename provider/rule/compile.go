@@ -60,6 +60,7 @@ func compileRule(raw rawRule, external bool, sources *sources, parser parser.Par
 		naming:      compileNaming(raw, p),
 		association: compileAssociation(raw.resources, p),
 		parser:      parser,
+		content:     raw.content(external),
 	}
 	if r.seriesQuery == "" {
 		p.add(raw.path+".seriesQuery", raw.line, "is missing: give a series selector, for example {__name__=~\"http_.+\",pod!=\"\"}")

@@ -51,6 +51,7 @@ type Rule struct {
 	usage       bool     // of resourceRules: it is about no series of its own
 	container   string   // the label of containers, where the values are theirs
 	parser      parser.Parser
+	content     string // all that the file says of it, but not where
 }
 
 // ID is the rule's place in the file, such as rules[3], externalRules[0] or

@@ -89,19 +89,20 @@ func compileUsage(raw rawUsage, sources *sources, parser parser.Parser, p *probl
 // compile compiles the queries of one resource that there are.
 func (u *Usage) compile(resource string, raw rawResource, sources *sources, parser parser.Parser, p *problems) {
 	association, source := compileAssociation(raw.resources, p), sources.use(raw.path, raw.source, p)
-	add := func(object string) *Rule {
+	add := func(object string, query text) *Rule {
 		of := usageOf{resource, object}
-		u.queries[of] = &Rule{id: raw.path + "." + of.field(), source: source, usage: true, parser: parser, association: association}
+		u.queries[of] = &Rule{id: raw.path + "." + of.field(), source: source, usage: true, parser: parser, association: association,
+			content: raw.content(resource+"."+of.field(), query)}
 		return u.queries[of]
 	}
 	if strings.TrimSpace(raw.containerQuery.value) != "" {
-		r := add("pods")
+		r := add("pods", raw.containerQuery)
 		r.compileContainer(raw, p)
 		r.needs("namespaces", "namespace", raw.resources, p)
 		r.compileUsage(raw.containerQuery, r.needs("pods", "pod", raw.resources, p), p)
 	}
 	if strings.TrimSpace(raw.nodeQuery.value) != "" {
-		r := add("nodes")
+		r := add("nodes", raw.nodeQuery)
 		r.compileUsage(raw.nodeQuery, r.needs("nodes", "node", raw.resources, p), p)
 	}
 }

@@ -26,7 +26,8 @@ const (
 	Rejected
 	// Malformed: what came back is not an answer (HTML, truncated JSON).
 	Malformed
-	// Incomplete: the answer was cut by a limit of the source.
+	// Incomplete: the answer lacks something, because of a limit or of a part of the source
+	// that did not answer.
 	Incomplete
 	// Oversized: the answer has more bytes or values than our limits allow.
 	Oversized
@@ -69,6 +70,9 @@ type Error struct {
 	// Text says what happened and, where there is one, the remedy. It never holds
 	// credentials and never more than a short excerpt of what the source sent.
 	Text string
+	// Quotes says that Text has something of what the source sent, which can be about any
+	// series that the call touched.
+	Quotes bool
 	// Err is the cause, if any; its text is not repeated by Error.
 	Err error
 }

@@ -8,7 +8,7 @@ import (
 
 // NativeHistogram is the error for a series whose value is one.
 func NativeHistogram(series string) error {
-	return &Error{Kind: Unusable, Text: fmt.Sprintf("the series %s has a native histogram, not a number: apply histogram_quantile( ), histogram_avg( ) or the like", Excerpt(series))}
+	return &Error{Kind: Unusable, Quotes: true, Text: fmt.Sprintf("the series %s has a native histogram, not a number: apply histogram_quantile( ), histogram_avg( ) or the like", Excerpt(series))}
 }
 
 // NotValues is the error for a result of a PromQL type that is not one value for each

@@ -165,6 +165,21 @@ func (s *Store) Retain(keep func(metric.Identifier) bool) {
 	}
 }
 
+// Forget drops what is known of every metric that gone says, as though it had not been
+// evaluated yet. Whoever waits for its first snapshot goes on waiting.
+func (s *Store) Forget(gone func(metric.Identifier) bool) {
+	s.writes.Lock()
+	defer s.writes.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for id, e := range s.entries {
+		if e.snapshot.Load() != nil && gone(id) {
+			s.release(e)
+			delete(s.entries, id)
+		}
+	}
+}
+
 // Each calls f for every metric that has a snapshot, in no particular order. It is
 // meant for scrapes, not for reads.
 func (s *Store) Each(f func(metric.Identifier, *Snapshot)) {

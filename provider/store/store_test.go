@@ -121,3 +121,31 @@ func TestStats(t *testing.T) {
 		t.Errorf("after a and b went (-want +got):\n%s", diff)
 	}
 }
+
+// Forgetting frees what is held, and leaves who waits for a first value waiting.
+func TestForget(t *testing.T) {
+	s := store.New()
+	gone, stays, awaited := named("gone"), named("stays"), named("awaited")
+	s.Succeed(gone, data(t0, 3))
+	s.Succeed(stays, data(t0, 1))
+	begun, got := make(chan struct{}), make(chan *store.Snapshot)
+	go func() {
+		close(begun)
+		snapshot, _ := s.Wait(t.Context(), awaited)
+		got <- snapshot
+	}()
+	<-begun
+	s.Forget(func(id metric.Identifier) bool { return id != stays })
+	if s.Get(gone) != nil || s.Get(stays) == nil || s.Stats().Values != 1 {
+		t.Errorf("%v, %v, %+v", s.Get(gone), s.Get(stays), s.Stats())
+	}
+	s.Succeed(awaited, data(t0, 0))
+	if snapshot := <-got; snapshot == nil {
+		t.Error("whoever waited got nothing")
+	}
+	// An older evaluation than the forgotten one is as good as any.
+	s.Succeed(gone, data(t0.Add(-time.Minute), 2))
+	if s.Get(gone) == nil {
+		t.Error("nothing is stored any more")
+	}
+}

@@ -10,6 +10,7 @@ import (
 	"encoding/pem"
 	"fmt"
 	"io"
+	"log"
 	"math/big"
 	"net"
 	"net/http"
@@ -17,6 +18,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -108,6 +110,50 @@ func TestTokenRotation(t *testing.T) {
 	_, err := s.Query(t.Context(), "x")
 	if source.KindOf(err) != source.Unavailable || !strings.Contains(err.Error(), file) {
 		t.Errorf("without a file: %v", err)
+	}
+}
+
+// A kubeconfig is followed, as a file with a token is, with what it says of TLS.
+func TestKubeconfigRotation(t *testing.T) {
+	var got atomic.Value
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		got.Store(r.Header.Get("Authorization"))
+		io.WriteString(w, oneSample)
+	}))
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	dir := t.TempDir()
+	right := write(t, filepath.Join(dir, "right.crt"), string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})))
+	wrong := write(t, filepath.Join(dir, "wrong.crt"), newAuthority(t).pem())
+	file := filepath.Join(dir, "kubeconfig")
+	kubeconfig := func(token, ca string) {
+		write(t, file, fmt.Sprintf(`{apiVersion: v1, kind: Config, current-context: c, contexts: [{name: c, context: {cluster: c, user: u}}],
+clusters: [{name: c, cluster: {server: "https://elsewhere.invalid", certificate-authority: %q}}], users: [{name: u, user: {token: %s}}]}`, ca, token))
+	}
+	kubeconfig("one", right)
+	s := open(t, Config{URL: server.URL, AuthConfig: file})
+	for _, token := range []string{"one", "two", "three"} {
+		kubeconfig(token, right)
+		for range 2 {
+			if _, err := s.Query(t.Context(), "x"); err != nil || got.Load() != "Bearer "+token {
+				t.Errorf("%s: sent %q, error %v", token, got.Load(), err)
+			}
+		}
+	}
+	for name, spoil := range map[string]func(){
+		"another CA": func() { kubeconfig("one", wrong) },
+		"rubbish":    func() { write(t, file, "{") },
+		"no file":    func() { os.Remove(file) },
+	} {
+		spoil()
+		if _, err := s.Query(t.Context(), "x"); source.KindOf(err) != source.Unavailable || !strings.Contains(err.Error(), "--prometheus-") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	kubeconfig("four", right)
+	if _, err := s.Query(t.Context(), "x"); err != nil || got.Load() != "Bearer four" {
+		t.Errorf("in the end: sent %q, error %v", got.Load(), err)
 	}
 }
 
@@ -304,7 +350,7 @@ func TestNewFindsMistypedFiles(t *testing.T) {
 		"no token":       {Config{TokenFile: missing}, "--prometheus-token-file: open DIR/missing: no such file or directory"},
 		"an empty token": {Config{TokenFile: empty}, "--prometheus-token-file: DIR/empty is empty"},
 		"no password":    {Config{Username: "u", PasswordFile: missing}, "the password file: open DIR/missing: no such file or directory"},
-		"no kubeconfig":  {Config{AuthConfig: missing}, "--prometheus-auth-config: stat DIR/missing: no such file or directory"},
+		"no kubeconfig":  {Config{AuthConfig: missing}, "--prometheus-auth-config: open DIR/missing: no such file or directory"},
 		"no CA":          {Config{CAFile: rubbish}, "--prometheus-ca-file, --prometheus-client-tls-cert-file, --prometheus-client-tls-key-file: unable to use specified CA cert file DIR/rubbish"},
 		"not in a pod":   {Config{AuthInCluster: true, ServiceAccountDir: missing}, "--prometheus-ca-file, --prometheus-client-tls-cert-file, --prometheus-client-tls-key-file: unable to read CA cert: unable to read file DIR/missing/ca.crt: open DIR/missing/ca.crt: no such file or directory"},
 	} {

@@ -57,7 +57,7 @@ func (e *envelope) read(data func(first json.Token) error) error {
 	case e.said.Status != "success" || !e.hasData:
 		return errors.New("it has no status or no data")
 	}
-	return cut(e.warnings)
+	return nil
 }
 
 func (e *envelope) field(key string, data func(json.Token) error) error {

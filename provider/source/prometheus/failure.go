@@ -54,11 +54,11 @@ func (s *Source) unanswered(ctx context.Context, err error) error {
 
 // malformed describes a body that is no answer.
 func malformed(err error) error {
-	text := "the answer is not the JSON of a Prometheus API: " + excerpt([]byte(err.Error()))
+	text, quotes := "the answer is not the JSON of a Prometheus API: "+excerpt([]byte(err.Error())), true
 	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok && strings.HasPrefix(syntax.Error(), "invalid character '<'") {
-		text = "the answer is a web page, not the JSON of a Prometheus API: check --prometheus-url, and whether a login page is in between"
+		text, quotes = "the answer is a web page, not the JSON of a Prometheus API: check --prometheus-url, and whether a login page is in between", false
 	}
-	return &source.Error{Kind: source.Malformed, Text: text, Err: err}
+	return &source.Error{Kind: source.Malformed, Text: text, Quotes: quotes, Err: err}
 }
 
 // apiError is the part of an answer that reports an error.
@@ -96,7 +96,7 @@ func statusError(response *http.Response, body []byte) error {
 	if said.ErrorType == "timeout" {
 		kind = source.Timeout
 	}
-	return &source.Error{Kind: kind, Text: text}
+	return &source.Error{Kind: kind, Text: text, Quotes: true}
 }
 
 func redirectTarget(response *http.Response) string {
@@ -116,7 +116,7 @@ func reported(said apiError) error {
 	case "internal", "unavailable", "canceled":
 		kind = source.Unavailable
 	}
-	return &source.Error{Kind: kind, Text: excerpt([]byte(said.ErrorType + ": " + said.Error))}
+	return &source.Error{Kind: kind, Text: excerpt([]byte(said.ErrorType + ": " + said.Error)), Quotes: true}
 }
 
 // excerptOf reads the beginning of a body that is not an answer.

@@ -25,33 +25,40 @@ const (
 // each with those of its labels that are wanted, ordered by name. It asks for lists of
 // names, of which there are few, where there may be 200,000 series: for those of the
 // series, for those of the labels, and for the series that have one, for each label that
-// is wanted. Where the source does not know such questions it is Series.
+// is wanted. Where the source does not know one of these questions, or may not be asked it,
+// it is Series.
 //
 // A name is listed for as long as the source's index has it, which is up to three hours
 // for Prometheus' newest data, whatever since is. Errors are as those of Series.
 func (s *Source) Names(ctx context.Context, selector string, since time.Duration, wanted func(label string) bool) ([]source.Series, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.config.SeriesTimeout)
 	defer cancel()
-	names, err := s.list(ctx, namesPath, selector, since)
+	found, err := s.names(ctx, selector, since, wanted)
 	switch source.KindOf(err) {
-	case source.OK:
 	case source.Rejected, source.Malformed:
 		return s.Series(ctx, []string{selector}, since)
-	default:
+	}
+	return found, err
+}
+
+func (s *Source) names(ctx context.Context, selector string, since time.Duration, wanted func(label string) bool) ([]source.Series, error) {
+	var lacks lack
+	names, err := lacks.of(s.list(ctx, namesPath, selector, since))
+	if err != nil {
 		return nil, err
 	}
 	found := make(map[string][]string, len(names))
 	for _, name := range names {
 		found[name] = nil
 	}
-	labels, err := s.wanted(ctx, selector, since, names, wanted)
+	labels, err := lacks.of(s.wanted(ctx, selector, since, names, wanted))
 	if err != nil {
 		return nil, err
 	}
 	for _, label := range labels {
 		having := names // one name has all the labels there are
 		if len(names) > 1 {
-			if having, err = s.having(ctx, selector, label, since); err != nil {
+			if having, err = lacks.of(s.having(ctx, selector, label, since)); err != nil {
 				return nil, err
 			}
 		}
@@ -65,7 +72,18 @@ func (s *Source) Names(ctx context.Context, selector string, since time.Duration
 	for i, name := range names {
 		out[i] = source.Series{Name: name, Labels: found[name]}
 	}
-	return out, nil
+	return out, lacks.err
+}
+
+// lack is why the answer to one of several questions is not complete.
+type lack struct{ err error }
+
+// of goes on with what an answer has.
+func (l *lack) of(names []string, err error) ([]string, error) {
+	if source.KindOf(err) == source.Incomplete && names != nil {
+		l.err, err = err, nil
+	}
+	return names, err
 }
 
 // wanted are the labels of what matches that are wanted, sorted.
@@ -101,10 +119,10 @@ func (s *Source) list(ctx context.Context, path, selector string, since time.Dur
 	return slices.Compact(names), err
 }
 
-// decodeNames reads a list of texts.
+// decodeNames reads a list of texts. What an incomplete answer has comes with the error.
 func decodeNames(body io.Reader) ([]string, error) {
 	e := newEnvelope(body)
-	var names []string
+	names := []string{}
 	err := e.read(func(first json.Token) error {
 		return e.restOfArray(first, func() error {
 			var name string
@@ -117,5 +135,8 @@ func decodeNames(body io.Reader) ([]string, error) {
 			return nil
 		})
 	})
-	return names, err
+	if err != nil {
+		return nil, err
+	}
+	return names, incomplete(e.warnings)
 }

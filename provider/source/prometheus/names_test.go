@@ -90,12 +90,28 @@ func TestNames(t *testing.T) {
 			asked: []string{"GET " + values + `{a="1"} 1700000000.250`, "GET " + series + `{a="1"} 1700000000.250`},
 		},
 		"an answer that was cut": {
-			answers: map[string]string{values + `{a="1"}`: `{"status":"success","data":["x"],"warnings":["results truncated due to limit"]}`}, wanted: pods,
-			asked: []string{"GET " + values + `{a="1"} 1700000000.250`}, err: "incomplete",
+			answers: map[string]string{values + `{a="1"}`: `{"status":"success","data":["x"],"warnings":["results truncated due to limit"]}`, labels + `{a="1"}`: list()}, wanted: pods,
+			want:  []source.Series{{Name: "x"}},
+			asked: []string{"GET " + values + `{a="1"} 1700000000.250`, "GET " + labels + `{a="1"} 1700000000.250`}, err: "incomplete",
 		},
-		"one of the questions fails": {
-			answers: map[string]string{values + `{a="1"}`: list("x", "y"), labels + `{a="1"}`: list("pod")}, wanted: pods,
-			asked: []string{"GET " + values + `{a="1"} 1700000000.250`, "GET " + labels + `{a="1"} 1700000000.250`, "GET " + values + `{a="1",pod!=""} 1700000000.250`}, err: "rejected",
+		"an answer with a warning": {
+			answers: map[string]string{values + `{a="1"}`: list("x", "y"), labels + `{a="1"}`: `{"status":"success","data":["pod"],"warnings":["receive from store: deadline exceeded"]}`, values + `{a="1",pod!=""}`: list("y")}, wanted: pods,
+			want:  []source.Series{{Name: "x"}, {Name: "y", Labels: []string{"pod"}}},
+			asked: []string{"GET " + values + `{a="1"} 1700000000.250`, "GET " + labels + `{a="1"} 1700000000.250`, "GET " + values + `{a="1",pod!=""} 1700000000.250`}, err: "incomplete",
+		},
+		// What is refused may be one question alone, as by a proxy that passes some paths.
+		"a source that does not know the second question": {
+			answers: map[string]string{values + `{a="1"}`: list("x", "y"), series + `{a="1"}`: `{"status":"success","data":[{"__name__":"x","pod":"p"}]}`}, wanted: pods,
+			want:  []source.Series{{Name: "x", Labels: []string{"pod"}}},
+			asked: []string{"GET " + values + `{a="1"} 1700000000.250`, "GET " + labels + `{a="1"} 1700000000.250`, "GET " + series + `{a="1"} 1700000000.250`},
+		},
+		"a source that does not know the third question": {
+			answers: map[string]string{values + `{a="1"}`: list("x", "y"), labels + `{a="1"}`: list("pod"), series + `{a="1"}`: `{"status":"success","data":[{"__name__":"x","pod":"p"}]}`}, wanted: pods,
+			want:  []source.Series{{Name: "x", Labels: []string{"pod"}}},
+			asked: []string{"GET " + values + `{a="1"} 1700000000.250`, "GET " + labels + `{a="1"} 1700000000.250`, "GET " + values + `{a="1",pod!=""} 1700000000.250`, "GET " + series + `{a="1"} 1700000000.250`},
+		},
+		"a source that knows none of them": {
+			wanted: pods, asked: []string{"GET " + values + `{a="1"} 1700000000.250`, "GET " + series + `{a="1"} 1700000000.250`}, err: "rejected",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

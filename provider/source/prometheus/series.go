@@ -51,7 +51,8 @@ func (n *nameSet) list() []source.Series {
 	return out
 }
 
-// decodeSeries reads the body of /api/v1/series one series at a time.
+// decodeSeries reads the body of /api/v1/series one series at a time. What an incomplete
+// answer has comes with the error.
 func decodeSeries(body io.Reader) ([]source.Series, error) {
 	e := newEnvelope(body)
 	found := nameSet{names: map[string]map[string]struct{}{}}
@@ -68,5 +69,5 @@ func decodeSeries(body io.Reader) ([]source.Series, error) {
 	if err != nil {
 		return nil, err
 	}
-	return found.list(), nil
+	return found.list(), incomplete(e.warnings)
 }

@@ -101,7 +101,7 @@ func (s *Source) QueryAtMost(ctx context.Context, promQL string, most int) (sour
 // Series returns the names of the series that match any of the selectors and had
 // samples in the time since, each with its label names, ordered by name. Series
 // without a name are left out. Memory grows with the distinct names, not with the
-// series. Errors are *source.Error; an answer that was cut is Incomplete.
+// series. Errors are *source.Error; with one that is Incomplete comes what was found.
 func (s *Source) Series(ctx context.Context, selectors []string, since time.Duration) ([]source.Series, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.config.SeriesTimeout)
 	defer cancel()

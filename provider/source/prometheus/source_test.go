@@ -408,6 +408,37 @@ func FuzzDecodeAnswer(f *testing.F) {
 	})
 }
 
+// The quick way to read a value gives what the other gives, or nothing.
+func FuzzPoint(f *testing.F) {
+	for _, seed := range []string{
+		`[1700000000.125,"1.5"]`, `[ -1 , "NaN" ]`, `[0,"-Inf"]`, `[1e3,"+Inf"]`, `["1","2"]`, `[1,"2","3"]`, `[1,"\u0031"]`, `[1,""]`, `[1,"0x1p4"]`, `[1,"1_0"]`,
+		`[null,"1"]`, `[1,2]`, `[1]`, `[]`, `null`, `[1e300,"1"]`, `[[1,"2"]]`, `[1,"2"],`, `[1," 2"]`, `[8796093022209,"1"]`, `[1,"1e999"]`, `[1,"a,b"]`, "[\n1,\t\"2\"\r]",
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if !json.Valid(data) {
+			return
+		}
+		var quick, other point
+		if !quick.plain(bytes.TrimSpace(data)) {
+			return
+		}
+		if err := other.any(data); err != nil || !quick.time.Equal(other.time) || math.Float64bits(quick.value) != math.Float64bits(other.value) {
+			t.Errorf("%q: %v, but %v, %v", data, quick, other, err)
+		}
+	})
+}
+
+// What sources write is read the quick way.
+func TestPointIsPlain(t *testing.T) {
+	for _, text := range []string{`[1700000000.125,"1.5"]`, `[1700000000,"0.0000012"]`, `[1700000000.1,"NaN"]`, `[1700000000.1,"+Inf"]`, `[1700000000.1,"1e+06"]`} {
+		if !new(point).plain([]byte(text)) {
+			t.Errorf("%s is not", text)
+		}
+	}
+}
+
 func FuzzDecodeSeries(f *testing.F) {
 	f.Add([]byte(`{"status":"success","data":[{"__name__":"a","b":"c"}],"warnings":[]}`))
 	f.Add([]byte(`{"data":[],"status":"error","errorType":"x","error":"y"}`))

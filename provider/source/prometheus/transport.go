@@ -58,8 +58,16 @@ func connectTransport(c Config) (http.RoundTripper, error) {
 }
 
 // kubeconfigTransport leaves authentication to client-go, which knows every kind a
-// kubeconfig can name.
+// kubeconfig can name. The file is followed, for it may hold a token.
 func kubeconfigTransport(c Config) (http.RoundTripper, error) {
+	followed := &kubeconfigFile{path: c.AuthConfig, open: func() (http.RoundTripper, error) { return openKubeconfig(c) }}
+	if _, err := followed.transport(); err != nil {
+		return nil, err
+	}
+	return followed, nil
+}
+
+func openKubeconfig(c Config) (http.RoundTripper, error) {
 	wrong := func(err error) error { return fmt.Errorf("--prometheus-auth-config: %w", err) }
 	if _, err := os.Stat(c.AuthConfig); err != nil { // else the loader falls back to other files
 		return nil, wrong(err)

@@ -149,5 +149,5 @@ func failed(ctx context.Context, err error) error {
 	case errors.As(err, &stored):
 		kind = source.Unavailable
 	}
-	return &source.Error{Kind: kind, Text: source.Excerpt(err.Error()), Err: err}
+	return &source.Error{Kind: kind, Quotes: true, Text: source.Excerpt(err.Error()), Err: err}
 }
