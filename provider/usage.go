@@ -79,6 +79,22 @@ func (u *Usage) live(ctx context.Context, resource, namespace string, options *m
 	return found, nil
 }
 
+// answer is what is known of some objects: how many are live, and those that of has
+// something of. An error has the code that statusError gives it.
+func answer[T any](ctx context.Context, u *Usage, resource, namespace string, options *metainternalversion.ListOptions, of func(context.Context, []metric.Object) ([]T, error)) (live int, items []T, err error) {
+	// One bound for the list of the objects and the first evaluation.
+	ctx, cancel := context.WithTimeout(ctx, u.Reader.Patience)
+	defer cancel()
+	objects, err := u.live(ctx, resource, namespace, options)
+	if err != nil {
+		return 0, nil, statusError(err)
+	}
+	if items, err = of(ctx, objects); err != nil {
+		return 0, nil, statusError(err)
+	}
+	return len(objects), items, nil
+}
+
 // named chooses one object.
 func named(name string) *metainternalversion.ListOptions {
 	return &metainternalversion.ListOptions{FieldSelector: fields.OneTermEqualSelector("metadata.name", name)}

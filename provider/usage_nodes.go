@@ -38,37 +38,24 @@ func (NodeUsage) NamespaceScoped() bool { return false }
 // GetSingularName implements rest.SingularNameProvider. As in metrics-server there is none.
 func (NodeUsage) GetSingularName() string { return "" }
 
-// List implements rest.Lister. Errors have the code that statusError gives them.
+// List implements rest.Lister.
 func (n NodeUsage) List(ctx context.Context, options *metainternalversion.ListOptions) (runtime.Object, error) {
-	ctx, cancel := context.WithTimeout(ctx, n.Reader.Patience)
-	defer cancel()
-	nodes, err := n.live(ctx, "nodes", "", options)
+	_, items, err := answer(ctx, n.Usage, "nodes", "", options, n.of)
 	if err != nil {
-		return nil, statusError(err)
-	}
-	items, err := n.of(ctx, nodes)
-	if err != nil {
-		return nil, statusError(err)
+		return nil, err
 	}
 	return &metrics.NodeMetricsList{Items: items}, nil
 }
 
 // Get implements rest.Getter.
 func (n NodeUsage) Get(ctx context.Context, name string, _ *metav1.GetOptions) (runtime.Object, error) {
-	ctx, cancel := context.WithTimeout(ctx, n.Reader.Patience)
-	defer cancel()
-	nodes, err := n.live(ctx, "nodes", "", named(name))
-	if err != nil {
-		return nil, statusError(err)
-	}
-	if len(nodes) == 0 {
+	live, items, err := answer(ctx, n.Usage, "nodes", "", named(name), n.of)
+	switch {
+	case err != nil:
+		return nil, err
+	case live == 0:
 		return nil, apierrors.NewNotFound(corev1.Resource("nodes"), name)
-	}
-	items, err := n.of(ctx, nodes)
-	if err != nil {
-		return nil, statusError(err)
-	}
-	if len(items) == 0 {
+	case len(items) == 0:
 		return nil, apierrors.NewNotFound(metrics.Resource("nodemetrics"), name)
 	}
 	return &items[0], nil

@@ -43,39 +43,25 @@ func (PodUsage) NamespaceScoped() bool { return true }
 // GetSingularName implements rest.SingularNameProvider. As in metrics-server there is none.
 func (PodUsage) GetSingularName() string { return "" }
 
-// List implements rest.Lister. Errors have the code that statusError gives them.
+// List implements rest.Lister.
 func (p PodUsage) List(ctx context.Context, options *metainternalversion.ListOptions) (runtime.Object, error) {
-	// One bound for the list of the pods and the first evaluation.
-	ctx, cancel := context.WithTimeout(ctx, p.Reader.Patience)
-	defer cancel()
-	pods, err := p.live(ctx, "pods", request.NamespaceValue(ctx), options)
+	_, items, err := answer(ctx, p.Usage, "pods", request.NamespaceValue(ctx), options, p.of)
 	if err != nil {
-		return nil, statusError(err)
-	}
-	items, err := p.of(ctx, pods)
-	if err != nil {
-		return nil, statusError(err)
+		return nil, err
 	}
 	return &metrics.PodMetricsList{Items: items}, nil
 }
 
 // Get implements rest.Getter.
 func (p PodUsage) Get(ctx context.Context, name string, _ *metav1.GetOptions) (runtime.Object, error) {
-	ctx, cancel := context.WithTimeout(ctx, p.Reader.Patience)
-	defer cancel()
 	namespace := request.NamespaceValue(ctx)
-	pods, err := p.live(ctx, "pods", namespace, named(name))
-	if err != nil {
-		return nil, statusError(err)
-	}
-	if len(pods) == 0 {
+	live, items, err := answer(ctx, p.Usage, "pods", namespace, named(name), p.of)
+	switch {
+	case err != nil:
+		return nil, err
+	case live == 0:
 		return nil, apierrors.NewNotFound(corev1.Resource("pods"), name)
-	}
-	items, err := p.of(ctx, pods)
-	if err != nil {
-		return nil, statusError(err)
-	}
-	if len(items) == 0 {
+	case len(items) == 0:
 		return nil, apierrors.NewNotFound(metrics.Resource("podmetrics"), namespace+"/"+name)
 	}
 	return &items[0], nil

@@ -330,11 +330,15 @@ func (f *fixture) configuration() {
 		Data: map[string]string{"greeting": "hello"}}, metav1.CreateOptions{})
 	f.must(err)
 	c := appContainer("app:v1")
-	c.VolumeMounts = []corev1.VolumeMount{{Name: "settings", MountPath: "/etc/app"}}
+	// A volume at the place of the program, as when it was built below /tmp, does not hide it.
+	self, err := os.Executable()
+	f.must(err)
+	c.VolumeMounts = []corev1.VolumeMount{{Name: "settings", MountPath: "/etc/app"}, {Name: "over", MountPath: filepath.Dir(self)}}
 	c.Env = append(c.Env, corev1.EnvVar{Name: "DIR", Value: "/etc/app"}, corev1.EnvVar{Name: "CONFIG", Value: "$(DIR)/greeting"})
 	spec := podSpec(c)
 	spec.Volumes = []corev1.Volume{{Name: "settings", VolumeSource: corev1.VolumeSource{
-		ConfigMap: &corev1.ConfigMapVolumeSource{LocalObjectReference: corev1.LocalObjectReference{Name: "settings"}}}}}
+		ConfigMap: &corev1.ConfigMapVolumeSource{LocalObjectReference: corev1.LocalObjectReference{Name: "settings"}}}},
+		{Name: "over", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}}}
 	f.createPod("config", spec)
 	p := f.ready("config", 1)[0]
 	if body, err := f.get(podURL(p, "/config")); body != "hello" {

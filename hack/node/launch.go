@@ -35,6 +35,9 @@ func (w *worker) launch(stop context.Context, c *corev1.Container) (launch, erro
 	if err != nil {
 		return launch{}, &waiting{Reason: "CreateContainerConfigError", Message: err.Error()}
 	}
+	if image.Path == "" { // else it is a program of this machine, whatever is mounted
+		path = translate(path, mounts)
+	}
 	var args []string
 	for _, arg := range raw {
 		args = append(args, expand(translate(arg, mounts), lookupIn(env)))
@@ -51,7 +54,7 @@ func (w *worker) launch(stop context.Context, c *corev1.Container) (launch, erro
 		return command{Path: path, Args: args, Env: environ(env), Dir: dir, Log: log}
 	}
 	return launch{
-		command: start(translate(path, mounts), args),
+		command: start(path, args),
 		close:   log.Close,
 		target: target{ip: w.place().PodIP, ports: c.Ports, exec: func(argv []string) (command, error) {
 			return start(probeCommand(image, argv, mounts)), nil

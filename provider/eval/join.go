@@ -29,12 +29,12 @@ func join(a source.Answer, q plan.Query, evaluated time.Time) (data []*store.Dat
 	data, errs = make([]*store.Data, len(q.Parts)), make([]error, len(q.Parts))
 	own := share(a, q)
 	for i, p := range q.Parts {
-		samples := own(&p)
-		if q.Shared() && len(samples) == 0 && p.Empty != nil && len(a.Warnings) > 0 {
-			errs[i] = metric.Because(metric.SourceFailed, errUnsure, "%s: it is asked by itself in the next evaluation", q.Rule)
+		samples, err := filled(own(&p), q, p, a.Warnings, evaluated)
+		if err != nil {
+			errs[i] = err
 			continue
 		}
-		data[i], errs[i] = joinPart(filled(samples, p, a.Warnings, evaluated), q, p, evaluated)
+		data[i], errs[i] = joinPart(samples, q, p, evaluated)
 	}
 	return data, errs
 }
@@ -73,12 +73,18 @@ func share(a source.Answer, q plan.Query) func(*plan.Part) []source.Sample {
 }
 
 // filled puts the element in the place of none that a rule says none means. A part of a
-// source that was not there may have had some, and then none means nothing.
-func filled(samples []source.Sample, p plan.Part, warnings []string, evaluated time.Time) []source.Sample {
-	if len(samples) > 0 || p.Empty == nil || len(warnings) > 0 {
-		return samples
+// source that was not there may have had some, and then none means nothing: it is errUnsure
+// where the warning may be about other reads.
+func filled(samples []source.Sample, q plan.Query, p plan.Part, warnings []string, evaluated time.Time) ([]source.Sample, error) {
+	switch {
+	case len(samples) > 0 || p.Empty == nil:
+		return samples, nil
+	case len(warnings) > 0 && q.Shared():
+		return nil, metric.Because(metric.SourceFailed, errUnsure, "%s: it is asked by itself in the next evaluation", q.Rule)
+	case len(warnings) > 0:
+		return samples, nil
 	}
-	return []source.Sample{{Value: *p.Empty, Time: evaluated}}
+	return []source.Sample{{Value: *p.Empty, Time: evaluated}}, nil
 }
 
 func joinPart(samples []source.Sample, q plan.Query, p plan.Part, evaluated time.Time) (*store.Data, error) {

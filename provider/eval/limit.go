@@ -11,8 +11,9 @@ import (
 )
 
 // admit leaves out what asks about more than may be held, as far as the number of objects
-// and the last answer tell, with the reason for each. Such answers would be refused anyway, and before that their
-// queries, which name every object, would take more memory than the values.
+// and the last answer tell, with the reason for each. Such answers would be refused anyway,
+// and before that their queries, which name every object, would take more memory than the
+// values.
 //
 // What HPAs reference comes first, then what has values already, so that the same
 // ones are left out each time.

@@ -6,15 +6,15 @@ package plan
 //
 // The values of labels that are not listed are left out, so that the answer has all there
 // are.
-func (g *group) choose(l Limits) labelSet {
+func (g *group) choose() labelSet {
 	list, objects := g.all(), g.wide.objects()
-	if objects < 0 || l.Count == nil {
+	if objects < 0 || g.limits.Count == nil {
 		return list
 	}
-	wanted, live, everywhere, namespaces := g.census(l)
-	if wanted > l.Names && live > 0 && 2*wanted >= live {
+	wanted, live, everywhere, namespaces := g.census()
+	if wanted > g.limits.Names && live > 0 && 2*wanted >= live {
 		list &^= 1 << objects
-		if everywhere > 0 && 2*live >= everywhere && namespaces > l.Names {
+		if everywhere > 0 && 2*live >= everywhere && namespaces > g.limits.Names {
 			if i := g.namespaceLabel(objects); i >= 0 {
 				list &^= 1 << i
 			}
@@ -25,7 +25,7 @@ func (g *group) choose(l Limits) labelSet {
 
 // census counts the objects that are wanted, those that there are in their namespaces, and
 // all, 0 where a number is not known; and the namespaces.
-func (g *group) census(l Limits) (wanted, live, everywhere, namespaces int) {
+func (g *group) census() (wanted, live, everywhere, namespaces int) {
 	seen := map[string]map[string]bool{}
 	for _, p := range g.parts {
 		if seen[p.Namespace] == nil {
@@ -38,13 +38,13 @@ func (g *group) census(l Limits) (wanted, live, everywhere, namespaces int) {
 	gr, known := g.parts[0].Resource, true
 	for ns, names := range seen {
 		wanted += len(names)
-		n, ok := l.Count(gr, ns)
+		n, ok := g.limits.Count(gr, ns)
 		live, known = live+n, known && ok
 	}
 	if !known {
 		live = 0
 	}
-	everywhere, _ = l.Count(gr, "")
+	everywhere, _ = g.limits.Count(gr, "")
 	return wanted, live, everywhere, len(seen)
 }
 
@@ -66,7 +66,6 @@ func (g *group) namespaceLabel(objects int) int {
 // chunk counts what one query is about so far.
 type chunk struct {
 	*group
-	limits Limits
 	list   labelSet
 	reads  int
 	share  int

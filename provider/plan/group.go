@@ -106,9 +106,9 @@ func (g *group) queries(l Limits) (out []Query) {
 	slices.SortStableFunc(g.parts, func(a, b Part) int {
 		return cmp.Or(cmp.Compare(bound(b.share), bound(a.share)), cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.PromQL, b.PromQL))
 	})
-	list := g.choose(l)
+	list := g.choose()
 	begin := 0
-	c := chunk{group: g, list: list, limits: l}
+	c := chunk{group: g, list: list}
 	for i := range g.parts {
 		p := &g.parts[i]
 		if p.share > 0 {
@@ -119,7 +119,7 @@ func (g *group) queries(l Limits) (out []Query) {
 			if i > begin {
 				out = append(out, g.query(g.parts[begin:i], c.list))
 			}
-			begin, c = i, chunk{group: g, list: list, limits: l}
+			begin, c = i, chunk{group: g, list: list}
 		}
 		c.take(p)
 	}
