@@ -14,7 +14,7 @@ import (
 	"github.com/loadline/loadline/policy/api/v1alpha1"
 )
 
-// scrape is the annotation by which the lab's Prometheus finds what to scrape.
+// scrape is the annotation by which it is found what to scrape.
 const scrape = "prometheus.io/scrape"
 
 // act does what a phase begins with, the load aside. It returns when the schedule that
@@ -51,7 +51,7 @@ func scheduleAt(begins time.Time, min int32) v1alpha1.Schedule {
 	}
 }
 
-// scrapeQueue has Prometheus scrape the queue's pods, which count the reminders, or not.
+// scrapeQueue has the queue's pods, which count the reminders, scraped or not.
 // The queue itself and its workers go on.
 func (d *demo) scrapeQueue(ctx context.Context, yes bool) error {
 	pods := d.lab.Client.CoreV1().Pods(lab.RemindMeNamespace)

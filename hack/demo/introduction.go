@@ -21,16 +21,20 @@ func introduction(o Options) string {
 	if o.Downscale > 0 {
 		down = fmt.Sprintf("%s here, not the HPAs' own 5 minutes", o.Downscale)
 	}
-	return fmt.Sprintf(`What runs is real: Kubernetes' control plane with its HPA controller, Prometheus, the adapter, loadline-policy, and Remind Me:
+	runs, path := "the adapter", fmt.Sprintf("pods → adapter (every %s)", lab.ScrapeInterval)
+	if o.Source != lab.Embedded {
+		runs, path = "Prometheus, the adapter", fmt.Sprintf("pods → Prometheus (every %s) → adapter (every %s)", lab.ScrapeInterval, lab.EvaluationInterval)
+	}
+	return fmt.Sprintf(`What runs is real: Kubernetes' control plane with its HPA controller, %s, loadline-policy, and Remind Me:
   load → remindmeweb → remindmeapi → queue ← remindme-worker
   An AutoscalingPolicy makes the HPA of each. remindmeweb and remindmeapi scale on requests per second and pod,
   remindme-worker on the reminders that wait. Each has 2 to 6 replicas.
-  Metrics go: pods → Prometheus (every %s) → adapter (every %s) → HPA controller (every %s).
+  Metrics go: %s → HPA controller (every %s).
 The load goes up and down again. A step waits for the next look of the HPA controller; before it scales down
 the value must have been low for a while (%s).
 Then the queue's metric goes away until remindme-worker's policy has fallen back (after %s), while a schedule raises
 the minimum of remindmeweb for a minute. About %s in all.
-`, lab.ScrapeInterval, lab.EvaluationInterval, cmp.Or(o.HPASyncPeriod, defaultSync), down, fallsBackAfter, minutes(About(o.HPASyncPeriod, o.Downscale)))
+`, runs, path, cmp.Or(o.HPASyncPeriod, defaultSync), down, fallsBackAfter, minutes(About(o.HPASyncPeriod, o.Downscale)))
 }
 
 func minutes(d time.Duration) string {

@@ -14,6 +14,7 @@ import (
 // Options of Run.
 type Options struct {
 	Root          string        // of the repository; bin/ in it holds the programs
+	Source        lab.Source    // of the adapter's numbers; Prometheus if empty
 	HPASyncPeriod time.Duration // Kubernetes' 15 s if 0
 	Downscale     time.Duration // stabilization window of the HPAs; they state 5 min, if 0
 	Script        Script
@@ -70,7 +71,7 @@ func (d *demo) start(ctx context.Context) error {
 	d.release = cancel
 	follow := context.AfterFunc(ctx, cancel)
 	options := lab.Options{
-		Root: d.opts.Root, HPASyncPeriod: d.opts.HPASyncPeriod, DownscaleStabilization: d.opts.Downscale, Log: d.screen,
+		Root: d.opts.Root, Source: d.opts.Source, HPASyncPeriod: d.opts.HPASyncPeriod, DownscaleStabilization: d.opts.Downscale, Log: d.screen,
 	}
 	if !d.isolated {
 		fmt.Fprintln(d.opts.Out, lab.HostNotice)
@@ -92,8 +93,10 @@ func (d *demo) start(ctx context.Context) error {
 }
 
 func (d *demo) prepare(ctx context.Context) error {
-	if err := d.lab.StartPrometheus(ctx); err != nil {
-		return err
+	if d.opts.Source != lab.Embedded {
+		if err := d.lab.StartPrometheus(ctx); err != nil {
+			return err
+		}
 	}
 	if err := d.lab.StartAdapter(ctx); err != nil {
 		return err

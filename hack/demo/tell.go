@@ -67,7 +67,7 @@ func (s Script) announce(now Observation) []string {
 	case Lost:
 		begins := now.Clock.UTC().Add(now.Schedule.Begin - now.At).Round(time.Second)
 		return []string{
-			"A METRIC GOES AWAY: Prometheus scrapes the queue no more",
+			"A METRIC GOES AWAY: the queue is scraped no more",
 			fmt.Sprintf("%s is to fall back to %d replicas after %s", s.Fallback.Policy, s.Fallback.Min, s.After),
 			fmt.Sprintf("%s gets a schedule: at least %d from %s UTC on, for %s", s.Schedule.Policy, s.Schedule.Min, begins.Format("15:04"), rushLasts),
 		}

@@ -59,7 +59,7 @@ func TestTell(t *testing.T) {
 		"a conflict": {at(0, Warm, says(quiet, "Conflict", false, "NoConflict", "")), at(1, Warm, says(quiet, "Conflict", true, "ForeignHPA", "there is another HPA")),
 			[]string{"web, its policy: ForeignHPA: there is another HPA"}},
 		"the acts": {at(0, Down, quiet), scheduled(clocked(at(100, Lost, quiet)), 130, 190),
-			[]string{"A METRIC GOES AWAY: Prometheus scrapes the queue no more", "remindme-worker is to fall back to 3 replicas after 30s", "remindmeweb gets a schedule: at least 4 from 17:43 UTC on, for 1m0s"}},
+			[]string{"A METRIC GOES AWAY: the queue is scraped no more", "remindme-worker is to fall back to 3 replicas after 30s", "remindmeweb gets a schedule: at least 4 from 17:43 UTC on, for 1m0s"}},
 		"the metric's return": {at(0, Lost, quiet), at(1, Back, quiet), []string{"THE METRIC IS BACK: floors end, minimum and pods go down in steps"}},
 		"the words of the metrics API": {at(0, Up, quiet), at(1, Up, condition("FailedGetPodsMetric", "the HPA was unable to compute the replica count: unable to get metric rps: unable to fetch metrics from custom metrics API: it is too old")),
 			[]string{"web: FailedGetPodsMetric: it is too old"}},

@@ -89,7 +89,7 @@ func Test3LivePodsOnly(t *testing.T) {
 	// there are samples.
 	t.Run("no samples yet", func(t *testing.T) {
 		const name, scrape = "e2e-unscraped", "prometheus.io/scrape"
-		startPod(t, name, func(pod *corev1.Pod) { delete(pod.Annotations, scrape) })
+		startPod(t, name, func(pod *corev1.Pod) { pod.Annotations[scrape] = "false" })
 		// Longer than a scrape and an evaluation: it would be there by now.
 		if n := leftOut(t, name, living, 4*lab.EvaluationInterval); n > 0 {
 			t.Errorf("Prometheus had the pod at %d reads: the test shows nothing", n)

@@ -42,11 +42,14 @@ const adapterPort = 6443 // of its Deployment
 // cannot have endpoints there, so the adapter's becomes an ExternalName, which
 // Kubernetes lets be an address: that of one ready pod.
 func (l *Lab) startAdapterOnHost(ctx context.Context, extra ...string) error {
-	prometheus, err := l.podIP(ctx, MonitoringNamespace, "app=prometheus")
-	if err != nil {
-		return err
+	if l.opts.Source != Embedded {
+		prometheus, err := l.podIP(ctx, MonitoringNamespace, "app=prometheus")
+		if err != nil {
+			return err
+		}
+		extra = append([]string{"--prometheus-url=http://" + net.JoinHostPort(prometheus, "9090")}, extra...)
 	}
-	objects, err := l.AdapterManifests(ctx, append([]string{"--prometheus-url=http://" + net.JoinHostPort(prometheus, "9090")}, extra...)...)
+	objects, err := l.AdapterManifests(ctx, extra...)
 	if err != nil {
 		return err
 	}

@@ -33,9 +33,28 @@ const (
 	MonitoringNamespace = "monitoring"
 )
 
+// Source is where the adapter has its numbers from.
+type Source string
+
+// The sources.
+const (
+	Prometheus Source = "prometheus" // the lab's, or that of Options.PrometheusURL
+	Embedded   Source = "embedded"   // the adapter's own engine
+)
+
+// ParseSource reads the name of a source.
+func ParseSource(name string) (Source, error) {
+	switch s := Source(name); s {
+	case Prometheus, Embedded:
+		return s, nil
+	}
+	return "", fmt.Errorf("%q is no source: give %s or %s", name, Embedded, Prometheus)
+}
+
 // Options of a Lab.
 type Options struct {
 	Root                   string        // of the repository; bin/ in it holds our programs
+	Source                 Source        // Prometheus if empty
 	HPASyncPeriod          time.Duration // Kubernetes' 15 s if 0
 	DownscaleStabilization time.Duration // written into Remind Me's HPAs or policies, which state their own
 	AuditLog               bool

@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"cmp"
 	"context"
 	_ "embed"
 	"fmt"
@@ -18,7 +19,7 @@ import (
 //go:embed manifests/prometheus.yaml
 var prometheusManifests string
 
-// ScrapeInterval of the lab's Prometheus.
+// ScrapeInterval of the lab's Prometheus, and of the embedded engine.
 const ScrapeInterval = 2 * time.Second
 
 // EvaluationInterval of the lab's adapter.
@@ -41,6 +42,9 @@ func (l *Lab) StartPrometheus(ctx context.Context) error {
 	return l.Available(ctx, MonitoringNamespace, "prometheus", time.Minute)
 }
 
+// Source is where the adapter has its numbers from.
+func (l *Lab) Source() Source { return cmp.Or(l.opts.Source, Prometheus) }
+
 // PrometheusURL is where Prometheus' Service answers.
 func (l *Lab) PrometheusURL(ctx context.Context) (string, error) {
 	if l.opts.PrometheusURL != "" {
@@ -53,10 +57,10 @@ func (l *Lab) PrometheusURL(ctx context.Context) (string, error) {
 	return "http://" + net.JoinHostPort(s.Spec.ClusterIP, "9090"), nil
 }
 
-// StartAdapter applies deploy/base as AdapterManifests renders it, and waits
-// until both APIs answer. extra flags are appended.
+// StartAdapter applies the adapter's manifests as AdapterManifests renders them, and
+// waits until both APIs answer. extra flags are appended.
 func (l *Lab) StartAdapter(ctx context.Context, extra ...string) error {
-	l.say("Starting the adapter from deploy/base")
+	l.say("Starting the adapter from " + l.adapterDir())
 	if !l.isolated {
 		return l.startAdapterOnHost(ctx, extra...)
 	}
@@ -78,9 +82,28 @@ func (l *Lab) RunAdapter(ctx context.Context, objects []*unstructured.Unstructur
 	return l.APIsAvailable(ctx, time.Minute)
 }
 
-// AdapterManifests renders deploy/base for the lab.
+// AdapterManifests renders deploy/base for the lab and its source.
 func (l *Lab) AdapterManifests(ctx context.Context, extra ...string) ([]*unstructured.Unstructured, error) {
-	return l.RenderAdapter(ctx, filepath.Join("hack", "lab", "adapter"), extra...)
+	return l.RenderAdapter(ctx, l.adapterDir(), extra...)
+}
+
+func (l *Lab) adapterDir() string {
+	if l.opts.Source == Embedded {
+		return filepath.Join("hack", "lab", "embedded")
+	}
+	return filepath.Join("hack", "lab", "adapter")
+}
+
+// sourceFlags are those that say where the adapter's numbers come from.
+func (l *Lab) sourceFlags(ctx context.Context) ([]string, error) {
+	if l.opts.Source == Embedded {
+		return []string{"--scrape-interval=" + ScrapeInterval.String(), fmt.Sprintf("--scrape-loopback=%t", !l.isolated)}, nil
+	}
+	url, err := l.PrometheusURL(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return []string{"--prometheus-url=" + url, "--query-timeout=1s"}, nil
 }
 
 // RenderAdapter renders a directory of the repository that holds the adapter's
@@ -91,7 +114,7 @@ func (l *Lab) RenderAdapter(ctx context.Context, dir string, extra ...string) ([
 	if err != nil {
 		return nil, err
 	}
-	url, err := l.PrometheusURL(ctx)
+	source, err := l.sourceFlags(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -99,10 +122,10 @@ func (l *Lab) RenderAdapter(ctx context.Context, dir string, extra ...string) ([
 		if o.GetKind() != "Deployment" || o.GetName() != AdapterDeployment {
 			continue
 		}
-		flags := append([]string{
-			"--prometheus-url=" + url, "--bind-address=$(POD_IP)", "--metrics-bind-address=$(POD_IP):8080", "--v=2",
-			"--evaluation-interval=" + EvaluationInterval.String(), "--query-timeout=1s", "--max-wanted-per-namespace=300",
-		}, extra...)
+		flags := slices.Concat(source, []string{
+			"--bind-address=$(POD_IP)", "--metrics-bind-address=$(POD_IP):8080", "--v=2",
+			"--evaluation-interval=" + EvaluationInterval.String(), "--max-wanted-per-namespace=300",
+		}, extra)
 		if err := editContainer(o, "loadline-adapter:local", flags); err != nil {
 			return nil, err
 		}

@@ -31,6 +31,7 @@ type Suite struct {
 // namespace of hack/netns, and the repository's path in LOADLINE_ROOT (make e2e).
 func (s *Suite) Main(m *testing.M, o lab.Options, starts ...func(context.Context) error) int {
 	keep := flag.Bool("keep", false, "leave the state directory, to read the logs")
+	source := flag.String("source", string(lab.Prometheus), "where the adapter has its numbers from: prometheus, or embedded (it scrapes pods itself)")
 	flag.Parse()
 	if !netns.Isolated() {
 		fmt.Fprintln(os.Stderr, "e2e: needs a network namespace in which pod addresses are local: make e2e")
@@ -39,6 +40,10 @@ func (s *Suite) Main(m *testing.M, o lab.Options, starts ...func(context.Context
 	root, err := filepath.Abs(os.Getenv("LOADLINE_ROOT"))
 	if err != nil || os.Getenv("LOADLINE_ROOT") == "" {
 		fmt.Fprintln(os.Stderr, "e2e: LOADLINE_ROOT must name the repository: make e2e")
+		return 1
+	}
+	if o.Source, err = lab.ParseSource(*source); err != nil {
+		fmt.Fprintln(os.Stderr, "e2e: -source:", err)
 		return 1
 	}
 	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
