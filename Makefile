@@ -10,6 +10,7 @@ SHELL := bash
 REMINDME := deploy/examples/remindme
 STAGE := hack/stage.sh
 ARGS ?=
+SOURCE ?= embedded
 # The race detector needs a C compiler. Without one the tests run without it,
 # and `make unit` says so.
 CGO := $(shell go env CGO_ENABLED)
@@ -30,9 +31,9 @@ help: ## List the targets
 ##@ Watch it and test it
 
 .PHONY: demo
-demo: build tools ## Scale Remind Me on a local cluster and show it live; ARGS=--keep leaves it running
+demo: build tools ## Scale Remind Me on a local cluster and show it live; SOURCE=prometheus has one, ARGS=--keep leaves it running
 	@go build -o bin/demo ./hack/cmd/demo
-	@bin/cluster exec -- bin/demo $(ARGS)
+	@bin/cluster exec -- bin/demo --source=$(SOURCE) $(ARGS)
 
 .PHONY: test
 test: verify unit conformance e2e ## Everything: verify, unit, conformance, e2e
@@ -111,6 +112,12 @@ bench-scale: build tools ## Measure a rule that matches 200,000 series, and 10,0
 	@go build -o bin/bench ./hack/cmd/bench
 	@LOADLINE_ROOT=$(CURDIR) bin/cluster exec -- bin/bench --wide=200000
 	@go test ./adapter -run '^$$' -bench BenchmarkFleet -benchtime 1x -timeout 20m
+
+# Each step takes a minute: the load has to be low for a while before the next.
+.PHONY: bench-reaction
+bench-reaction: build tools ## Measure how long a step of the load takes to a new value and to spec.replicas, with each source
+	@$(STAGE) 'compile the e2e tests' go test -c -tags e2e -o bin/e2e.test ./hack/e2e
+	@for source in embedded prometheus; do $(E2E) -source=$$source -test.run '^Test10Reaction$$' -steps=5 $(ARGS); done
 
 .PHONY: bench-lint
 bench-lint: ## Measure kubectl loadline lint with 10,000 objects
