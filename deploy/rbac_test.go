@@ -14,6 +14,9 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/yaml"
+
+	"github.com/loadline/loadline/provider/source/embedded/builtin"
+	"github.com/loadline/loadline/provider/source/embedded/scrape"
 )
 
 // role is a Role (with its namespace) or a ClusterRole.
@@ -222,9 +225,21 @@ func TestRightsOfTheAdapter(t *testing.T) {
 	}
 }
 
-// The base lists the kinds that its own rules describe, and no other.
-func TestBaseListsWhatItsRulesDescribe(t *testing.T) {
-	objects := render(t, []string{"resources: [base]"})
+// What is listed are the kinds that the rules describe, and no other: the built-in ones, and
+// those of the component for a Prometheus.
+func TestListsWhatItsRulesDescribe(t *testing.T) {
+	t.Run("base", func(t *testing.T) {
+		listsWhatIsDescribed(t, render(t, variants()["base"]), builtin.Rules(scrape.DefaultInterval))
+	})
+	t.Run("prometheus", func(t *testing.T) {
+		objects := render(t, variants()["prometheus"])
+		text := configMap(t, objects, only[*appsv1.Deployment](t, objects).Spec.Template.Spec.Volumes[0].ConfigMap.Name).Data["config.yaml"]
+		listsWhatIsDescribed(t, objects, []byte(text))
+	})
+}
+
+func listsWhatIsDescribed(t *testing.T, objects []runtime.Object, text []byte) {
+	t.Helper()
 	var config struct {
 		Rules []struct {
 			Resources struct {
@@ -233,8 +248,7 @@ func TestBaseListsWhatItsRulesDescribe(t *testing.T) {
 			}
 		}
 	}
-	text := configMap(t, objects, only[*appsv1.Deployment](t, objects).Spec.Template.Spec.Volumes[0].ConfigMap.Name).Data["config.yaml"]
-	if err := yaml.Unmarshal([]byte(text), &config); err != nil {
+	if err := yaml.Unmarshal(text, &config); err != nil {
 		t.Fatal(err)
 	}
 	want := []string{}
