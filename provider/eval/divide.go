@@ -45,9 +45,10 @@ func (e *Evaluator) failed(ctx context.Context, q plan.Query, began time.Time, e
 		return err
 	}
 	e.fail(q, began, err)
-	told := err
-	if !others {
-		// Nobody knows whether the source is away or the query too much for it.
+	told, slow := err, source.KindOf(err) == source.Timeout
+	if !others || !slow {
+		// Nobody knows whether the source is away or the query too much for it. What it answered
+		// while this one waited tells nothing of one that stopped answering meanwhile.
 		if !e.answersOne(ctx, &q) {
 			return err
 		}
@@ -56,7 +57,7 @@ func (e *Evaluator) failed(ctx context.Context, q plan.Query, began time.Time, e
 		}
 		told = nil
 	}
-	if source.KindOf(err) == source.Timeout {
+	if slow {
 		e.sharing.narrow(q.For, max(1, len(q.Parts)/slower), e.opts.Now().Add(sharingMemory))
 	} else { // quick to try
 		e.divide(ctx, q, err)
