@@ -38,13 +38,13 @@ func (e *Evaluator) failed(ctx context.Context, q plan.Query, began time.Time, e
 		if refused(err) || e.sharing.of(q.For[0]) == 1 && e.Outage() == nil {
 			e.alone(&q) // still
 		}
-		e.fail(q, began, err)
+		e.fail(ctx, q, began, err)
 		return err
 	case refused(err):
 		e.divide(ctx, q, err)
 		return err
 	}
-	e.fail(q, began, err)
+	e.fail(ctx, q, began, err)
 	told, slow := err, source.KindOf(err) == source.Timeout
 	if !others || !slow {
 		// Nobody knows whether the source is away or the query too much for it. What it answered
@@ -100,7 +100,7 @@ func (d *division) halves(ctx context.Context, q plan.Query, cause error) {
 	first, second := q.Split()
 	for _, half := range []plan.Query{first, second} {
 		if d.left == 0 {
-			d.notAsked(half)
+			d.notAsked(ctx, half)
 			continue
 		}
 		d.left--
@@ -117,25 +117,25 @@ func (d *division) half(ctx context.Context, half plan.Query) {
 	switch {
 	case err == nil, source.KindOf(err) == source.Canceled:
 	case source.KindOf(err) == source.Timeout: // not the time to search
-		d.fail(half, began, err)
+		d.fail(ctx, half, began, err)
 		d.left = 0
 	case half.Shared():
 		d.halves(ctx, half, err)
 	default:
 		d.found++
 		d.alone(&half)
-		d.fail(half, began, err)
+		d.fail(ctx, half, began, err)
 	}
 }
 
 // notAsked notes that a query was not sent, since too many reads are at fault to find them
 // all at once. They are asked by themselves the next time, as are those of another's
 // failure: nothing is learnt about their values by that.
-func (d *division) notAsked(half plan.Query) {
+func (d *division) notAsked(ctx context.Context, half plan.Query) {
 	now := d.opts.Now()
 	d.sharing.set(half.For, 1, now.Add(sharingDoubt))
 	for _, id := range half.For {
-		d.opts.Store.Fail(id, now, metric.Errorf(metric.SourceFailed, "%s: asked together with others, whose queries fail; by itself in the next evaluation", half.Rule))
+		d.lacks(ctx, id, now, metric.Errorf(metric.SourceFailed, "%s: asked together with others, whose queries fail; by itself in the next evaluation", half.Rule))
 	}
 }
 
