@@ -139,15 +139,20 @@ func (d *division) notAsked(ctx context.Context, half plan.Query) {
 	}
 }
 
-// ofMany is why a query failed that several reads share, as each of them may know it: what
-// the source sent can be about the others, which may be another tenant's.
+// ofMany is why a query failed that several reads share, as each of them may know it.
 func ofMany(err error) error {
+	return unquoted(err, "no answer to a query of several reads, of which this is one")
+}
+
+// ofOutage is why a source counts as away, as those may know it whose queries are not sent.
+func ofOutage(err error) error { return unquoted(err, "no answer to other queries") }
+
+// unquoted is an error with another text where it has what the source sent: that can be about
+// others, which may be another tenant's.
+func unquoted(err error, text string) error {
 	known, ok := errors.AsType[*source.Error](err)
 	if !ok || !known.Quotes {
 		return err
 	}
-	return &source.Error{
-		Kind: known.Kind, Source: known.Source,
-		Text: "no answer to a query of several reads, of which this is one; with -v=1 the log has what the source says",
-	}
+	return &source.Error{Kind: known.Kind, Source: known.Source, Text: text + "; with -v=1 the log has what the source says"}
 }
