@@ -2,6 +2,7 @@ package eval
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/loadline/loadline/provider/metric"
@@ -26,7 +27,7 @@ const (
 const enough = 0.9
 
 // covering says how the source's samples cover a part of a query, compared with that long
-// ago. It asks the source once for each time.
+// ago. It asks the source once for times of about the same evaluation.
 type covering func(p *plan.Part, ago time.Duration) coverage
 
 // distrust says why data cannot be served yet as the value of a metric; nil if it can.
@@ -39,15 +40,19 @@ func (e *Evaluator) distrust(id metric.Identifier, p *plan.Part, data *store.Dat
 }
 
 func (e *Evaluator) covering(ctx context.Context, q plan.Query) covering {
-	asked := map[time.Duration]func(*plan.Part) coverage{}
+	type said struct {
+		ago  time.Duration
+		says func(*plan.Part) coverage
+	}
+	var asked []said
 	return func(p *plan.Part, ago time.Duration) coverage {
-		// Parts that were answered by one query were answered at the same time.
-		said, known := asked[ago]
-		if !known {
-			said = e.coverage(ctx, q, ago)
-			asked[ago] = said
+		// Parts that were answered by one query were answered at the same time, and those that
+		// had queries of their own within an interval: the source answered at either time.
+		i := slices.IndexFunc(asked, func(s said) bool { return (s.ago - ago).Abs() <= e.opts.Interval })
+		if i < 0 {
+			i, asked = len(asked), append(asked, said{ago, e.coverage(ctx, q, ago)})
 		}
-		return said(p)
+		return asked[i].says(p)
 	}
 }
 

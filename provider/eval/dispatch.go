@@ -6,6 +6,8 @@ import (
 	"sync"
 	"time"
 
+	"k8s.io/klog/v2"
+
 	"github.com/loadline/loadline/provider/metric"
 	"github.com/loadline/loadline/provider/plan"
 	"github.com/loadline/loadline/provider/source"
@@ -73,7 +75,7 @@ func (d *dispatcher) work(j *job) {
 	d.mu.Unlock()
 	d.ended()
 	for _, g := range gone {
-		g.done(&notSent{err})
+		g.done(&notSent{ofOutage(err)})
 	}
 	j.done(err)
 }
@@ -114,9 +116,10 @@ func (d *dispatcher) account(j *job, err error) (gone []*job) {
 // next look at what is wanted tries as many again.
 func (d *dispatcher) leave(err error) (gone []*job) {
 	if d.away == nil {
+		klog.Background().V(1).Info("A source counts as away", "err", err)
 		d.suspectSource()
 	}
-	d.asked, d.away = true, err
+	d.asked, d.away = true, ofOutage(err)
 	d.queue.found()
 	return d.take(func(*job) bool { return true })
 }

@@ -38,16 +38,17 @@ func (e *Evaluator) failed(ctx context.Context, q plan.Query, began time.Time, e
 		if refused(err) || e.sharing.of(q.For[0]) == 1 && e.Outage() == nil {
 			e.alone(&q) // still
 		}
-		e.fail(q, began, err)
+		e.fail(ctx, q, began, err)
 		return err
 	case refused(err):
 		e.divide(ctx, q, err)
 		return err
 	}
-	e.fail(q, began, err)
-	told := err
-	if !others {
-		// Nobody knows whether the source is away or the query too much for it.
+	e.fail(ctx, q, began, err)
+	told, slow := err, source.KindOf(err) == source.Timeout
+	if !others || !slow {
+		// Nobody knows whether the source is away or the query too much for it. What it answered
+		// while this one waited tells nothing of one that stopped answering meanwhile.
 		if !e.answersOne(ctx, &q) {
 			return err
 		}
@@ -56,7 +57,7 @@ func (e *Evaluator) failed(ctx context.Context, q plan.Query, began time.Time, e
 		}
 		told = nil
 	}
-	if source.KindOf(err) == source.Timeout {
+	if slow {
 		e.sharing.narrow(q.For, max(1, len(q.Parts)/slower), e.opts.Now().Add(sharingMemory))
 	} else { // quick to try
 		e.divide(ctx, q, err)
@@ -99,7 +100,7 @@ func (d *division) halves(ctx context.Context, q plan.Query, cause error) {
 	first, second := q.Split()
 	for _, half := range []plan.Query{first, second} {
 		if d.left == 0 {
-			d.notAsked(half)
+			d.notAsked(ctx, half)
 			continue
 		}
 		d.left--
@@ -116,37 +117,42 @@ func (d *division) half(ctx context.Context, half plan.Query) {
 	switch {
 	case err == nil, source.KindOf(err) == source.Canceled:
 	case source.KindOf(err) == source.Timeout: // not the time to search
-		d.fail(half, began, err)
+		d.fail(ctx, half, began, err)
 		d.left = 0
 	case half.Shared():
 		d.halves(ctx, half, err)
 	default:
 		d.found++
 		d.alone(&half)
-		d.fail(half, began, err)
+		d.fail(ctx, half, began, err)
 	}
 }
 
 // notAsked notes that a query was not sent, since too many reads are at fault to find them
 // all at once. They are asked by themselves the next time, as are those of another's
 // failure: nothing is learnt about their values by that.
-func (d *division) notAsked(half plan.Query) {
+func (d *division) notAsked(ctx context.Context, half plan.Query) {
 	now := d.opts.Now()
 	d.sharing.set(half.For, 1, now.Add(sharingDoubt))
 	for _, id := range half.For {
-		d.opts.Store.Fail(id, now, metric.Errorf(metric.SourceFailed, "%s: asked together with others, whose queries fail; by itself in the next evaluation", half.Rule))
+		d.lacks(ctx, id, now, metric.Errorf(metric.SourceFailed, "%s: asked together with others, whose queries fail; by itself in the next evaluation", half.Rule))
 	}
 }
 
-// ofMany is why a query failed that several reads share, as each of them may know it: what
-// the source sent can be about the others, which may be another tenant's.
+// ofMany is why a query failed that several reads share, as each of them may know it.
 func ofMany(err error) error {
+	return unquoted(err, "no answer to a query of several reads, of which this is one")
+}
+
+// ofOutage is why a source counts as away, as those may know it whose queries are not sent.
+func ofOutage(err error) error { return unquoted(err, "no answer to other queries") }
+
+// unquoted is an error with another text where it has what the source sent: that can be about
+// others, which may be another tenant's.
+func unquoted(err error, text string) error {
 	known, ok := errors.AsType[*source.Error](err)
 	if !ok || !known.Quotes {
 		return err
 	}
-	return &source.Error{
-		Kind: known.Kind, Source: known.Source,
-		Text: "no answer to a query of several reads, of which this is one; with -v=1 the log has what the source says",
-	}
+	return &source.Error{Kind: known.Kind, Source: known.Source, Text: text + "; with -v=1 the log has what the source says"}
 }

@@ -215,3 +215,48 @@ func TestAnOutageDividesNothing(t *testing.T) {
 		}
 	})
 }
+
+// One that stops answering while a query waits is not searched for who is at fault, although it
+// has answered another one meanwhile.
+func TestAnOutageThatBeginsBesideAnAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var away atomic.Bool
+		refused := func(context.Context, []string) error {
+			if away.Load() {
+				return &source.Error{Kind: source.Unavailable, Text: "connection refused"}
+			}
+			return nil
+		}
+		f, ids := shared(t, 200, nil)
+		f.want(t, append(ids, queue(0))...)
+		f.source.set(func(ctx context.Context, promQL string) (source.Answer, error) {
+			switch external := strings.Contains(promQL, "queue_"); {
+			case away.Load():
+			case external:
+				time.Sleep(100 * time.Millisecond)
+				return one(), refused(ctx, nil)
+			default:
+				time.Sleep(time.Second)
+			}
+			return town{places(200), refused}.query(ctx, promQL)
+		})
+		f.run(t)
+		time.Sleep(2*interval + 500*time.Millisecond) // one is answered, the other waits
+		f.source.take()
+		away.Store(true)
+		time.Sleep(2 * interval)
+		if n := len(f.source.take()); n > 15 {
+			t.Errorf("%d queries in an outage of two intervals", n)
+		}
+		if f.Outage() == nil {
+			t.Error("the source does not count as away")
+		}
+		away.Store(false)
+		time.Sleep(interval + interval/2)
+		f.source.take()
+		time.Sleep(interval)
+		if n := len(f.source.take()); n != 2 {
+			t.Errorf("then %d queries an interval, want 2", n)
+		}
+	})
+}

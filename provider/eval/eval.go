@@ -209,7 +209,7 @@ func (e *Evaluator) keep(ctx context.Context, p *plan.Part, began time.Time, dat
 			problem = e.distrust(id, p, data, covers)
 		}
 		if problem != nil {
-			e.changes.current(ctx, []metric.Identifier{id}, func([]metric.Identifier) { e.opts.Store.Fail(id, began, problem) })
+			e.lacks(ctx, id, began, problem)
 		} else {
 			whole = append(whole, id)
 		}
@@ -217,8 +217,13 @@ func (e *Evaluator) keep(ctx context.Context, p *plan.Part, began time.Time, dat
 	e.changes.current(ctx, whole, func(ids []metric.Identifier) { e.opts.Store.Share(ids, data) })
 }
 
+// lacks stores why a query gave a metric no value.
+func (e *Evaluator) lacks(ctx context.Context, id metric.Identifier, began time.Time, why error) {
+	e.changes.current(ctx, []metric.Identifier{id}, func([]metric.Identifier) { e.opts.Store.Fail(id, began, why) })
+}
+
 // fail stores why a query gave nothing.
-func (e *Evaluator) fail(q plan.Query, began time.Time, err error) {
+func (e *Evaluator) fail(ctx context.Context, q plan.Query, began time.Time, err error) {
 	if q.Shared() {
 		klog.Background().V(1).Info("No answer for reads that are asked together", "source", e.opts.Name, "rule", q.Rule, "reads", len(q.Parts), "query", clip(q.PromQL, 1000), "err", err)
 		err = ofMany(err)
@@ -226,7 +231,7 @@ func (e *Evaluator) fail(q plan.Query, began time.Time, err error) {
 	for i := range q.Parts {
 		typed := failure(q.Rule, q.Parts[i].PromQL, err)
 		for _, id := range q.Parts[i].For {
-			e.opts.Store.Fail(id, began, typed)
+			e.lacks(ctx, id, began, typed)
 		}
 	}
 }

@@ -86,12 +86,12 @@ func (c *changes) anyOutdated(ctx context.Context, ids []metric.Identifier) bool
 	return slices.ContainsFunc(ids, func(id metric.Identifier) bool { return c.outdated(ctx, id) })
 }
 
-// retain forgets the changes of metrics that nobody wants.
-func (c *changes) retain(wanted func(metric.Identifier) bool) {
+// retain forgets the changes of metrics that keep refuses.
+func (c *changes) retain(keep func(metric.Identifier) bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	maps.DeleteFunc(c.last, func(id metric.Identifier, _ int) bool { return !wanted(id) })
-	maps.DeleteFunc(c.due, func(id metric.Identifier, _ bool) bool { return !wanted(id) })
+	maps.DeleteFunc(c.last, func(id metric.Identifier, _ int) bool { return !keep(id) })
+	maps.DeleteFunc(c.due, func(id metric.Identifier, _ bool) bool { return !keep(id) })
 }
 
 // Forget says that the rules of metrics have changed: what was asked by those of before is
@@ -100,5 +100,6 @@ func (r *Router) Forget(ids []metric.Identifier) {
 	// All of them: a metric may have been another source's.
 	for _, e := range r.all() {
 		e.changes.note(ids)
+		e.sharing.forget(ids)
 	}
 }

@@ -2,6 +2,7 @@ package eval_test
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -14,21 +15,31 @@ import (
 	"github.com/loadline/loadline/provider/source"
 )
 
-// What was asked, or waited to be, when a rule changed is not stored; what other rules give
-// is. The metric is asked for anew without waiting for that.
+// What was asked, or waited to be, when a rule changed is not stored, nor why it failed; what
+// other rules give is. The metric is asked for anew without waiting for that.
 func TestForgottenWhileItIsAsked(t *testing.T) {
 	for name, tc := range map[string]struct {
-		busy  int  // slots
-		again bool // it is wanted while the old query is under way
-	}{"under way": {}, "under way, and wanted again": {again: true}, "waiting for a slot": {busy: concurrency}} {
+		busy  int   // slots
+		again bool  // it is wanted while the old query is under way
+		fails error // how the old query ends
+	}{
+		"under way":                   {},
+		"under way, and wanted again": {again: true},
+		"under way, and unanswered":   {fails: &source.Error{Kind: source.Unavailable, Text: "reset"}},
+		"under way, and refused":      {fails: &source.Error{Kind: source.Rejected, Text: "parse error"}},
+		"waiting for a slot":          {busy: concurrency},
+	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				f := setup(t)
 				router := eval.NewRouter(func(metric.Identifier) string { return "" }, map[string]*eval.Evaluator{"": f.Evaluator})
 				gate, value := make(chan struct{}), 1.0
-				f.source.set(func(context.Context, string) (source.Answer, error) {
+				f.source.set(func(_ context.Context, promQL string) (source.Answer, error) {
 					v := value
 					<-gate
+					if v == 1 && tc.fails != nil && strings.Contains(promQL, "queue_19") {
+						return source.Answer{}, tc.fails
+					}
 					return source.Answer{Samples: []source.Sample{{Labels: promlabels.EmptyLabels(), Value: v}}}, nil
 				})
 				stored := func(id metric.Identifier) string {
@@ -60,6 +71,9 @@ func TestForgottenWhileItIsAsked(t *testing.T) {
 				if got := stored(changed); got == "1" {
 					t.Error("what the old rule gave is stored")
 				}
+				if s := f.store.Get(changed); s != nil && s.Err != nil {
+					t.Errorf("why the old rule gave nothing is stored: %v", s.Err)
+				}
 				soon(changed)
 				if got := stored(changed); got != "2" {
 					t.Errorf("stored is %s, want what the new rule gives", got)
@@ -73,4 +87,54 @@ func TestForgottenWhileItIsAsked(t *testing.T) {
 			})
 		})
 	}
+}
+
+// That reads could not be asked together was of their old rule.
+func TestForgottenAreAskedTogether(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		wrong := true
+		f, ids := shared(t, 40, func(_ context.Context, namespaces []string) error {
+			if wrong && slices.Contains(namespaces, "n007") {
+				return &source.Error{Kind: source.Rejected, Text: "many-to-many"}
+			}
+			return nil
+		})
+		f.Evaluate(t.Context(), ids)
+		wrong = false
+		eval.NewRouter(nil, map[string]*eval.Evaluator{"": f.Evaluator}).Forget(ids)
+		f.source.take()
+		f.Evaluate(t.Context(), ids)
+		if asked := f.source.take(); len(asked) != 1 {
+			t.Errorf("%d queries by the new rule, want one for all", len(asked))
+		}
+	})
+}
+
+// A query of the old rule that outlives the demand for its metric is none of the new one's,
+// where the metric is wanted again.
+func TestForgottenAndWantedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := setup(t)
+		gate, value := make(chan struct{}), 1.0
+		f.source.set(func(ctx context.Context, _ string) (source.Answer, error) {
+			v := value
+			if v == 2 {
+				return hang(ctx, "")
+			}
+			<-gate
+			return source.Answer{Samples: []source.Sample{{Labels: promlabels.EmptyLabels(), Value: v}}}, nil
+		})
+		f.want(t, queue(0))
+		f.run(t)
+		eval.NewRouter(nil, map[string]*eval.Evaluator{"": f.Evaluator}).Forget([]metric.Identifier{queue(0)})
+		value = 2
+		f.want(t) // the HPA is gone
+		time.Sleep(interval + time.Second)
+		f.want(t, queue(0))
+		close(gate)
+		synctest.Wait()
+		if s := f.store.Get(queue(0)); s != nil && s.Data != nil {
+			t.Error("what the old rule gave is stored")
+		}
+	})
 }

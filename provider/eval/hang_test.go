@@ -253,3 +253,36 @@ func TestTheCallersDeadlineIsNoTimeout(t *testing.T) {
 		})
 	}
 }
+
+// Whoever is not asked because others were left unanswered is not told what the source said
+// of these, nor is whoever reads something new meanwhile.
+func TestAnOutageQuotesNobody(t *testing.T) {
+	for name, slots := range map[string]int{"lost one after the other": concurrency, "lost in one look": 40} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := setupWith(t, func(o *eval.Options) { o.Concurrency = slots })
+				f.source.set(func(_ context.Context, promQL string) (source.Answer, error) {
+					return source.Answer{}, &source.Error{Kind: source.Unavailable, Text: "status 500: duplicate series of " + promQL, Quotes: true}
+				})
+				ids := queues(10)
+				f.want(t, ids...)
+				f.run(t)
+				time.Sleep(interval / 2)
+				if err := f.demand.Read(queue(11), time.Now()); err != nil {
+					t.Fatal(err)
+				}
+				f.Soon(queue(11))
+				time.Sleep(time.Second)
+				if err := f.Outage(); err == nil || strings.Contains(err.Error(), "duplicate") {
+					t.Errorf("the outage is %v", err)
+				}
+				for _, id := range append(ids, queue(11)) {
+					why := strings.ReplaceAll(f.store.Get(id).Err.Error(), id.Metric, "")
+					if strings.Contains(why, "queue_") {
+						t.Errorf("%s is told: %s", id.Metric, why)
+					}
+				}
+			})
+		})
+	}
+}

@@ -30,7 +30,7 @@ func (d *dispatcher) observe(o outcome, began health) {
 	d.fill()
 	d.mu.Unlock()
 	for _, g := range gone {
-		g.done(&notSent{o.Err})
+		g.done(&notSent{ofOutage(o.Err)})
 	}
 }
 
@@ -48,7 +48,7 @@ func (d *dispatcher) state() health {
 	return d.health
 }
 
-// Outage returns why the source counts as away: no query got an answer, of as many in
+// Outage returns why the source counts as away, without what it sent: no query got an answer, of as many in
 // a row as what is only read may have under way, or of the newest evaluation of
 // everything. As long as something wanted was answered the last time it was asked, only
 // such queries count. Nil from the next answer on, and when it was not asked.

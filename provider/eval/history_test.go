@@ -64,16 +64,16 @@ func TestSkipKeepsWhatCameSince(t *testing.T) {
 	s.Succeed(id, &store.Data{Evaluated: at, PromQL: "m"})
 	e := evaluatorOf(s)
 	before, _ := e.histories(asked)
-	e.skip(asked, before, &notSent{timeout})
+	e.skip(t.Context(), asked, before, &notSent{timeout})
 	if got := s.Get(id); got.Err == nil {
 		t.Error("not told that it was not sent")
 	}
 	s.Succeed(id, &store.Data{Evaluated: at.Add(time.Second), PromQL: "m"})
-	e.skip(asked, before, &notSent{timeout})
+	e.skip(t.Context(), asked, before, &notSent{timeout})
 	if got := s.Get(id); got.Err != nil || got.Data == nil {
 		t.Errorf("got %+v", got)
 	}
-	if e.skip(asked, before, errors.New("sent")); s.Get(id).Err != nil {
+	if e.skip(t.Context(), asked, before, errors.New("sent")); s.Get(id).Err != nil {
 		t.Error("what was sent was noted as not sent")
 	}
 }

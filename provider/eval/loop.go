@@ -52,7 +52,10 @@ func (e *Evaluator) look(ctx context.Context, wg *sync.WaitGroup) {
 	}
 	e.opts.Demand.Expire(now)
 	e.sharing.expire(now)
-	e.changes.retain(e.opts.Demand.Has)
+	e.changes.retain(func(id metric.Identifier) bool {
+		// What is under way can end after the metric is wanted again.
+		return e.opts.Demand.Has(id) || e.dispatcher.has(id, false)
+	})
 	e.planner.Forget()
 	e.opts.Store.Retain(e.opts.Demand.Has)
 	e.dispatcher.expire(now.Add(-maxWait))

@@ -8,10 +8,13 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	promlabels "github.com/prometheus/prometheus/model/labels"
+	"k8s.io/apimachinery/pkg/api/resource"
 
 	"github.com/loadline/loadline/provider/eval"
 	"github.com/loadline/loadline/provider/metric"
 	"github.com/loadline/loadline/provider/source"
+	"github.com/loadline/loadline/provider/store"
 )
 
 // What fell in an outage is served at once where the source says that it has all its
@@ -88,4 +91,39 @@ func number(v float64) func(context.Context, string) (source.Answer, error) {
 
 func answers(a source.Answer, err error) func(context.Context, string) (source.Answer, error) {
 	return func(context.Context, string) (source.Answer, error) { return a, err }
+}
+
+// Reads that were asked by themselves before an outage, each at its own time, and together
+// after it, have few questions about the source's samples.
+func TestWhatFellForMany(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, ids := shared(t, 100, nil)
+		for i, id := range ids {
+			before := time.Now().Add(time.Duration(i)*interval/100 - 10*time.Minute)
+			fell := map[string]store.Value{"p1": {Quantity: resource.MustParse("1k")}, "p2": {Quantity: resource.MustParse("1k")}}
+			f.store.Succeed(id, &store.Data{Evaluated: before, Objects: fell, PromQL: "m"})
+			f.store.Fail(id, time.Now().Add(-interval), metric.Because(metric.SourceFailed, &source.Error{Kind: source.Unavailable}, "away"))
+		}
+		questions := 0
+		f.source.set(func(ctx context.Context, promQL string) (source.Answer, error) {
+			if !strings.HasPrefix(promQL, "label_replace(") {
+				return town{places(100), nil}.query(ctx, promQL)
+			}
+			questions++
+			var a source.Answer
+			for _, ns := range places(100) {
+				for _, pod := range []string{"p1", "p2"} {
+					a.Samples = append(a.Samples, source.Sample{Labels: promlabels.FromStrings("namespace", ns, "pod", pod, "selector", "0"), Value: 1})
+				}
+			}
+			return a, nil
+		})
+		f.Evaluate(t.Context(), ids)
+		if ok, others := f.outcomes(t, ids); ok != 100 {
+			t.Errorf("%d are served, others %v", ok, others)
+		}
+		if questions != 1 {
+			t.Errorf("%d questions, want one", questions)
+		}
+	})
 }

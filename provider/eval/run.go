@@ -86,7 +86,7 @@ func (e *Evaluator) run(ctx context.Context, v *evaluation, queries []plan.Query
 	if away := e.Outage(); away != nil && m.first {
 		for _, q := range queries {
 			each, _ := e.histories(q)
-			e.skip(q, each, &notSent{away})
+			e.skip(ctx, q, each, &notSent{away})
 			v.count(&notSent{away})
 		}
 		return
@@ -122,7 +122,7 @@ func (e *Evaluator) jobs(ctx context.Context, v *evaluation, queries []plan.Quer
 				if telling {
 					defer v.telling.Done()
 				}
-				e.skip(q, each[i], err)
+				e.skip(ctx, q, each[i], err)
 				v.count(err)
 			},
 		}
@@ -162,7 +162,7 @@ func (*overloaded) Error() string {
 // was queued. That is no attempt: what is known of an unanswered query stays known, as
 // does what came since, and where only slots are lacking, so does the last value, whose
 // age says enough.
-func (e *Evaluator) skip(q plan.Query, before []history, err error) {
+func (e *Evaluator) skip(ctx context.Context, q plan.Query, before []history, err error) {
 	busy := errors.As(err, new(*overloaded))
 	if !busy && !errors.As(err, new(*notSent)) {
 		return
@@ -172,7 +172,7 @@ func (e *Evaluator) skip(q plan.Query, before []history, err error) {
 		if s := e.opts.Store.Get(id); before[i].record == suspect || busy && s != nil && s.Data != nil {
 			continue
 		}
-		e.opts.Store.Fail(id, before[i].since, typed)
+		e.lacks(ctx, id, before[i].since, typed)
 	}
 }
 

@@ -63,6 +63,15 @@ func (s *sharing) narrow(ids []metric.Identifier, reads int, until time.Time) {
 	}
 }
 
+// forget forgets the bounds of metrics.
+func (s *sharing) forget(ids []metric.Identifier) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, id := range ids {
+		delete(s.bounds, id)
+	}
+}
+
 // expire forgets what is over.
 func (s *sharing) expire(now time.Time) {
 	s.mu.Lock()

@@ -31,14 +31,19 @@ type kind struct {
 	refused error     // that RBAC forbade the newest watch; nil once one was let in
 }
 
+// longestRefusal is the longest pause after a list or watch that RBAC forbids, but for the
+// jitter: rights are given by people, and what they have added is used within 5 minutes.
+const longestRefusal = 2 * time.Minute
+
 // watch keeps k's index current until ctx ends. After a watch that was good for
 // a while it begins again at once, or a pod that terminates meanwhile would stay
-// in the answers; what fails again and again is tried after growing pauses.
+// in the answers; what fails again and again is tried after growing pauses. They grow
+// further where RBAC forbids it, which prometheus-adapter's rights do for ever.
 func (k *kind) watch(ctx context.Context, client metadata.Interface, gvr schema.GroupVersionResource, retry time.Duration) {
 	log := klog.FromContext(ctx)
 	reflector := cache.NewReflectorWithOptions(listWatch(client, gvr, k.answered), &metav1.PartialObjectMetadata{}, &syncingStore{index: k.index, done: k.succeed},
 		cache.ReflectorOptions{Name: gvr.String(), Backoff: newBackoff(retry)})
-	backoff, said := newBackoff(retry), ""
+	backoff, refusals, said := newBackoff(retry), newBackoff(longestRefusal), ""
 	for {
 		began := time.Now()
 		err := reflector.ListAndWatchWithContext(ctx)
@@ -47,8 +52,9 @@ func (k *kind) watch(ctx context.Context, client metadata.Interface, gvr schema.
 		}
 		good := k.worked(began, retry)
 		if good {
-			backoff, said = newBackoff(retry), ""
+			backoff, refusals, said = newBackoff(retry), newBackoff(longestRefusal), ""
 		}
+		pause := backoff
 		if err != nil {
 			typed := listError(gvr.GroupResource(), err)
 			k.fail(typed)
@@ -56,13 +62,16 @@ func (k *kind) watch(ctx context.Context, client metadata.Interface, gvr schema.
 				said = typed.Error()
 				say(log, typed)
 			}
+			if metric.ReasonOf(typed) == metric.Forbidden {
+				pause = refusals
+			}
 		} else if good {
 			continue
 		}
 		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(backoff.Step()):
+		case <-time.After(pause.Step()):
 		}
 	}
 }

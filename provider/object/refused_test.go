@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -35,11 +36,14 @@ type rbac struct {
 	mu      sync.Mutex
 	refused map[string]error // by verb
 	watches []*io.PipeWriter
+	asked   atomic.Int64
 }
 
 const (
 	latency = 20 * time.Millisecond
 	retry   = 5 * time.Second
+	// longestPause is until a right is used that was given.
+	longestPause = 5 * time.Minute
 )
 
 // set changes the answers by verb, and has the watches that were allowed before
@@ -63,6 +67,7 @@ func (r *rbac) RoundTrip(req *http.Request) (*http.Response, error) {
 	if query.Get("watch") != "" {
 		verb = "watch"
 	}
+	r.asked.Add(1)
 	err := r.refused[verb]
 	if err == nil && query.Get("sendInitialEvents") != "" && !r.streams {
 		err = apierrors.NewInvalid(schema.GroupKind{Kind: "ListOptions"}, "", nil)
@@ -146,7 +151,7 @@ func TestRefusedKind(t *testing.T) {
 					server.set(refused)
 					expect("from the start", metric.Forbidden)
 					server.set(nil)
-					time.Sleep(retry*3/2 + 10*latency)
+					time.Sleep(longestPause)
 					expect("granted", "")
 					server.set(refused)
 					time.Sleep(10 * latency)
@@ -154,7 +159,7 @@ func TestRefusedKind(t *testing.T) {
 					server.set(map[string]error{"list": broken, "watch": broken})
 					expect("a failure after the refusal", metric.Forbidden)
 					server.set(nil)
-					time.Sleep(retry*3/2 + 10*latency)
+					time.Sleep(longestPause)
 					expect("granted again", "")
 				})
 			})
@@ -196,4 +201,32 @@ func TestRefusedKindIsSaidOnce(t *testing.T) {
 			t.Errorf("said %d times:\n%s", n, log)
 		}
 	})
+}
+
+// What is forbidden is asked for less and less often, and used within minutes of the right.
+func TestRefusedKindIsAskedForRarely(t *testing.T) {
+	for _, verb := range []string{"list", "watch"} {
+		t.Run(verb, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				server := &rbac{refused: map[string]error{verb: apierrors.NewForbidden(services, "", errors.New("rbac"))}}
+				cache := cacheOf(t, server)
+				wait := func(d time.Duration) {
+					for end := time.Now().Add(d); time.Now().Before(end); time.Sleep(15 * time.Second) {
+						_, _ = cache.Has(t.Context(), services, "a", "s")
+					}
+				}
+				wait(30 * time.Minute)
+				server.asked.Store(0)
+				wait(time.Hour)
+				if n, most := server.asked.Load(), int64(time.Hour/(2*time.Minute)); n > 3*most {
+					t.Errorf("%d requests in an hour, want at most 3 for each of %d tries", n, most)
+				}
+				server.set(nil)
+				wait(longestPause)
+				if names, err := cache.Names(t.Context(), services, "a", labels.Everything(), ""); len(names) != 1 || err != nil {
+					t.Errorf("5 minutes after the right was given: %v, %v", names, err)
+				}
+			})
+		})
+	}
 }

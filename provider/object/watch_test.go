@@ -70,31 +70,34 @@ func TestBrokenWatchIsReplacedAtOnce(t *testing.T) {
 
 // What breaks again and again is not asked for in a hot loop.
 func TestWatchThatBreaksAgainAndAgain(t *testing.T) {
-	for name, breaks := range map[string]func(*fixture, *counted){
-		"a watch that breaks at once": func(f *fixture, c *counted) {
+	for name, tc := range map[string]struct {
+		breaks      func(*fixture, *counted)
+		least, most int64 // lists in a minute
+	}{
+		"a watch that breaks at once": {func(f *fixture, c *counted) {
 			f.client.PrependWatchReactor("pods", func(k8stesting.Action) (bool, watch.Interface, error) {
 				w := watch.NewFakeWithChanSize(1, false)
 				w.Error(expired())
 				return true, w, nil
 			})
-		},
-		"a watch that is refused": func(f *fixture, c *counted) {
+		}, 8, 13}, // one each 5 s to 7.5 s
+		"a watch that is refused": {func(f *fixture, c *counted) {
 			f.client.PrependWatchReactor("pods", func(k8stesting.Action) (bool, watch.Interface, error) {
 				return true, nil, apierrors.NewForbidden(pods, "", errors.New("rbac"))
 			})
-		},
-		"a list that fails": func(f *fixture, c *counted) {
+		}, 1, 4}, // each pause is twice the one before
+		"a list that fails": {func(f *fixture, c *counted) {
 			f.client.PrependReactor("list", "pods", func(k8stesting.Action) (bool, runtime.Object, error) {
 				c.lists.Add(1)
 				return true, nil, apierrors.NewInternalError(errors.New("etcd"))
 			})
-		},
+		}, 8, 13},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				f := setupFor(t, 5*time.Second, metadata("Pod", "a", "p", nil))
 				c := count(f)
-				breaks(f, c)
+				tc.breaks(f, c)
 				_, _ = f.names(t.Context(), pods, "")
 				time.Sleep(10 * time.Second)
 				if n := c.lists.Load(); n < 4 || n > 8 {
@@ -102,8 +105,8 @@ func TestWatchThatBreaksAgainAndAgain(t *testing.T) {
 				}
 				before := c.lists.Load()
 				time.Sleep(time.Minute)
-				if n := c.lists.Load() - before; n < 8 || n > 13 {
-					t.Errorf("%d lists in a minute, want one each 5 s to 7.5 s", n)
+				if n := c.lists.Load() - before; n < tc.least || n > tc.most {
+					t.Errorf("%d lists in a minute, want %d to %d", n, tc.least, tc.most)
 				}
 			})
 		})

@@ -65,7 +65,7 @@ type shape struct {
 }
 
 // prove takes the expression of a query apart, which is lost by that.
-func (p *Planner) prove(w *Want, q rule.Query) proved {
+func prove(w *Want, q rule.Query) proved {
 	wide, why := widenQuery(q)
 	q.Expr = nil
 	if why != nil {
@@ -75,12 +75,18 @@ func (p *Planner) prove(w *Want, q rule.Query) proved {
 	for _, v := range wide.given {
 		key += "\x00" + v.Label
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.shapes[key] == nil {
-		p.shapes[key] = &shape{wide, key}
+	return proved{query: q, shape: &shape{wide, key}}
+}
+
+// equal is the one shape that there is of all that equal s. p.mu is held.
+func (p *Planner) equal(s *shape) *shape {
+	if s == nil {
+		return nil
 	}
-	return proved{query: q, shape: p.shapes[key]}
+	if p.shapes[s.key] == nil {
+		p.shapes[s.key] = s
+	}
+	return p.shapes[s.key]
 }
 
 // of returns the query of a want, as remembered or new.
@@ -95,9 +101,10 @@ func (p *Planner) of(w *Want) (proved, error) {
 	if err != nil {
 		return proved{}, err
 	}
-	made := p.prove(w, q)
+	made := prove(w, q)
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	made.shape = p.equal(made.shape) // and remembered at once, or Forget could come in between
 	if p.seen == changes {
 		p.now[w.ID] = remembered{made, w.Rule, w.Series, w.Names}
 	}

@@ -1,6 +1,8 @@
 package plan
 
 import (
+	"fmt"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -117,6 +119,31 @@ func TestPlannerIsAsMake(t *testing.T) {
 	for range 3 {
 		if diff := cmp.Diff(want, texts(p.Plan(wants, limits).Queries)); diff != "" {
 			t.Errorf("(-new +remembered)\n%s", diff)
+		}
+	}
+}
+
+// What is planned while others are forgotten shares a query with them ever after.
+func TestPlannerSharesWhateverIsForgottenMeanwhile(t *testing.T) {
+	rate := template{text: `sum by (pod) (rate(a{<M>}[1m]))`}
+	want := func(ns string) Want {
+		return Want{ID: metric.Identifier{Metric: "a", Namespace: ns}, Rule: rate, Names: []string{"p"}}
+	}
+	for range 2000 {
+		p := NewPlanner(nil, nil)
+		var wants []Want
+		var planning sync.WaitGroup
+		for i := range 8 {
+			w := want(fmt.Sprintf("n%d", i))
+			wants = append(wants, w)
+			planning.Go(func() { p.Plan([]Want{w}, DefaultLimits()) })
+			if i%2 == 1 {
+				planning.Go(p.Forget)
+			}
+		}
+		planning.Wait()
+		if n := len(p.Plan(wants, DefaultLimits()).Queries); n != 1 {
+			t.Fatalf("%d queries, want one for all", n)
 		}
 	}
 }
