@@ -60,8 +60,9 @@ func (p *parts) scrapesOf(o *Options, config *rest.Config) (*scrapes, error) {
 	return &scrapes{source, follower, o.Scrape.Interval}, nil
 }
 
-// apiServers are the addresses of the API server that we know: that which we talk to, and
-// that by which pods do. Those of its machines are among the nodes', where it runs as a pod.
+// apiServers are the addresses of the API server that we know from the start: that which we
+// talk to, and that by which pods do, of the Service default/kubernetes. What this has behind
+// it the follower watches, which is what is left where the API server is known by a name.
 func apiServers(config *rest.Config) map[netip.Addr]string {
 	hosts := []string{config.Host, os.Getenv("KUBERNETES_SERVICE_HOST")}
 	if u, err := url.Parse(config.Host); err == nil {
@@ -112,7 +113,7 @@ var (
 	descSeries       = describe("series_held", "Series held without --prometheus-url, those that have just ended among them.")
 	descMaxSeries    = describe("series_held_limit", "What --max-series-held allows.")
 	descNoRoom       = describe("scrape_targets_without_room", "Targets of which series were refused in the last minutes because a limit of the series held was reached.")
-	descPodsRefused  = describe("scrape_pods_refused", "Pods that HPAs scale and that are not scraped, because of what they say of their metrics or of their address. The log says why.")
+	descPodsRefused  = describe("scrape_pods_refused", "Pods that HPAs scale, exporters of the configuration and pods of theirs that are not scraped, because of what they say of their metrics, because of their address, or because there are none. The log says why.")
 	scrapeStateNames = []string{"up", "down", "unknown"}
 )
 

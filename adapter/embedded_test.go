@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -19,10 +20,13 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/metadata"
 	"k8s.io/client-go/rest"
+	cmprovider "sigs.k8s.io/custom-metrics-apiserver/pkg/provider"
 
 	"github.com/loadline/loadline/provider"
 	"github.com/loadline/loadline/provider/catalog"
@@ -36,36 +40,51 @@ import (
 	"github.com/loadline/loadline/provider/store"
 )
 
-// podsAPI serves some pods, whole or as metadata, to whoever lists or watches them. Nothing
-// changes.
-func podsAPI(pods ...corev1.Pod) http.HandlerFunc {
+// clusterAPI serves some pods, whole or as metadata, and EndpointSlices to whoever lists or
+// watches them. Nothing changes.
+func clusterAPI(pods []corev1.Pod, endpoints ...discoveryv1.EndpointSlice) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path != "/api/v1/pods" {
-			http.NotFound(w, r)
+		selector, err := labels.Parse(r.FormValue("labelSelector"))
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
 			return
 		}
-		kind, version := "Pod", "v1"
-		if strings.Contains(r.Header.Get("Accept"), "PartialObjectMetadata") {
-			kind, version = "PartialObjectMetadata", "meta.k8s.io/v1"
+		var are metav1.TypeMeta
+		var items []any
+		switch {
+		case r.URL.Path == "/api/v1/pods":
+			are = metav1.TypeMeta{Kind: "Pod", APIVersion: "v1"}
+			if strings.Contains(r.Header.Get("Accept"), "PartialObjectMetadata") {
+				are = metav1.TypeMeta{Kind: "PartialObjectMetadata", APIVersion: "meta.k8s.io/v1"}
+			}
+			for _, p := range pods {
+				p.TypeMeta = are
+				items = append(items, p)
+			}
+		case strings.HasPrefix(r.URL.Path, "/apis/discovery.k8s.io/v1/namespaces/"):
+			are = metav1.TypeMeta{Kind: "EndpointSlice", APIVersion: "discovery.k8s.io/v1"}
+			for _, e := range endpoints {
+				if e.TypeMeta = are; strings.HasSuffix(r.URL.Path, "/"+e.Namespace+"/endpointslices") && selector.Matches(labels.Set(e.Labels)) {
+					items = append(items, e)
+				}
+			}
+		default:
+			http.NotFound(w, r)
+			return
 		}
 		w.Header().Set("Content-Type", "application/json")
 		out := json.NewEncoder(w)
 		if r.FormValue("watch") == "" {
-			for i := range pods {
-				pods[i].TypeMeta = metav1.TypeMeta{}
-			}
-			_ = out.Encode(map[string]any{"kind": kind + "List", "apiVersion": version, "metadata": map[string]string{"resourceVersion": "1"}, "items": pods})
+			_ = out.Encode(map[string]any{"kind": are.Kind + "List", "apiVersion": are.APIVersion, "metadata": map[string]string{"resourceVersion": "1"}, "items": items})
 			return
 		}
-		send := func(event string, p corev1.Pod) {
-			p.TypeMeta = metav1.TypeMeta{Kind: kind, APIVersion: version}
-			_ = out.Encode(map[string]any{"type": event, "object": p})
-		}
 		if r.FormValue("sendInitialEvents") == "true" {
-			for _, p := range pods {
-				send("ADDED", p)
+			for _, one := range items {
+				_ = out.Encode(map[string]any{"type": "ADDED", "object": one})
 			}
-			send("BOOKMARK", corev1.Pod{ObjectMeta: metav1.ObjectMeta{ResourceVersion: "1", Annotations: map[string]string{metav1.InitialEventsAnnotationKey: "true"}}})
+			_ = out.Encode(map[string]any{"type": "BOOKMARK", "object": metav1.PartialObjectMetadata{
+				TypeMeta: are, ObjectMeta: metav1.ObjectMeta{ResourceVersion: "1", Annotations: map[string]string{metav1.InitialEventsAnnotationKey: "true"}},
+			}})
 		}
 		_ = http.NewResponseController(w).Flush()
 		<-r.Context().Done()
@@ -90,21 +109,16 @@ func podAt(t *testing.T, name, address string) corev1.Pod {
 	}
 }
 
-// Without a source and without a file, an HPA's metric comes of the pod that it scales.
-func TestWithoutASourceThePodsAreScraped(t *testing.T) {
-	const perSecond = 40
-	began := time.Now()
-	exporter := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		fmt.Fprintf(w, "http_requests_total{namespace=\"kube-system\"} %v\ngo_goroutines 7\n", perSecond*time.Since(began).Seconds())
-	}))
-	defer exporter.Close()
-	api := httptest.NewServer(podsAPI(podAt(t, "web-1", exporter.Listener.Addr().String())))
-	defer api.Close()
+// scraping is the parts of the metrics path without a source, as build joins them but for
+// what watches HPAs. They run until the test ends.
+func scraping(t *testing.T, o *Options, cluster http.Handler) *parts {
+	t.Helper()
+	api := httptest.NewServer(cluster)
+	t.Cleanup(api.Close)
 	transport := &http.Transport{}
-	defer transport.CloseIdleConnections()
+	t.Cleanup(transport.CloseIdleConnections)
 	config := &rest.Config{Host: api.URL, Transport: transport}
 
-	o := NewOptions()
 	o.EvaluationInterval, o.QueryTimeout, o.ReadPatience, o.ValueMaxAge = time.Second, 5*time.Second, 4*time.Second, time.Minute
 	o.RelistInterval, o.MaxAge = 500*time.Millisecond, time.Minute
 	o.Scrape.Interval, o.Scrape.Timeout, o.Scrape.Loopback, o.Scrape.Dir = 500*time.Millisecond, 400*time.Millisecond, true, t.TempDir()
@@ -143,7 +157,7 @@ func TestWithoutASourceThePodsAreScraped(t *testing.T) {
 	running.Go(func() { p.catalog.Run(ctx) })
 	running.Go(func() { p.evaluator.Run(ctx) })
 	p.scrapes.start(ctx, &beside)
-	defer func() {
+	t.Cleanup(func() {
 		cancel()
 		running.Wait()
 		if err := p.wait(&beside, 10*time.Second); err != nil {
@@ -152,7 +166,19 @@ func TestWithoutASourceThePodsAreScraped(t *testing.T) {
 		if left, err := os.ReadDir(o.Scrape.Dir); err != nil || len(left) > 0 {
 			t.Errorf("%v %v", left, err)
 		}
-	}()
+	})
+	return p
+}
+
+// Without a source and without a file, an HPA's metric comes of the pod that it scales.
+func TestWithoutASourceThePodsAreScraped(t *testing.T) {
+	const perSecond = 40
+	began := time.Now()
+	exporter := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprintf(w, "http_requests_total{namespace=\"kube-system\"} %v\ngo_goroutines 7\n", perSecond*time.Since(began).Seconds())
+	}))
+	t.Cleanup(exporter.Close)
+	p := scraping(t, NewOptions(), clusterAPI([]corev1.Pod{podAt(t, "web-1", exporter.Listener.Addr().String())}))
 
 	id := metric.Identifier{API: metric.Custom, Metric: "http_requests_per_second", Namespace: "shop", Resource: schema.GroupResource{Resource: "pods"}, Selector: "app=web"}
 	if _, err := p.demand.Reference("shop/web", []metric.Identifier{id}); err != nil {
@@ -181,6 +207,79 @@ func TestWithoutASourceThePodsAreScraped(t *testing.T) {
 		t.Error("the built-in rules are not followed")
 	} else if _, bad := at.status(); bad != nil {
 		t.Errorf("the built-in rules are bad: %v", bad)
+	}
+}
+
+// An exporter of the configuration speaks for other namespaces; a pod that says the same
+// speaks for its own.
+func TestExportersSpeakForOthers(t *testing.T) {
+	says := func(depth int) string {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			fmt.Fprintf(w, "reminder_queue_depth{namespace=\"remindme\",queue=\"reminders\"} %d\n", depth)
+		}))
+		t.Cleanup(server.Close)
+		return server.Listener.Addr().String()
+	}
+	queue, pod := podAt(t, "queue-0", says(7)), podAt(t, "web-1", says(1000))
+	queue.Namespace, queue.UID, queue.Labels = "queue", "q", nil
+	o := NewOptions()
+	o.ConfigFile = filepath.Join(t.TempDir(), "config.yaml")
+	if err := os.WriteFile(o.ConfigFile, []byte("exporters:\n- {name: reminders, namespace: queue, service: queue, honorLabels: true}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p := scraping(t, o, clusterAPI([]corev1.Pod{queue, pod}, discoveryv1.EndpointSlice{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "queue", Name: "queue-x", ResourceVersion: "1", Labels: map[string]string{discoveryv1.LabelServiceName: "queue"}},
+		Endpoints:  []discoveryv1.Endpoint{{Addresses: []string{queue.Status.PodIP}, TargetRef: &corev1.ObjectReference{Kind: "Pod", Namespace: "queue", Name: "queue-0", UID: "q"}}},
+	}))
+	external := &provider.External{Reader: p.reader, Catalog: p.catalog, Metrics: p.metrics.reads}
+
+	depth := func(namespace string) metric.Identifier {
+		return metric.Identifier{API: metric.External, Metric: "reminder_queue_depth", Namespace: namespace, MetricSelector: "queue=reminders"}
+	}
+	for _, namespace := range []string{"remindme", "shop"} {
+		if _, err := p.demand.Reference(namespace+"/worker", []metric.Identifier{depth(namespace)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p.scrapes.follower.Select("shop/worker", "shop", "app=web")
+	type said struct {
+		Value  string
+		Labels map[string]string
+	}
+	read := func(namespace string) (out []said) {
+		list, err := external.GetExternalMetric(t.Context(), namespace, labels.SelectorFromSet(labels.Set{"queue": "reminders"}), cmprovider.ExternalMetricInfo{Metric: "reminder_queue_depth"})
+		if err != nil {
+			return nil
+		}
+		for _, item := range list.Items {
+			out = append(out, said{item.Value.String(), item.MetricLabels})
+		}
+		return out
+	}
+	want := map[string][]said{
+		"remindme": {{"7", map[string]string{"namespace": "remindme", "queue": "reminders"}}},
+		"shop":     {{"1k", map[string]string{"namespace": "shop", "exported_namespace": "remindme", "queue": "reminders"}}},
+	}
+	for deadline := time.Now().Add(50 * time.Second); ; time.Sleep(50 * time.Millisecond) { // discovery looks once in ten seconds
+		got := map[string][]said{"remindme": read("remindme"), "shop": read("shop")}
+		diff := cmp.Diff(want, got)
+		if diff == "" {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("(-want +got):\n%s\nscraped %v; refused %v", diff, p.scrapes.Status(), p.scrapes.follower.Refused())
+		}
+	}
+	answer, err := p.scrapes.Query(t.Context(), `reminder_queue_depth{job="reminders"}`)
+	if err != nil || len(answer.Samples) != 1 {
+		t.Fatalf("%v, %v", answer, err)
+	}
+	got := map[string]string{}
+	for _, name := range []string{"namespace", "pod", "node", "queue"} {
+		got[name] = answer.Samples[0].Labels.Get(name)
+	}
+	if diff := cmp.Diff(map[string]string{"namespace": "remindme", "pod": "queue-0", "node": "n1", "queue": "reminders"}, got); diff != "" {
+		t.Errorf("the exporter's series (-want +got):\n%s", diff)
 	}
 }
 

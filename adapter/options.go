@@ -108,7 +108,7 @@ func (o *Options) AddFlags(fs *pflag.FlagSet) {
 	o.Queries.AddFlags(fs)
 
 	fs.BoolVar(&o.Server.SecureServing.DisableHTTP2Serving, "disable-http2", o.Server.SecureServing.DisableHTTP2Serving, "The same as --disable-http2-serving, by the name that prometheus-adapter gave it.")
-	fs.StringVar(&o.ConfigFile, "config", o.ConfigFile, "File with the rules, in the format of prometheus-adapter, and with further sources. It is read again when it changes. Without --prometheus-url it may be left out for the built-in rules.")
+	fs.StringVar(&o.ConfigFile, "config", o.ConfigFile, "File with the rules, in the format of prometheus-adapter, with further sources, and with exporters. It is read again when it changes. Without --prometheus-url it may be left out for the built-in rules, which a file without a section of rules (rules, externalRules, resourceRules) gets, too.")
 	fs.StringVar(&o.Kubeconfig, "lister-kubeconfig", o.Kubeconfig, "Kubeconfig for listing described objects and HPAs; the pod's own service account if empty.")
 	fs.Float32Var(&o.ClientQPS, "client-qps", o.ClientQPS, "Requests a second to the Kubernetes API server, at most.")
 	fs.IntVar(&o.ClientBurst, "client-burst", o.ClientBurst, "Requests to the Kubernetes API server at once, at most.")

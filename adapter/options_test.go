@@ -162,10 +162,10 @@ func TestFlagsOfPrometheusAdapter(t *testing.T) {
 func TestLoadRules(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "rules.yaml")
-	if _, _, err := loadRules(file, nil); err == nil || !strings.HasPrefix(err.Error(), "--config: open ") {
+	if _, _, err := (&Options{ConfigFile: file, Source: newSourceOptions(), Scrape: newScrapeOptions()}).loadRules(); err == nil || !strings.HasPrefix(err.Error(), "--config: open ") {
 		t.Errorf("missing: %v", err)
 	}
-	if _, _, err := loadRules(dir, nil); err == nil || !strings.HasPrefix(err.Error(), "--config: ") {
+	if _, _, err := (&Options{ConfigFile: dir}).loadRules(); err == nil || !strings.HasPrefix(err.Error(), "--config: ") {
 		t.Errorf("a directory: %v", err)
 	}
 	for content, want := range map[string]string{
@@ -176,7 +176,7 @@ func TestLoadRules(t *testing.T) {
 		if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		_, _, err := loadRules(file, nil)
+		_, _, err := (&Options{ConfigFile: file, Source: newSourceOptions(), Scrape: newScrapeOptions()}).loadRules()
 		if err == nil || !strings.HasPrefix(err.Error(), "--config="+file) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%.20q: %v", content, err)
 		}

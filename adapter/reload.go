@@ -22,8 +22,8 @@ const reloadEvery = 5 * time.Second
 // reloader follows the configuration file. A file that cannot be used leaves the last good
 // one in use.
 type reloader struct {
-	read  func() ([]byte, error)
-	check rule.Check
+	read    func() ([]byte, error)
+	compile func([]byte) (*rule.Set, error)
 	// apply puts rules in use, or says why they cannot be: what they need may come later, as
 	// the Secret of a source does.
 	apply func(context.Context, *rule.Set) error
@@ -41,9 +41,9 @@ type reloader struct {
 }
 
 // newReloader follows a file whose content is in use.
-func newReloader(file string, content []byte, rules *rule.Set, check rule.Check, apply func(context.Context, *rule.Set) error) *reloader {
+func newReloader(file string, content []byte, rules *rule.Set, compile func([]byte) (*rule.Set, error), apply func(context.Context, *rule.Set) error) *reloader {
 	return &reloader{
-		read: func() ([]byte, error) { return readConfig(file) }, check: check, apply: apply, now: time.Now,
+		read: func() ([]byte, error) { return readConfig(file) }, compile: compile, apply: apply, now: time.Now,
 		custom: len(rules.Custom) > 0, external: len(rules.External) > 0, usage: rules.Usage != nil,
 		seen: content, loaded: time.Now(),
 	}
@@ -83,7 +83,7 @@ func (r *reloader) look(ctx context.Context) {
 	}
 	r.lost, r.seen = false, content
 	said := r.waits
-	rules, err := rule.Compile(content, r.check)
+	rules, err := r.compile(content)
 	if err == nil && (!again || r.waits != nil) {
 		err = r.apply(ctx, rules)
 		r.waits = err
@@ -100,7 +100,7 @@ func (r *reloader) look(ctx context.Context) {
 	sayWarnings(log, rules)
 	missing := r.unserved(rules)
 	r.set(r.now(), missing)
-	log.Info("The configuration file is in use", "custom rules", len(rules.Custom), "external rules", len(rules.External), "named sources", len(rules.Sources))
+	log.Info("The configuration file is in use", "custom rules", len(rules.Custom), "external rules", len(rules.External), "named sources", len(rules.Sources), "exporters", len(rules.Exporters))
 	if missing != nil {
 		log.Error(missing, "A part of the configuration file waits for a restart")
 	}

@@ -92,27 +92,51 @@ func startWithin[T any](ctx context.Context, limit time.Duration, start func() (
 	}
 }
 
-// loadRules are those of the file or, where none is given, the built-in ones.
+// loadRules reads and compiles the file or, where none is given, the built-in rules.
 func (o *Options) loadRules() ([]byte, *rule.Set, error) {
-	if o.ConfigFile != "" {
-		return loadRules(o.ConfigFile, o.check)
+	if o.ConfigFile == "" {
+		content := builtin.Rules(o.Scrape.Interval)
+		rules, err := o.compile(content)
+		return content, rules, err
 	}
-	content := builtin.Rules(o.Scrape.Interval)
-	rules, err := rule.Compile(content, o.check)
-	return content, rules, err
-}
-
-// loadRules reads and compiles the configuration.
-func loadRules(file string, check rule.Check) ([]byte, *rule.Set, error) {
-	content, err := readConfig(file)
+	content, err := readConfig(o.ConfigFile)
 	if err != nil {
 		return nil, nil, err
 	}
-	rules, err := rule.Compile(content, check)
+	rules, err := o.compile(content)
 	if err != nil {
-		return nil, nil, fmt.Errorf("--config=%s:\n%w", file, err)
+		return nil, nil, fmt.Errorf("--config=%s:\n%w", o.ConfigFile, err)
 	}
 	return content, rules, nil
+}
+
+// compile compiles a configuration for what these options have it used by. One that says
+// nothing of rules gets the built-in ones where pods are scraped, for those need no more than
+// pods and exporters have; a section of rules, if only an empty one, is all that there is.
+func (o *Options) compile(content []byte) (*rule.Set, error) {
+	rules, err := rule.Compile(content, o.check)
+	if err != nil {
+		return nil, err
+	}
+	if rules.Ruleless && o.Source.URL == "" {
+		usual, err := rule.Compile(builtin.Rules(o.Scrape.Interval))
+		if err != nil {
+			return nil, fmt.Errorf("the built-in rules: %w", err)
+		}
+		rules.Custom, rules.External = usual.Custom, usual.External
+	}
+	if rules.Ruleless && o.Source.URL != "" {
+		rules.Warnings = append(rules.Warnings, "there are no rules, and the built-in ones are for pods that are scraped here: no metric is served")
+	}
+	// One file may serve adapters of both kinds.
+	switch {
+	case len(rules.Exporters) == 0:
+	case o.Source.URL != "":
+		rules.Warnings = append(rules.Warnings, "exporters have no effect with --prometheus-url, which scrapes itself: nothing is scraped here")
+	case rules.Unsourced() == "":
+		rules.Warnings = append(rules.Warnings, "exporters have no effect while every rule names a source: nothing is scraped here")
+	}
+	return rules, nil
 }
 
 // sayWarnings tells what of a configuration is accepted and has no effect.

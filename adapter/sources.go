@@ -164,7 +164,7 @@ func (p *parts) sourceOf(id metric.Identifier) string {
 
 // reload has the file followed whose content the parts were made of.
 func (p *parts) reload(o *Options, content []byte, rules *rule.Set) {
-	p.config = newReloader(o.ConfigFile, content, rules, o.check, func(ctx context.Context, rules *rule.Set) error { return p.use(ctx, o, rules) })
+	p.config = newReloader(o.ConfigFile, content, rules, o.compile, func(ctx context.Context, rules *rule.Set) error { return p.use(ctx, o, rules) })
 	if o.ConfigFile == "" { // the built-in rules do not change
 		p.config.read = func() ([]byte, error) { return content, nil }
 	}

@@ -22,7 +22,7 @@ func Compile(data []byte, checks ...Check) (*Set, error) {
 	if file == nil {
 		return nil, p.err()
 	}
-	set := &Set{}
+	set := &Set{Ruleless: !file.ruled, Exporters: compileExporters(file.exporters, &p)}
 	sources := compileSources(file.sources, checks, &p)
 	parser := NewParser()
 	for _, raw := range file.rules {

@@ -23,9 +23,9 @@ func TestCompileErrors(t *testing.T) {
 		return "externalRules:\n- {seriesQuery: x, resources: {" + resources + "}, metricsQuery: " + query + "}\n"
 	}
 	for name, tc := range map[string]struct{ file, want string }{
-		"empty":          {"", `the configuration is empty: it needs rules, externalRules or resourceRules`},
-		"comment only":   {"# nothing\n", `the configuration is empty: it needs rules, externalRules or resourceRules`},
-		"empty mapping":  {"{}\n", `the configuration is empty: it needs rules, externalRules or resourceRules`},
+		"empty":          {"", `the configuration is empty: it needs rules, externalRules, resourceRules or exporters`},
+		"comment only":   {"# nothing\n", `the configuration is empty: it needs rules, externalRules, resourceRules or exporters`},
+		"empty mapping":  {"{}\n", `the configuration is empty: it needs rules, externalRules, resourceRules or exporters`},
 		"not a mapping":  {"- rules\n", `must be a mapping, not a list (line 1)`},
 		"not YAML":       {"rules: [\n", `the configuration is not YAML: line 1: did not find expected node content`},
 		"unknown anchor": {"rules: *a\n", `the configuration is not YAML: unknown anchor 'a' referenced`},
@@ -34,7 +34,7 @@ func TestCompileErrors(t *testing.T) {
 			"rules: []\n---\n[\n", `the configuration is not YAML: line 3: did not find expected node content`,
 		},
 		"huge":               {strings.Repeat("#", MaxBytes+1), `the configuration has 4194305 bytes, more than the limit of 4194304`},
-		"unknown key":        {"rulez: []\n", `unknown key "rulez": known here are rules, externalRules, resourceRules, sources (line 1)`},
+		"unknown key":        {"rulez: []\n", `unknown key "rulez": known here are rules, externalRules, resourceRules, sources, exporters (line 1)`},
 		"wrong case":         {rule(q + "  SeriesFilters: []\n"), `rules[0]: unknown key "SeriesFilters": write seriesFilters (line 6)`},
 		"duplicate key":      {rule(q + q), `rules[0]: duplicate key "metricsQuery": keep one (line 6)`},
 		"rules as a mapping": {"rules: {}\n", `rules: must be a list, not a mapping (line 1)`},

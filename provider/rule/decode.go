@@ -16,6 +16,8 @@ const MaxBytes = 4 << 20
 // The raw types are the file as written: shapes checked, meanings not.
 type rawFile struct {
 	sources         []rawSource
+	exporters       []rawExporter
+	ruled           bool // there is a section of rules, if only an empty one
 	rules, external []rawRule
 	usage           *rawUsage // nil without resourceRules
 }
@@ -67,17 +69,22 @@ func decode(data []byte, p *problems) *rawFile {
 		return nil
 	}
 	r := &reader{problems: p}
-	top, _ := r.mapping("", root, "rules", "externalRules", "resourceRules", "sources")
+	top, _ := r.mapping("", root, "rules", "externalRules", "resourceRules", "sources", "exporters")
 	if len(top) == 0 {
 		if len(p.list) == 0 {
-			p.add("", 0, "the configuration is empty: it needs rules, externalRules or resourceRules")
+			p.add("", 0, "the configuration is empty: it needs rules, externalRules, resourceRules or exporters")
 		}
 		return nil
 	}
 	file := &rawFile{
-		sources:  r.sources("sources", top["sources"]),
-		rules:    r.rules("rules", top["rules"]),
-		external: r.rules("externalRules", top["externalRules"]),
+		sources:   r.sources("sources", top["sources"]),
+		exporters: r.exporters("exporters", top["exporters"]),
+		rules:     r.rules("rules", top["rules"]),
+		external:  r.rules("externalRules", top["externalRules"]),
+	}
+	for _, section := range []string{"rules", "externalRules", "resourceRules"} {
+		_, there := top[section]
+		file.ruled = file.ruled || there
 	}
 	if n := r.resolve(top["resourceRules"]); n != nil {
 		file.usage = r.usage("resourceRules", n)

@@ -31,6 +31,8 @@ func FuzzCompile(f *testing.F) {
 	f.Add([]byte("rules: [&a {<<: *a, name: {as: '$1_x'}}, *a]"))
 	f.Add([]byte("rules:\n- {seriesQuery: x, resources: {template: 'a<<.Resource>>'}, metricsQuery: '<<range $k, $v := .LabelValuesByName>><<$k>><<end>>'}"))
 	f.Add([]byte("sources: [&a {name: a, url: 'http://a', headers: {b: c}, sampleMaxAge: 1s, queryConcurrency: 2}, {<<: *a}]\nrules: [{source: a}]"))
+	f.Add([]byte("exporters: [{name: q, namespace: queue, podSelector: 'app=q,!canary', port: 9090, path: /m, scheme: https, honorLabels: true}, {name: p, namespace: queue, service: p}]"))
+	f.Add([]byte("exporters:\n- &a {name: a, namespace: b, podSelector: {matchLabels: {a: b}, matchExpressions: [{key: c, operator: In, values: [d]}, {key: e, operator: Exists}]}}\n- {<<: *a, name: c, podSelector: {matchLabels: *a}}\nrules: []"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		set, err := Compile(data)
 		if (set == nil) == (err == nil) {
@@ -38,6 +40,12 @@ func FuzzCompile(f *testing.F) {
 		}
 		if err != nil {
 			return
+		}
+		for _, e := range set.Exporters {
+			if (e.Pods == nil) == (e.Service == "") || e.Pods != nil && e.Pods.Empty() || (e.Port == 0) == (e.PortName == "") || e.Name == "" || e.Namespace == "" ||
+				!strings.HasPrefix(e.Path, "/") || e.Scheme != "http" && e.Scheme != "https" {
+				t.Errorf("exporter %+v", e)
+			}
 		}
 		for _, r := range append(set.Custom, set.External...) {
 			if name, ok := r.MetricName("http_requests_total"); ok && validMetricName(name) != nil {

@@ -17,6 +17,10 @@ type Set struct {
 	Usage *Usage
 	// Sources are those that rules may name, in the order of the file.
 	Sources []Source
+	// Exporters are those of the section exporters, in the order of the file.
+	Exporters []Exporter
+	// Ruleless: the file has no section of rules, not even an empty one.
+	Ruleless bool
 	// Warnings name what is accepted but has no effect.
 	Warnings []string
 }

@@ -1,6 +1,6 @@
-// Package follow keeps what is scraped in step with the cluster: it watches pods, is told
-// which of them HPAs scale and what is wanted of them, and hands the targets on. What is
-// decided is decided in packages target and wanted.
+// Package follow keeps what is scraped in step with the cluster: it watches pods and the
+// endpoints of exporters' Services, is told which pods HPAs scale and what is wanted of them,
+// and hands the targets on. What is decided is decided in packages target and wanted.
 package follow
 
 import (
@@ -31,6 +31,8 @@ const (
 	gather = 250 * time.Millisecond
 	// look is how often it is looked at what is wanted, of which nobody tells.
 	look = time.Second
+	// patience is how long the start waits for what the API server says of Services.
+	patience = 5 * time.Second
 )
 
 // Demand says what is wanted; *demand.Registry is one.
@@ -43,11 +45,12 @@ type Demand interface {
 type Options struct {
 	Client kubernetes.Interface
 	Demand Demand
-	// Rules are those in use, and Queries the PromQL of queries that no rule gives; nil if
+	// Rules are those in use, with their exporters, and Queries the PromQL of queries that no rule gives; nil if
 	// there are none.
 	Rules   func() *rule.Set
 	Queries func() []string
-	// Fence is what must not be reached besides the nodes that pods are on.
+	// Fence is what must not be reached besides the nodes that pods are on and the API servers
+	// that the Service default/kubernetes has.
 	Fence target.Fence
 	// Set takes what is to be scraped.
 	Set func([]target.Target, target.Fence, wanted.Filter)
@@ -64,10 +67,12 @@ type Follower struct {
 	refused    []target.Refusal
 
 	// Of Run alone.
-	names   map[name]bool
-	queries []string
-	rules   *rule.Set
-	filter  wanted.Filter
+	names     map[name]bool
+	queries   []string
+	rules     *rule.Set
+	filter    wanted.Filter
+	exporters []target.Exporter
+	services  services
 }
 
 // name is what matters of a metric for which series are kept.
@@ -81,7 +86,9 @@ func New(o Options) *Follower {
 	if o.Queries == nil {
 		o.Queries = func() []string { return nil }
 	}
-	return &Follower{opts: o, changed: make(chan struct{}, 1), synced: make(chan struct{}), selections: map[string]target.Selection{}}
+	f := &Follower{opts: o, changed: make(chan struct{}, 1), synced: make(chan struct{}), selections: map[string]target.Selection{}}
+	f.services = services{client: o.Client, changed: f.change, watches: map[service]*watch{}}
+	return f
 }
 
 // Select notes which pods the scale target of an HPA has; none if the selector is empty.
@@ -97,7 +104,7 @@ func (f *Follower) Select(hpa, namespace, selector string) {
 	f.change()
 }
 
-// Refused are the pods that are wanted and not scraped.
+// Refused are the pods that are wanted, and the exporters, that are not scraped.
 func (f *Follower) Refused() []target.Refusal {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -130,8 +137,10 @@ func (f *Follower) Run(ctx context.Context) {
 	}
 	var wg sync.WaitGroup
 	defer wg.Wait()
+	defer f.services.running.Wait()
 	wg.Go(func() { informer.RunWithContext(ctx) })
-	if !cache.WaitForCacheSync(ctx.Done(), handler.HasSynced) {
+	f.wants(ctx)
+	if !cache.WaitForCacheSync(ctx.Done(), handler.HasSynced) || !f.awaitServices(ctx) {
 		return
 	}
 	f.follow(ctx, func() []target.Pod {
@@ -145,11 +154,29 @@ func (f *Follower) Run(ctx context.Context) {
 	})
 }
 
+// awaitServices waits until Services have been answered for, or cannot be, and says whether
+// there is time left. Nothing is scraped before the API servers are known; but what would
+// never be known must not stop everything.
+func (f *Follower) awaitServices(ctx context.Context) bool {
+	overdue := time.After(patience)
+	for !f.services.answered() {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-overdue:
+			klog.FromContext(ctx).Info("The API server does not say which EndpointSlices there are; pods are scraped nevertheless", "waited", patience)
+			return true
+		case <-f.changed:
+		}
+	}
+	return ctx.Err() == nil
+}
+
 // follow hands on what is to be scraped, when it has changed.
 func (f *Follower) follow(ctx context.Context, pods func() []target.Pod) {
 	ticker := time.NewTicker(look)
 	defer ticker.Stop()
-	f.wants()
+	f.wants(ctx)
 	f.hand(ctx, pods())
 	close(f.synced)
 	for {
@@ -157,7 +184,7 @@ func (f *Follower) follow(ctx context.Context, pods func() []target.Pod) {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
-			if !f.wants() {
+			if !f.wants(ctx) {
 				continue
 			}
 		case <-f.changed:
@@ -166,16 +193,17 @@ func (f *Follower) follow(ctx context.Context, pods func() []target.Pod) {
 				return
 			case <-time.After(gather):
 			}
-			f.wants()
+			f.wants(ctx)
 		}
 		f.hand(ctx, pods())
 	}
 }
 
-// wants looks at what is wanted, and says whether other series are to be kept. What is only
+// wants looks at what is wanted, and says whether other series are to be kept, or other
+// exporters may be there. What is only
 // read counts as little as it does for which pods are scraped: a reader must not choose what
 // the adapter does all the time.
-func (f *Follower) wants() bool {
+func (f *Follower) wants(ctx context.Context) bool {
 	var ids []metric.Identifier
 	names := map[name]bool{}
 	for _, id := range f.opts.Demand.Wanted() {
@@ -189,15 +217,21 @@ func (f *Follower) wants() bool {
 	if rules == f.rules && maps.Equal(names, f.names) && slices.Equal(queries, f.queries) {
 		return false
 	}
+	reloaded := rules != f.rules
+	if reloaded {
+		f.exporters = exporters(rules)
+		f.services.follow(ctx, servicesOf(f.exporters))
+	}
 	f.rules, f.names, f.queries = rules, names, queries
 	before := f.filter
 	f.filter = wanted.Of(rules, ids, queries)
-	return !f.filter.Same(before)
+	return reloaded || !f.filter.Same(before)
 }
 
 // hand gives on what is to be scraped now.
 func (f *Follower) hand(ctx context.Context, pods []target.Pod) {
 	fence := f.opts.Fence
+	fence.Denied = f.denied()
 	fence.Nodes = map[netip.Addr]bool{}
 	for i := range pods {
 		for _, ip := range pods[i].HostIPs {
@@ -207,14 +241,20 @@ func (f *Follower) hand(ctx context.Context, pods []target.Pod) {
 	f.mu.Lock()
 	selections := slices.Collect(maps.Values(f.selections))
 	f.mu.Unlock()
-	targets, refused := target.List(target.Input{Pods: pods, Wanted: selections, Fence: fence})
+	exporters, endpoints, unknown := f.answered()
+	targets, refused := target.List(target.Input{Pods: pods, Wanted: selections, Exporters: exporters, Endpoints: endpoints, Fence: fence})
+	refused = append(refused, unknown...)
 	f.opts.Set(targets, fence, f.filter)
 	f.mu.Lock()
 	known := f.refused
 	f.refused = refused
 	f.mu.Unlock()
 	for _, r := range refused {
-		if !slices.Contains(known, r) {
+		switch {
+		case slices.Contains(known, r):
+		case r.Exporter != "":
+			klog.FromContext(ctx).Info("An exporter is not scraped", "exporter", r.Exporter, "namespace", r.Namespace, "pod", r.Pod, "reason", r.Reason)
+		default:
 			klog.FromContext(ctx).Info("A pod that an HPA scales is not scraped", "namespace", r.Namespace, "pod", r.Pod, "reason", r.Reason)
 		}
 	}

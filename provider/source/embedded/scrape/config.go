@@ -122,7 +122,7 @@ func (c Config) prometheus(all bool, pattern string) (*promconfig.Config, error)
 			BodySizeLimit: fmt.Sprintf("%dB", c.BodySizeLimit), SampleLimit: c.SampleLimit,
 			LabelLimit: c.LabelLimit, LabelNameLengthLimit: c.LabelNameLengthLimit, LabelValueLengthLimit: c.LabelValueLengthLimit,
 			KeepDroppedTargets: 1,
-			TLS:                promTLS{InsecureSkipVerify: true}, // why: target.Target of https
+			TLS:                promTLS{InsecureSkipVerify: true}, // why: endpoint.ParseScheme
 			MetricRelabel:      relabel,
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-	"strconv"
 
 	"k8s.io/apimachinery/pkg/labels"
 )
@@ -18,43 +17,12 @@ type Exporter struct {
 	// are pods.
 	Pods    labels.Selector
 	Service string
-	// Port is the name or the number of a port of the pods; "metrics" if it is empty. Path
-	// and Scheme are as in a pod's annotations.
-	Port, Path, Scheme string
+	// Port is a port of the pods; if it is 0, all container ports of the name PortName.
+	Port         uint16
+	PortName     string
+	Path, Scheme string
 	// HonorLabels keeps the labels that it exports, namespace and pod among them.
 	HonorLabels bool
-}
-
-// Validate says what is wrong with an exporter; nil if nothing is.
-func (e *Exporter) Validate() error {
-	_, _, _, err := e.compile()
-	switch {
-	case e.Name == "":
-		return fmt.Errorf("an exporter has no name")
-	case e.Namespace == "":
-		return fmt.Errorf("exporter %s: namespace is missing", e.Name)
-	case (e.Pods == nil || e.Pods.Empty()) == (e.Service == ""):
-		return fmt.Errorf("exporter %s: give either a selector of pods or a service", e.Name)
-	case err != nil:
-		return fmt.Errorf("exporter %s: %w", e.Name, err)
-	}
-	return nil
-}
-
-// compile reads port, path and scheme. A port is a number, or else a name.
-func (e *Exporter) compile() (number uint16, path, scheme string, err error) {
-	if _, isNumber := strconv.Atoi(e.Port); isNumber == nil {
-		if number, err = parsePort(e.Port); err != nil {
-			return 0, "", "", fmt.Errorf("port %s is no number from 1 to 65535", clip(e.Port))
-		}
-	}
-	if path, err = parsePath(e.Path); err != nil {
-		return 0, "", "", fmt.Errorf("path %s %w", clip(e.Path), err)
-	}
-	if scheme, err = parseScheme(e.Scheme); err != nil {
-		return 0, "", "", fmt.Errorf("scheme %s %w", clip(e.Scheme), err)
-	}
-	return number, path, scheme, nil
 }
 
 // Endpoint is one address of a Service, of an EndpointSlice. Whoever may write those can
@@ -68,15 +36,6 @@ type Endpoint struct {
 
 // exporter adds the pods of an exporter.
 func (l *lister) exporter(e Exporter) {
-	number, path, scheme, err := e.compile()
-	if err != nil {
-		l.refused = append(l.refused, Refusal{Namespace: e.Namespace, Exporter: e.Name, Reason: err.Error()})
-		return
-	}
-	name := e.Port
-	if name == "" {
-		name = PortName
-	}
 	found := false
 	for i := range l.Pods {
 		p := &l.Pods[i]
@@ -87,10 +46,10 @@ func (l *lister) exporter(e Exporter) {
 		if !p.Running {
 			continue
 		}
-		ports := []uint16{number}
-		if number == 0 {
-			if ports = p.named(name); len(ports) == 0 {
-				l.refuse(p, e.Name, "it has no container port of the name %s", clip(name))
+		ports := []uint16{e.Port}
+		if e.Port == 0 {
+			if ports = p.named(e.PortName); len(ports) == 0 {
+				l.refuse(p, e.Name, "it has no container port of the name %q", e.PortName)
 				continue
 			}
 		}
@@ -101,14 +60,22 @@ func (l *lister) exporter(e Exporter) {
 		}
 		for _, port := range ports {
 			l.add(Target{
-				Namespace: p.Namespace, Pod: p.Name, Node: p.Node, Address: netip.AddrPortFrom(ip, port), Scheme: scheme, Path: path,
+				Namespace: p.Namespace, Pod: p.Name, Node: p.Node, Address: netip.AddrPortFrom(ip, port), Scheme: e.Scheme, Path: e.Path,
 				Exporter: e.Name, Honor: e.HonorLabels,
 			})
 		}
 	}
 	if !found {
-		l.refused = append(l.refused, Refusal{Namespace: e.Namespace, Exporter: e.Name, Reason: "no pod is chosen by it"})
+		l.refused = append(l.refused, Refusal{Namespace: e.Namespace, Exporter: e.Name, Reason: e.nobody()})
 	}
+}
+
+// nobody is why an exporter has no pod.
+func (e *Exporter) nobody() string {
+	if e.Service != "" {
+		return "no running pod is a ready endpoint of the Service " + e.Service
+	}
+	return fmt.Sprintf("no running pod has the labels %s", e.Pods)
 }
 
 // speaksFor says whether a pod is one of an exporter's.

@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+
+	"github.com/loadline/loadline/provider/endpoint"
 )
 
 // Target is one place to scrape.
@@ -119,18 +121,18 @@ func (s said) ports(p *Pod) (ports []uint16, why string) {
 	if s.port != 0 {
 		return []uint16{s.port}, ""
 	}
-	if ports := p.named(PortName); len(ports) > 0 {
+	if ports := p.named(endpoint.PortName); len(ports) > 0 {
 		return ports, ""
 	}
 	switch {
 	case s.scrape == nil:
-		return nil, fmt.Sprintf("it has neither the annotation %s: \"true\" nor a container port of the name %q", AnnotationScrape, PortName)
+		return nil, fmt.Sprintf("it has neither the annotation %s: \"true\" nor a container port of the name %q", AnnotationScrape, endpoint.PortName)
 	case len(p.Ports) == 1:
 		return []uint16{p.Ports[0].Number}, ""
 	case len(p.Ports) == 0:
 		return nil, fmt.Sprintf("it declares no port: give it the annotation %s", AnnotationPort)
 	}
-	return nil, fmt.Sprintf("it has several ports, and none of the name %q: give it the annotation %s", PortName, AnnotationPort)
+	return nil, fmt.Sprintf("it has several ports, and none of the name %q: give it the annotation %s", endpoint.PortName, AnnotationPort)
 }
 
 // reachable is the address of a pod, or why it has none that may be reached.
