@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -13,7 +14,9 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/klog/v2"
 
+	"github.com/loadline/loadline/provider/metric"
 	"github.com/loadline/loadline/provider/source/embedded"
+	"github.com/loadline/loadline/provider/source/embedded/cadence"
 	"github.com/loadline/loadline/provider/source/embedded/engine"
 	"github.com/loadline/loadline/provider/source/embedded/follow"
 	"github.com/loadline/loadline/provider/source/embedded/scrape"
@@ -41,6 +44,8 @@ type scrapes struct {
 	*embedded.Source
 	follower *follow.Follower
 	interval time.Duration
+	// evaluate has metrics evaluated after their scrapes.
+	evaluate func(cadence.Due)
 }
 
 // scrapes makes it; nil where another source is asked.
@@ -57,7 +62,7 @@ func (p *parts) scrapesOf(o *Options, config *rest.Config) (*scrapes, error) {
 		Client: client, Demand: p.demand, Rules: p.rules.Load, Queries: p.queries.All, Set: source.Set,
 		Fence: target.Fence{Loopback: o.Scrape.Loopback, HostNetwork: o.Scrape.HostNetwork, Denied: apiServers(config)},
 	})
-	return &scrapes{source, follower, o.Scrape.Interval}, nil
+	return &scrapes{source, follower, o.Scrape.Interval, p.evaluateDue}, nil
 }
 
 // apiServers are the addresses of the API server that we know: that which we talk to, and
@@ -82,11 +87,20 @@ func apiServers(config *rest.Config) map[netip.Addr]string {
 // start scrapes until ctx ends.
 func (s *scrapes) start(ctx context.Context, t *tasks) {
 	t.Go("watch of pods", func() { s.follower.Run(ctx) })
+	t.Go("evaluation of scrapes", func() { s.Follow(ctx, s.evaluate) })
 	t.Go("scrapes", func() {
 		if err := s.Run(ctx); err != nil {
 			klog.FromContext(ctx).Error(err, "Cannot scrape")
 		}
 	})
+}
+
+// evaluateDue evaluates what HPAs reference of what was scraped. What is only read waits for
+// the evaluator's interval: a reader must not choose what the adapter does all the time.
+func (p *parts) evaluateDue(due cadence.Due) {
+	p.evaluator.Soon(slices.DeleteFunc(p.demand.Wanted(), func(id metric.Identifier) bool {
+		return !due.Has(id.Namespace) || !p.demand.Referenced(id) || p.sourceOf(id) != ""
+	})...)
 }
 
 // warm waits until rates of what is there can be known: for the second scrape of each pod.

@@ -101,7 +101,7 @@ func (l *lister) exporter(e Exporter) {
 		}
 		for _, port := range ports {
 			l.add(Target{
-				Namespace: p.Namespace, Pod: p.Name, Node: p.Node, Address: netip.AddrPortFrom(ip, port), Scheme: scheme, Path: path,
+				Namespace: p.Namespace, Pod: p.Name, Node: p.Node, UID: p.UID, Address: netip.AddrPortFrom(ip, port), Scheme: scheme, Path: path,
 				Exporter: e.Name, Honor: e.HonorLabels,
 			})
 		}
