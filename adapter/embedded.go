@@ -21,6 +21,7 @@ import (
 	"github.com/loadline/loadline/provider/source/embedded/follow"
 	"github.com/loadline/loadline/provider/source/embedded/scrape"
 	"github.com/loadline/loadline/provider/source/embedded/target"
+	"github.com/loadline/loadline/provider/source/embedded/wanted"
 )
 
 // newEmbedded makes the embedded engine, in a directory of its own: two adapters of one
@@ -46,6 +47,7 @@ type scrapes struct {
 	interval time.Duration
 	// evaluate has metrics evaluated after their scrapes.
 	evaluate func(cadence.Due)
+	refusals *refusals
 }
 
 // scrapes makes it; nil where another source is asked.
@@ -58,11 +60,16 @@ func (p *parts) scrapesOf(o *Options, config *rest.Config) (*scrapes, error) {
 	if err != nil {
 		return nil, err
 	}
+	told := &refusals{client: client, refused: func() []engine.Refusal { return source.Holding().Refused }}
 	follower := follow.New(follow.Options{
-		Client: client, Demand: p.demand, Rules: p.rules.Load, Queries: p.queries.All, Set: source.Set,
+		Client: client, Demand: p.demand, Rules: p.rules.Load, Queries: p.queries.All,
+		Set: func(targets []target.Target, fence target.Fence, filter wanted.Filter) {
+			told.know(targets)
+			source.Set(targets, fence, filter)
+		},
 		Fence: target.Fence{Loopback: o.Scrape.Loopback, HostNetwork: o.Scrape.HostNetwork, Denied: apiServers(config)},
 	})
-	return &scrapes{source, follower, o.Scrape.Interval, p.evaluateDue}, nil
+	return &scrapes{source, follower, o.Scrape.Interval, p.evaluateDue, told}, nil
 }
 
 // apiServers are the addresses of the API server that we know: that which we talk to, and
@@ -87,6 +94,7 @@ func apiServers(config *rest.Config) map[netip.Addr]string {
 // start scrapes until ctx ends.
 func (s *scrapes) start(ctx context.Context, t *tasks) {
 	t.Go("watch of pods", func() { s.follower.Run(ctx) })
+	t.Go("Events of scrapes", func() { s.refusals.run(ctx) })
 	t.Go("evaluation of scrapes", func() { s.Follow(ctx, s.evaluate) })
 	t.Go("scrapes", func() {
 		if err := s.Run(ctx); err != nil {

@@ -10,7 +10,7 @@ func Loadline() Rules {
 				"adapter/cert", "adapter/query", "policy/query", "provider", "provider/catalog", "provider/demand", "provider/eval", "provider/metric",
 				"provider/object", "provider/reference", "provider/rule", "provider/source/embedded", "provider/source/embedded/builtin",
 				"provider/source/embedded/cadence", "provider/source/embedded/engine", "provider/source/embedded/follow", "provider/source/embedded/scrape", "provider/source/embedded/target",
-				"provider/source/prometheus", "provider/store",
+				"provider/source/embedded/wanted", "provider/source/prometheus", "provider/store",
 			}},
 			{"adapter/cert", nil},
 			{"adapter/query", []string{"policy/api/v1alpha1", "policy/query", "provider/metric", "provider/plan", "provider/rule"}},
