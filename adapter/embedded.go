@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -13,11 +14,14 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/klog/v2"
 
+	"github.com/loadline/loadline/provider/metric"
 	"github.com/loadline/loadline/provider/source/embedded"
+	"github.com/loadline/loadline/provider/source/embedded/cadence"
 	"github.com/loadline/loadline/provider/source/embedded/engine"
 	"github.com/loadline/loadline/provider/source/embedded/follow"
 	"github.com/loadline/loadline/provider/source/embedded/scrape"
 	"github.com/loadline/loadline/provider/source/embedded/target"
+	"github.com/loadline/loadline/provider/source/embedded/wanted"
 )
 
 // newEmbedded makes the embedded engine, in a directory of its own: two adapters of one
@@ -41,6 +45,9 @@ type scrapes struct {
 	*embedded.Source
 	follower *follow.Follower
 	interval time.Duration
+	// evaluate has metrics evaluated after their scrapes.
+	evaluate func(cadence.Due)
+	refusals *refusals
 }
 
 // scrapes makes it; nil where another source is asked.
@@ -53,11 +60,16 @@ func (p *parts) scrapesOf(o *Options, config *rest.Config) (*scrapes, error) {
 	if err != nil {
 		return nil, err
 	}
+	told := &refusals{client: client, refused: func() []engine.Refusal { return source.Holding().Refused }}
 	follower := follow.New(follow.Options{
-		Client: client, Demand: p.demand, Rules: p.rules.Load, Queries: p.queries.All, Set: source.Set,
+		Client: client, Demand: p.demand, Rules: p.rules.Load, Queries: p.queries.All,
+		Set: func(targets []target.Target, fence target.Fence, filter wanted.Filter) {
+			told.know(targets)
+			source.Set(targets, fence, filter)
+		},
 		Fence: target.Fence{Loopback: o.Scrape.Loopback, HostNetwork: o.Scrape.HostNetwork, Denied: apiServers(config)},
 	})
-	return &scrapes{source, follower, o.Scrape.Interval}, nil
+	return &scrapes{source, follower, o.Scrape.Interval, p.evaluateDue, told}, nil
 }
 
 // apiServers are the addresses of the API server that we know from the start: that which we
@@ -83,11 +95,21 @@ func apiServers(config *rest.Config) map[netip.Addr]string {
 // start scrapes until ctx ends.
 func (s *scrapes) start(ctx context.Context, t *tasks) {
 	t.Go("watch of pods", func() { s.follower.Run(ctx) })
+	t.Go("Events of scrapes", func() { s.refusals.run(ctx) })
+	t.Go("evaluation of scrapes", func() { s.Follow(ctx, s.evaluate) })
 	t.Go("scrapes", func() {
 		if err := s.Run(ctx); err != nil {
 			klog.FromContext(ctx).Error(err, "Cannot scrape")
 		}
 	})
+}
+
+// evaluateDue evaluates what HPAs reference of what was scraped. What is only read waits for
+// the evaluator's interval: a reader must not choose what the adapter does all the time.
+func (p *parts) evaluateDue(due cadence.Due) {
+	p.evaluator.Soon(slices.DeleteFunc(p.demand.Wanted(), func(id metric.Identifier) bool {
+		return !due.Has(id.Namespace) || !p.demand.Referenced(id) || p.sourceOf(id) != ""
+	})...)
 }
 
 // warm waits until rates of what is there can be known: for the second scrape of each pod.

@@ -146,8 +146,10 @@ func (p *parts) evaluates(o *Options) func(string, *origin) *eval.Evaluator {
 			options.Source = of.client
 		}
 		if _, scrapes := of.client.(*embedded.Source); scrapes {
-			// As often as there is something new; it costs nobody else anything.
+			// As often as there is something new; it costs nobody else anything. What is
+			// evaluated after its scrapes is not once more.
 			options.Interval = min(options.Interval, o.Scrape.Interval)
+			options.Fresh = o.Scrape.Interval * 3 / 2
 		}
 		return eval.New(options)
 	}

@@ -190,6 +190,7 @@ func TestRightsOfTheAdapter(t *testing.T) {
 		"cluster: get,patch apiservices.apiregistration.k8s.io v1beta1.custom.metrics.k8s.io,v1beta2.custom.metrics.k8s.io,v1beta1.external.metrics.k8s.io",
 		"loadline-system: get,update,watch secrets loadline-adapter-tls",
 	}
+	scraping := []string{"cluster: create,patch events.events.k8s.io"}
 	moreKinds := []string{
 		"cluster: list,watch cronjobs.batch",
 		"cluster: list,watch daemonsets.apps",
@@ -207,12 +208,13 @@ func TestRightsOfTheAdapter(t *testing.T) {
 		lines []string
 		want  []string
 	}{
-		"self-managed certificate": {[]string{"resources: [base]"}, slices.Concat(common, certificate)},
-		"given certificate":        {[]string{"resources: [overlays/given-certificate]"}, common},
-		"more kinds":               {variants()["more-kinds"], slices.Concat(common, certificate, moreKinds)},
+		"self-managed certificate": {[]string{"resources: [base]"}, slices.Concat(common, certificate, scraping)},
+		"given certificate":        {[]string{"resources: [overlays/given-certificate]"}, slices.Concat(common, scraping)},
+		"more kinds":               {variants()["more-kinds"], slices.Concat(common, certificate, scraping, moreKinds)},
+		"with a Prometheus":        {variants()["prometheus"], slices.Concat(common, certificate)},
 		"beside loadline-policy": {
 			variants()["adapter and policy"],
-			slices.Concat(common, certificate, []string{"cluster: list,watch autoscalingpolicies.loadline.dev"}),
+			slices.Concat(common, certificate, scraping, []string{"cluster: list,watch autoscalingpolicies.loadline.dev"}),
 		},
 	}
 	for name, tt := range tests {
@@ -226,7 +228,7 @@ func TestRightsOfTheAdapter(t *testing.T) {
 }
 
 // What is listed are the kinds that the rules describe, and no other: the built-in ones, and
-// those of the component for a Prometheus.
+// those of the overlay for a Prometheus.
 func TestListsWhatItsRulesDescribe(t *testing.T) {
 	t.Run("base", func(t *testing.T) {
 		listsWhatIsDescribed(t, render(t, variants()["base"]), builtin.Rules(scrape.DefaultInterval))

@@ -117,7 +117,7 @@ func TestArguments(t *testing.T) {
 		if scrapes := o.Source.URL == ""; scrapes != (len(rules.Custom) == 0) || scrapes != (len(rules.External) == 0) || len(rules.Warnings) > 0 {
 			t.Errorf("%d custom and %d external rules, warnings: %v", len(rules.Custom), len(rules.External), rules.Warnings)
 		}
-		if _, dir := mounts[o.Scrape.Dir]; dir != (o.Source.URL == "") || dir && mounts[o.Scrape.Dir].EmptyDir == nil {
+		if dir, is := mounts[o.Scrape.Dir]; is != (o.Source.URL == "") || is && dir.EmptyDir == nil {
 			t.Errorf("source %q, and mounts %v for samples in %s", o.Source.URL, mounts, o.Scrape.Dir)
 		}
 		secrets := all[*corev1.Secret](objects)

@@ -9,8 +9,8 @@ func Loadline() Rules {
 			{"adapter", []string{
 				"adapter/cert", "adapter/query", "policy/query", "provider", "provider/catalog", "provider/demand", "provider/eval", "provider/metric",
 				"provider/object", "provider/reference", "provider/rule", "provider/source/embedded", "provider/source/embedded/builtin",
-				"provider/source/embedded/engine", "provider/source/embedded/follow", "provider/source/embedded/scrape", "provider/source/embedded/target",
-				"provider/source/prometheus", "provider/store",
+				"provider/source/embedded/cadence", "provider/source/embedded/engine", "provider/source/embedded/follow", "provider/source/embedded/scrape", "provider/source/embedded/target",
+				"provider/source/embedded/wanted", "provider/source/prometheus", "provider/store",
 			}},
 			{"adapter/cert", nil},
 			{"adapter/query", []string{"policy/api/v1alpha1", "policy/query", "provider/metric", "provider/plan", "provider/rule"}},
@@ -23,9 +23,10 @@ func Loadline() Rules {
 			{"provider/plan", []string{"provider/metric", "provider/rule"}},
 			{"provider/source/prometheus", []string{"provider/source"}},
 			{"provider/source/embedded", []string{
-				"provider/source/embedded/engine", "provider/source/embedded/scrape", "provider/source/embedded/target", "provider/source/embedded/wanted",
+				"provider/source/embedded/cadence", "provider/source/embedded/engine", "provider/source/embedded/scrape", "provider/source/embedded/target", "provider/source/embedded/wanted",
 			}},
 			{"provider/source/embedded/builtin", nil},
+			{"provider/source/embedded/cadence", nil},
 			{"provider/source/embedded/engine", []string{"provider/source"}},
 			{"provider/source/embedded/follow", []string{"provider/metric", "provider/rule", "provider/source/embedded/target", "provider/source/embedded/wanted"}},
 			{"provider/source/embedded/scrape", []string{"provider/source/embedded/target", "provider/source/embedded/wanted"}},

@@ -26,7 +26,7 @@ func parseRules(t *testing.T, data []byte) ruleFile {
 	return f
 }
 
-// TestRulesAreThoseOfTheBase: the lab's rules begin with those of deploy/components/prometheus,
+// TestRulesAreThoseOfTheBase: the lab's rules begin with those of deploy/overlays/prometheus,
 // in order, and differ from them in nothing but the window, 1m there and
 // RateWindow here.
 func TestRulesAreThoseOfTheBase(t *testing.T) {
@@ -37,7 +37,7 @@ func TestRulesAreThoseOfTheBase(t *testing.T) {
 		}
 		return parseRules(t, data)
 	}
-	base, ours := read("..", "..", "deploy", "components", "prometheus", "config.yaml"), read("rules", "config.yaml")
+	base, ours := read("..", "..", "deploy", "overlays", "prometheus", "config.yaml"), read("rules", "config.yaml")
 	windows := 0
 	for list, rules := range base {
 		for _, rule := range rules {
@@ -55,10 +55,10 @@ func TestRulesAreThoseOfTheBase(t *testing.T) {
 		}
 	}
 	if windows == 0 {
-		t.Error("deploy/components/prometheus has no window of 1m any more: this test compares what it does not know")
+		t.Error("deploy/overlays/prometheus has no window of 1m any more: this test compares what it does not know")
 	}
 	if diff := cmp.Diff(base, ours); diff != "" {
-		t.Errorf("hack/lab/rules/config.yaml does not follow deploy/components/prometheus/config.yaml (-base, with the lab's window +lab):\n%s", diff)
+		t.Errorf("hack/lab/rules/config.yaml does not follow deploy/overlays/prometheus/config.yaml (-base, with the lab's window +lab):\n%s", diff)
 	}
 }
 

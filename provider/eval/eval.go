@@ -49,7 +49,9 @@ type Options struct {
 	Store      *store.Store
 	Metrics    *Metrics
 
-	Interval    time.Duration // between evaluations of everything wanted
+	Interval time.Duration // between evaluations of everything wanted
+	// Fresh: what was evaluated so recently, as by Soon, is left out then; 0 leaves out nothing.
+	Fresh       time.Duration
 	Timeout     time.Duration // deadline of one query
 	Concurrency int           // queries under way at once
 	MaxValues   int           // held in all, at most; 0 for no bound

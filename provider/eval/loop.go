@@ -60,11 +60,29 @@ func (e *Evaluator) look(ctx context.Context, wg *sync.WaitGroup) {
 	e.opts.Store.Retain(e.opts.Demand.Has)
 	e.dispatcher.expire(now.Add(-maxWait))
 	began := e.dispatcher.look()
-	v := e.begin(ctx, e.opts.Demand.Wanted(), mode{})
+	ids, fresh := e.due(now)
+	v := e.begin(ctx, ids, mode{})
+	if fresh {
+		v.has(false)
+	}
 	wg.Go(func() {
 		e.dispatcher.observe(v.told(), began)
 		v.wait()
 	})
+}
+
+// due is what is wanted and is to be evaluated at a look, and whether something else is fresh.
+func (e *Evaluator) due(now time.Time) (ids []metric.Identifier, fresh bool) {
+	ids = e.opts.Demand.Wanted()
+	if e.opts.Fresh <= 0 {
+		return ids, false
+	}
+	n := len(ids)
+	ids = slices.DeleteFunc(ids, func(id metric.Identifier) bool {
+		s := e.opts.Store.Get(id)
+		return s != nil && s.Err == nil && now.Sub(s.Attempted) < e.opts.Fresh && !e.changes.isDue(id)
+	})
+	return ids, len(ids) < n
 }
 
 // Soon evaluates ids without waiting for the next interval, unless that is under

@@ -130,3 +130,39 @@ func TestAReadThatIsReferencedIsSentOnce(t *testing.T) {
 		}
 	})
 }
+
+// What was evaluated by Soon is not evaluated once more at the next look, unless that failed.
+func TestWhatIsFreshIsNotEvaluatedAgain(t *testing.T) {
+	for name, tc := range map[string]struct {
+		answer func(context.Context, string) (source.Answer, error)
+		want   int // queries in ten intervals, besides the first
+	}{
+		"answered": {nil, 0},
+		"failed": {func(context.Context, string) (source.Answer, error) {
+			return source.Answer{}, &source.Error{Kind: source.Rejected, Text: "no"}
+		}, 10},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := setupWith(t, func(o *eval.Options) { o.Fresh = interval * 3 / 2 })
+				f.source.set(tc.answer)
+				ids := each(1, "ns", 0)
+				f.want(t, ids...)
+				f.run(t)
+				time.Sleep(interval / 2)
+				f.source.take()
+				for range 10 {
+					f.Soon(ids...)
+					time.Sleep(interval)
+				}
+				if got := len(f.source.take()) - 10; got != tc.want {
+					t.Errorf("%d queries besides those of Soon, want %d", got, tc.want)
+				}
+				time.Sleep(3 * interval)
+				if got := len(f.source.take()); got < 1 {
+					t.Error("what Soon leaves alone is not evaluated")
+				}
+			})
+		})
+	}
+}

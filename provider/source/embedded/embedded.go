@@ -3,13 +3,16 @@
 //
 // It is Prometheus' own libraries, put together: scrape takes samples of the targets that
 // target chooses, of which wanted says what is kept, and engine holds and evaluates them.
+// cadence says when there is something new to evaluate.
 package embedded
 
 import (
 	"context"
 	"errors"
 	"sync"
+	"time"
 
+	"github.com/loadline/loadline/provider/source/embedded/cadence"
 	"github.com/loadline/loadline/provider/source/embedded/engine"
 	"github.com/loadline/loadline/provider/source/embedded/scrape"
 	"github.com/loadline/loadline/provider/source/embedded/target"
@@ -29,12 +32,22 @@ func (c Config) Validate() error { return errors.Join(c.Engine.Validate(), c.Scr
 type Source struct {
 	*engine.Engine
 	scraper *scrape.Scraper
+	cadence *cadence.Cadence
 }
 
 // New returns a source that knows nothing, and does nothing until Run.
 func New(c Config) (*Source, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
+	}
+	rounds := cadence.New(c.Scrape.Every(), time.Now())
+	told := c.Engine.Committed
+	c.Engine.Committed = func(id string) {
+		namespace, _ := target.PodOf(id)
+		rounds.Committed(namespace, time.Now())
+		if told != nil {
+			told(id)
+		}
 	}
 	e, err := engine.Open(c.Engine)
 	if err != nil {
@@ -44,7 +57,7 @@ func New(c Config) (*Source, error) {
 	if err != nil {
 		return nil, errors.Join(err, e.Close())
 	}
-	return &Source{Engine: e, scraper: s}, nil
+	return &Source{Engine: e, scraper: s, cadence: rounds}, nil
 }
 
 // Run scrapes, and forgets what is too old, until ctx ends.
@@ -66,3 +79,22 @@ func (s *Source) Set(targets []target.Target, fence target.Fence, filter wanted.
 
 // Status is how the newest scrapes went.
 func (s *Source) Status() []scrape.Status { return s.scraper.Status() }
+
+// Follow calls evaluate whenever there are scrapes that are to be evaluated now, until ctx
+// ends: about once an interval for the metrics of each namespace.
+func (s *Source) Follow(ctx context.Context, evaluate func(cadence.Due)) {
+	timer := time.NewTimer(s.cadence.Wait(time.Now()))
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-timer.C:
+		}
+		now := time.Now()
+		if due := s.cadence.Due(now); due.Any() {
+			evaluate(due)
+		}
+		timer.Reset(s.cadence.Wait(now))
+	}
+}

@@ -19,7 +19,8 @@ type appender struct {
 	head   *head
 	target string
 	keep   func(name string) bool
-	some   bool // there are samples
+	some   bool // there are values
+	any    bool // there are samples, which may only say that a series has ended
 }
 
 // Append implements storage.AppenderV2. A series that is not kept is left out as though it
@@ -48,6 +49,7 @@ func (a *appender) Append(ref storage.SeriesRef, ls labels.Labels, st, t int64, 
 	if isNew {
 		a.head.own(chunks.HeadSeriesRef(ref), a.target)
 	}
+	a.any = true
 	a.some = a.some || !value.IsStaleNaN(v)
 	return ref | a.head.generation, nil
 }
@@ -75,6 +77,8 @@ func (a *appender) Commit() error {
 	}
 	if a.some {
 		a.head.settle(a.target)
+	}
+	if a.any {
 		a.engine.config.Committed(a.target)
 	}
 	return nil

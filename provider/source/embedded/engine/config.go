@@ -51,8 +51,8 @@ type Config struct {
 	MaxValues, MaxSamples int
 	// Now is the clock; time.Now if it is nil.
 	Now func() time.Time
-	// Committed is told of each scrape whose samples can now be queried; may be nil. It must
-	// not block.
+	// Committed is told of each scrape whose samples can now be queried, also of one that only
+	// says that series have ended; may be nil. It must not block.
 	Committed func(target string)
 }
 

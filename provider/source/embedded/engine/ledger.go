@@ -35,6 +35,7 @@ type holder struct {
 	settled bool // it has samples that can be queried
 	refused time.Time
 	why     error
+	own     bool // that is for the bound of one target
 }
 
 func newLedger(most, mostEach int) *ledger {
@@ -68,7 +69,7 @@ func (l *ledger) admit(name string, now time.Time) error {
 	default:
 		err = fmt.Errorf("%w: %d series are held", errFull, len(l.owners))
 	}
-	h.refused, h.why = now, err
+	h.refused, h.why, h.own = now, err, l.mostEach > 0 && h.series >= l.mostEach
 	return err
 }
 
@@ -127,6 +128,10 @@ type Refusal struct {
 	Target string
 	Why    string
 	At     time.Time
+	// Partly: it keeps the series that it has, and only more of them are refused.
+	Partly bool
+	// Own: it met the bound of one target, and not that of all series.
+	Own bool
 }
 
 // Holding sums up what is held.
@@ -145,7 +150,7 @@ func (l *ledger) holding() Holding {
 			out.Targets[name] = h.series
 		}
 		if h.why != nil {
-			out.Refused = append(out.Refused, Refusal{Target: name, Why: h.why.Error(), At: h.refused})
+			out.Refused = append(out.Refused, Refusal{Target: name, Why: h.why.Error(), At: h.refused, Partly: errors.Is(h.why, errNoRoom), Own: h.own})
 		}
 	}
 	slices.SortFunc(out.Refused, func(a, b Refusal) int { return cmp.Compare(a.Target, b.Target) })

@@ -50,6 +50,9 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
+// Every is the time between two scrapes of a target.
+func (c Config) Every() time.Duration { return c.withDefaults().Interval }
+
 // Validate returns everything that is wrong with the configuration.
 func (c Config) Validate() error {
 	c = c.withDefaults()

@@ -29,6 +29,9 @@ type said struct {
 	scheme string
 }
 
+// declines says whether the pod asks not to be scraped.
+func (s said) declines() bool { return s.scrape != nil && !*s.scrape }
+
 // parseAnnotations reads a pod's annotations. The error is the first that is wrong: its
 // owner has to mend that before the pod is scraped.
 func parseAnnotations(of map[string]string) (said, error) {

@@ -46,6 +46,10 @@ func (l *lister) exporter(e Exporter) {
 		if !p.Running {
 			continue
 		}
+		if says, err := parseAnnotations(p.Annotations); err == nil && says.declines() {
+			l.refuse(p, e.Name, "its annotation %s is false", AnnotationScrape)
+			continue
+		}
 		ports := []uint16{e.Port}
 		if e.Port == 0 {
 			if ports = p.named(e.PortName); len(ports) == 0 {
@@ -60,7 +64,7 @@ func (l *lister) exporter(e Exporter) {
 		}
 		for _, port := range ports {
 			l.add(Target{
-				Namespace: p.Namespace, Pod: p.Name, Node: p.Node, Address: netip.AddrPortFrom(ip, port), Scheme: e.Scheme, Path: e.Path,
+				Namespace: p.Namespace, Pod: p.Name, Node: p.Node, UID: p.UID, Address: netip.AddrPortFrom(ip, port), Scheme: e.Scheme, Path: e.Path,
 				Exporter: e.Name, Honor: e.HonorLabels,
 			})
 		}

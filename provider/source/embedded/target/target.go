@@ -14,8 +14,10 @@ import (
 type Target struct {
 	// Namespace, Pod and Node are the labels that all its series get, whatever it says.
 	Namespace, Pod, Node string
-	Address              netip.AddrPort
-	Scheme, Path         string
+	// UID is that of the pod, for Events. It is not part of what tells targets apart.
+	UID          string
+	Address      netip.AddrPort
+	Scheme, Path string
 	// Exporter is the name of the administrator's exporter that it is; empty for a pod that
 	// speaks for itself.
 	Exporter string
@@ -27,6 +29,13 @@ type Target struct {
 // ID tells targets apart, and is what they are called in messages.
 func (t Target) ID() string {
 	return fmt.Sprintf("%s/%s %s://%s%s", t.Namespace, t.Pod, t.Scheme, t.Address, t.Path)
+}
+
+// PodOf is the pod of a target by its ID.
+func PodOf(id string) (namespace, pod string) {
+	of, _, _ := strings.Cut(id, " ") // neither name has one, or a slash
+	namespace, pod, _ = strings.Cut(of, "/")
+	return namespace, pod
 }
 
 // Refusal is a pod that is wanted, or a part of an exporter, and that is not scraped.
@@ -97,7 +106,7 @@ func (l *lister) pod(p *Pod) {
 		l.refuse(p, "", "%s", err)
 		return
 	}
-	if says.scrape != nil && !*says.scrape {
+	if says.declines() {
 		l.refuse(p, "", "its annotation %s is false", AnnotationScrape)
 		return
 	}
@@ -112,7 +121,7 @@ func (l *lister) pod(p *Pod) {
 		return
 	}
 	for _, port := range ports {
-		l.add(Target{Namespace: p.Namespace, Pod: p.Name, Node: p.Node, Address: netip.AddrPortFrom(ip, port), Scheme: says.scheme, Path: says.path})
+		l.add(Target{Namespace: p.Namespace, Pod: p.Name, Node: p.Node, UID: p.UID, Address: netip.AddrPortFrom(ip, port), Scheme: says.scheme, Path: says.path})
 	}
 }
 

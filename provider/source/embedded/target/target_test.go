@@ -166,6 +166,10 @@ func TestListExporters(t *testing.T) {
 		},
 		"a pod that has ended":   {exporter: queue, endpoints: []Endpoint{endpoint("a", "", "10.0.0.1")}, pods: []Pod{newPod("a", func(p *Pod) { p.Running = false })}},
 		"without the port":       {exporter: queue, endpoints: []Endpoint{endpoint("a", "", "10.0.0.1")}, pods: []Pod{newPod("a", ports())}, want: []string{`shop/a exporter queue: it has no container port of the name "metrics"`}},
+		"it asks not to be": {
+			exporter: byPods, pods: []Pod{newPod("a", func(p *Pod) { p.Annotations = map[string]string{AnnotationScrape: "false"} })},
+			want: []string{"shop/a exporter queue: its annotation prometheus.io/scrape is false"},
+		},
 		"the address of a cloud": {exporter: byPods, pods: []Pod{newPod("a", at("169.254.0.1"))}, want: []string{"shop/a exporter queue: 169.254.0.1 is an address of the link, where clouds have their credentials"}},
 		"its own pods are wanted, too": {
 			exporter: queue, endpoints: []Endpoint{endpoint("a", "", "10.0.0.1")}, pods: []Pod{newPod("a")}, wanted: []Selection{selecting("shop", "app=web")},
