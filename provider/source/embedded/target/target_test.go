@@ -164,8 +164,8 @@ func TestListExporters(t *testing.T) {
 			exporter: queue, endpoints: []Endpoint{{Namespace: "other", Service: "queue", Pod: "a", Address: ip("10.0.0.1")}}, pods: []Pod{newPod("a", func(p *Pod) { p.Namespace = "other" })},
 			want: []string{"shop/ exporter queue: no running pod is a ready endpoint of the Service queue"},
 		},
-		"a pod that has ended":   {exporter: queue, endpoints: []Endpoint{endpoint("a", "", "10.0.0.1")}, pods: []Pod{newPod("a", func(p *Pod) { p.Running = false })}},
-		"without the port":       {exporter: queue, endpoints: []Endpoint{endpoint("a", "", "10.0.0.1")}, pods: []Pod{newPod("a", ports())}, want: []string{`shop/a exporter queue: it has no container port of the name "metrics"`}},
+		"a pod that has ended": {exporter: queue, endpoints: []Endpoint{endpoint("a", "", "10.0.0.1")}, pods: []Pod{newPod("a", func(p *Pod) { p.Running = false })}},
+		"without the port":     {exporter: queue, endpoints: []Endpoint{endpoint("a", "", "10.0.0.1")}, pods: []Pod{newPod("a", ports())}, want: []string{`shop/a exporter queue: it has no container port of the name "metrics"`}},
 		"it asks not to be": {
 			exporter: byPods, pods: []Pod{newPod("a", func(p *Pod) { p.Annotations = map[string]string{AnnotationScrape: "false"} })},
 			want: []string{"shop/a exporter queue: its annotation prometheus.io/scrape is false"},
