@@ -207,6 +207,7 @@ func TestRightsOfTheAdapter(t *testing.T) {
 		"self-managed certificate": {[]string{"resources: [base]"}, slices.Concat(common, certificate)},
 		"given certificate":        {[]string{"resources: [overlays/given-certificate]"}, common},
 		"more kinds":               {variants()["more-kinds"], slices.Concat(common, certificate, moreKinds)},
+		"embedded":                 {variants()["embedded"], slices.Concat(common, certificate, []string{"cluster: list,watch endpointslices.discovery.k8s.io"})},
 		"beside loadline-policy": {
 			variants()["adapter and policy"],
 			slices.Concat(common, certificate, []string{"cluster: list,watch autoscalingpolicies.loadline.dev"}),
