@@ -27,7 +27,7 @@ import (
 	"github.com/loadline/loadline/provider/store"
 )
 
-// goMemLimit is GOMEMLIMIT in deploy/base/deployment.yaml.
+// goMemLimit is GOMEMLIMIT in deploy/overlays/prometheus.
 const goMemLimit = 460 << 20
 
 // BenchmarkMemory is the most memory that evaluations with the default limits

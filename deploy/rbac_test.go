@@ -190,7 +190,7 @@ func TestRightsOfTheAdapter(t *testing.T) {
 		"cluster: get,patch apiservices.apiregistration.k8s.io v1beta1.custom.metrics.k8s.io,v1beta2.custom.metrics.k8s.io,v1beta1.external.metrics.k8s.io",
 		"loadline-system: get,update,watch secrets loadline-adapter-tls",
 	}
-	scraping := []string{"cluster: create,patch events.events.k8s.io"}
+	scraping := []string{"cluster: create,patch events.events.k8s.io", "cluster: list,watch endpointslices.discovery.k8s.io"}
 	moreKinds := []string{
 		"cluster: list,watch cronjobs.batch",
 		"cluster: list,watch daemonsets.apps",

@@ -11,7 +11,7 @@ import (
 const (
 	DefaultRetention = 10 * time.Minute
 	DefaultTimeout   = 10 * time.Second
-	// 1 to 3 KB each, and as much again for garbage: deploy/components/embedded has the memory.
+	// 1 to 3 KB each, and as much again for garbage: deploy/base has the memory.
 	DefaultMaxSeries = 200_000
 	DefaultMaxValues = 20_000
 	// A sample takes 16 bytes while a query looks at it.
