@@ -6,10 +6,11 @@ import (
 	"context"
 	_ "embed"
 	"fmt"
-	"path/filepath"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/yaml"
+
+	"github.com/loadline/loadline/hack/lab"
 )
 
 //go:embed testdata/rules.yaml
@@ -21,7 +22,7 @@ func startAdapter(ctx context.Context) error { return startAdapterWith(ctx) }
 
 // startAdapterWith does so with flags beside the tests' own.
 func startAdapterWith(ctx context.Context, flags ...string) error {
-	objects, err := adapterManifests(ctx, filepath.Join("hack", "lab", "adapter"), flags...)
+	objects, err := adapterManifests(ctx, system.AdapterDir(), flags...)
 	if err != nil {
 		return err
 	}
@@ -33,6 +34,9 @@ func adapterManifests(ctx context.Context, dir string, flags ...string) ([]*unst
 	objects, err := system.RenderAdapter(ctx, dir, append([]string{"--value-max-age=" + valueMaxAge.String()}, flags...)...)
 	if err != nil {
 		return nil, err
+	}
+	if system.Source() == lab.Embedded { // whose built-in rules would give way to others
+		return objects, nil
 	}
 	return objects, addRules(objects, extraRules)
 }

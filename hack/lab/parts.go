@@ -60,7 +60,7 @@ func (l *Lab) PrometheusURL(ctx context.Context) (string, error) {
 // StartAdapter applies the adapter's manifests as AdapterManifests renders them, and
 // waits until both APIs answer. extra flags are appended.
 func (l *Lab) StartAdapter(ctx context.Context, extra ...string) error {
-	l.say("Starting the adapter from " + l.adapterDir())
+	l.say("Starting the adapter from " + l.AdapterDir())
 	if !l.isolated {
 		return l.startAdapterOnHost(ctx, extra...)
 	}
@@ -84,10 +84,11 @@ func (l *Lab) RunAdapter(ctx context.Context, objects []*unstructured.Unstructur
 
 // AdapterManifests renders deploy/base for the lab and its source.
 func (l *Lab) AdapterManifests(ctx context.Context, extra ...string) ([]*unstructured.Unstructured, error) {
-	return l.RenderAdapter(ctx, l.adapterDir(), extra...)
+	return l.RenderAdapter(ctx, l.AdapterDir(), extra...)
 }
 
-func (l *Lab) adapterDir() string {
+// AdapterDir is the directory of the adapter's manifests, for the lab and its source.
+func (l *Lab) AdapterDir() string {
 	if l.opts.Source == Embedded {
 		return filepath.Join("hack", "lab", "embedded")
 	}
