@@ -1,17 +1,14 @@
 package adapter
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
-	"os"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -20,20 +17,11 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/client-go/metadata"
 	"k8s.io/client-go/rest"
 
-	"github.com/loadline/loadline/provider"
-	"github.com/loadline/loadline/provider/catalog"
-	"github.com/loadline/loadline/provider/demand"
-	"github.com/loadline/loadline/provider/eval"
-	"github.com/loadline/loadline/provider/metric"
-	"github.com/loadline/loadline/provider/object"
 	"github.com/loadline/loadline/provider/source/embedded/engine"
 	"github.com/loadline/loadline/provider/source/embedded/scrape"
 	"github.com/loadline/loadline/provider/source/embedded/target"
-	"github.com/loadline/loadline/provider/store"
 )
 
 // podsAPI serves some pods, whole or as metadata, to whoever lists or watches them. Nothing
@@ -90,96 +78,29 @@ func podAt(t *testing.T, name, address string) corev1.Pod {
 	}
 }
 
-// Without a source and without a file, an HPA's metric comes of the pod that it scales.
+// Without a source and without a file, an HPA's metric comes of the pod that it scales, and
+// of its series only what is wanted is held.
 func TestWithoutASourceThePodsAreScraped(t *testing.T) {
 	const perSecond = 40
-	began := time.Now()
-	exporter := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		fmt.Fprintf(w, "http_requests_total{namespace=\"kube-system\"} %v\ngo_goroutines 7\n", perSecond*time.Since(began).Seconds())
-	}))
-	defer exporter.Close()
-	api := httptest.NewServer(podsAPI(podAt(t, "web-1", exporter.Listener.Addr().String())))
-	defer api.Close()
-	transport := &http.Transport{}
-	defer transport.CloseIdleConnections()
-	config := &rest.Config{Host: api.URL, Transport: transport}
-
-	o := NewOptions()
-	o.EvaluationInterval, o.QueryTimeout, o.ReadPatience, o.ValueMaxAge = time.Second, 5*time.Second, 4*time.Second, time.Minute
-	o.RelistInterval, o.MaxAge = 500*time.Millisecond, time.Minute
-	o.Scrape.Interval, o.Scrape.Timeout, o.Scrape.Loopback, o.Scrape.Dir = 500*time.Millisecond, 400*time.Millisecond, true, t.TempDir()
-	content, rules, err := o.loadRules()
-	if err != nil {
-		t.Fatal(err)
-	}
-	meta, err := metadata.NewForConfig(config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	p := &parts{demand: demand.New(o.Demand), store: store.New(), metrics: newSelfMetrics()}
-	p.rules.Store(rules)
-	if p.mapper, _ = newCluster(t); p.mapper == nil {
-		t.Fatal("no mapper")
-	}
-	p.objects = object.NewCache(ctx, meta, p.mapper, 0)
-	if p.origins, err = o.next(nil, rules); err != nil {
-		t.Fatal(err)
-	}
-	unnamed, named := p.origins.discoverers()
-	p.catalog = catalog.New(catalog.Options{Rules: rules, Source: unnamed, Sources: named, Scopes: p.mapper, Interval: o.RelistInterval, MaxAge: o.MaxAge, Now: time.Now})
-	if err := p.follow(o, rules, config); err != nil {
-		t.Fatal(err)
-	}
-	if p.scrapes, err = p.scrapesOf(o, config); err != nil || p.scrapes == nil {
-		t.Fatalf("nothing scrapes: %v", err)
-	}
-	p.evaluator = eval.NewRouter(p.sourceOf, p.origins.evaluators(p.evaluates(o)))
-	p.reader = &provider.Reader{Demand: p.demand, Evaluator: p.evaluator, Store: p.store, MaxAge: o.ValueMaxAge, Patience: o.ReadPatience, Now: time.Now}
-	p.reload(o, content, rules)
-
-	var running sync.WaitGroup
-	var beside tasks
-	running.Go(func() { p.catalog.Run(ctx) })
-	running.Go(func() { p.evaluator.Run(ctx) })
-	p.scrapes.start(ctx, &beside)
-	defer func() {
-		cancel()
-		running.Wait()
-		if err := p.wait(&beside, 10*time.Second); err != nil {
-			t.Error(err)
+	requests := &load{}
+	requests.set(perSecond)
+	exporter := httptest.NewServer(requests)
+	t.Cleanup(exporter.Close)
+	api := httptest.NewServer(podsAPI(podAt(t, "web-1", addressOf(exporter.URL))))
+	t.Cleanup(api.Close)
+	s := startScraping(t, api.URL, 500*time.Millisecond)
+	s.scale("web", "http_requests_per_second")
+	s.eventually(50*time.Second, func() string { // discovery looks once in ten seconds
+		values, err := s.sees("web", "http_requests_per_second")
+		if got := values["web-1"]; err != nil || got < perSecond/2 || got > 2*perSecond {
+			return fmt.Sprintf("the HPA sees %v (%v)", values, err)
 		}
-		if left, err := os.ReadDir(o.Scrape.Dir); err != nil || len(left) > 0 {
-			t.Errorf("%v %v", left, err)
-		}
-	}()
-
-	id := metric.Identifier{API: metric.Custom, Metric: "http_requests_per_second", Namespace: "shop", Resource: schema.GroupResource{Resource: "pods"}, Selector: "app=web"}
-	if _, err := p.demand.Reference("shop/web", []metric.Identifier{id}); err != nil {
-		t.Fatal(err)
-	}
-	p.scrapes.follower.Select("shop/web", "shop", "app=web")
-	deadline := time.Now().Add(50 * time.Second) // discovery looks once in ten seconds
-	for {
-		data, err := p.reader.Read(t.Context(), id, "shop")
-		if err == nil && data.Any() {
-			value := data.Objects["web-1"]
-			if got := value.Quantity.AsApproximateFloat64(); got > perSecond/2 && got < 2*perSecond {
-				break
-			}
-			err = fmt.Errorf("%v", data.Objects)
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("%v; scraped %v; held %v", err, p.scrapes.Status(), p.scrapes.Holding())
-		}
-		time.Sleep(50 * time.Millisecond)
-	}
-	if held := p.scrapes.Holding().Series; held != 1 {
+		return ""
+	})
+	if held := s.scrapes.Holding().Series; held != 1 {
 		t.Errorf("%d series are held, want the one that is wanted", held)
 	}
-	if at := p.config; at == nil {
-		t.Error("the built-in rules are not followed")
-	} else if _, bad := at.status(); bad != nil {
+	if _, bad := s.config.status(); bad != nil {
 		t.Errorf("the built-in rules are bad: %v", bad)
 	}
 }
