@@ -1,7 +1,6 @@
 package adapter
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"net"
@@ -12,7 +11,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -23,21 +21,14 @@ import (
 	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
-	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/client-go/metadata"
 	"k8s.io/client-go/rest"
 	cmprovider "sigs.k8s.io/custom-metrics-apiserver/pkg/provider"
 
 	"github.com/loadline/loadline/provider"
-	"github.com/loadline/loadline/provider/catalog"
-	"github.com/loadline/loadline/provider/demand"
-	"github.com/loadline/loadline/provider/eval"
 	"github.com/loadline/loadline/provider/metric"
-	"github.com/loadline/loadline/provider/object"
 	"github.com/loadline/loadline/provider/source/embedded/engine"
 	"github.com/loadline/loadline/provider/source/embedded/scrape"
 	"github.com/loadline/loadline/provider/source/embedded/target"
-	"github.com/loadline/loadline/provider/store"
 )
 
 // clusterAPI serves some pods, whole or as metadata, and EndpointSlices to whoever lists or
@@ -109,103 +100,29 @@ func podAt(t *testing.T, name, address string) corev1.Pod {
 	}
 }
 
-// scraping is the parts of the metrics path without a source, as build joins them but for
-// what watches HPAs. They run until the test ends.
-func scraping(t *testing.T, o *Options, cluster http.Handler) *parts {
-	t.Helper()
-	api := httptest.NewServer(cluster)
-	t.Cleanup(api.Close)
-	transport := &http.Transport{}
-	t.Cleanup(transport.CloseIdleConnections)
-	config := &rest.Config{Host: api.URL, Transport: transport}
-
-	o.EvaluationInterval, o.QueryTimeout, o.ReadPatience, o.ValueMaxAge = time.Second, 5*time.Second, 4*time.Second, time.Minute
-	o.RelistInterval, o.MaxAge = 500*time.Millisecond, time.Minute
-	o.Scrape.Interval, o.Scrape.Timeout, o.Scrape.Loopback, o.Scrape.Dir = 500*time.Millisecond, 400*time.Millisecond, true, t.TempDir()
-	content, rules, err := o.loadRules()
-	if err != nil {
-		t.Fatal(err)
-	}
-	meta, err := metadata.NewForConfig(config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	p := &parts{demand: demand.New(o.Demand), store: store.New(), metrics: newSelfMetrics()}
-	p.rules.Store(rules)
-	if p.mapper, _ = newCluster(t); p.mapper == nil {
-		t.Fatal("no mapper")
-	}
-	p.objects = object.NewCache(ctx, meta, p.mapper, 0)
-	if p.origins, err = o.next(nil, rules); err != nil {
-		t.Fatal(err)
-	}
-	unnamed, named := p.origins.discoverers()
-	p.catalog = catalog.New(catalog.Options{Rules: rules, Source: unnamed, Sources: named, Scopes: p.mapper, Interval: o.RelistInterval, MaxAge: o.MaxAge, Now: time.Now})
-	if err := p.follow(o, rules, config); err != nil {
-		t.Fatal(err)
-	}
-	if p.scrapes, err = p.scrapesOf(o, config); err != nil || p.scrapes == nil {
-		t.Fatalf("nothing scrapes: %v", err)
-	}
-	p.evaluator = eval.NewRouter(p.sourceOf, p.origins.evaluators(p.evaluates(o)))
-	p.reader = &provider.Reader{Demand: p.demand, Evaluator: p.evaluator, Store: p.store, MaxAge: o.ValueMaxAge, Patience: o.ReadPatience, Now: time.Now}
-	p.reload(o, content, rules)
-
-	var running sync.WaitGroup
-	var beside tasks
-	running.Go(func() { p.catalog.Run(ctx) })
-	running.Go(func() { p.evaluator.Run(ctx) })
-	p.scrapes.start(ctx, &beside)
-	t.Cleanup(func() {
-		cancel()
-		running.Wait()
-		if err := p.wait(&beside, 10*time.Second); err != nil {
-			t.Error(err)
-		}
-		if left, err := os.ReadDir(o.Scrape.Dir); err != nil || len(left) > 0 {
-			t.Errorf("%v %v", left, err)
-		}
-	})
-	return p
-}
-
-// Without a source and without a file, an HPA's metric comes of the pod that it scales.
+// Without a source and without a file, an HPA's metric comes of the pod that it scales, and
+// of its series only what is wanted is held.
 func TestWithoutASourceThePodsAreScraped(t *testing.T) {
 	const perSecond = 40
-	began := time.Now()
-	exporter := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		fmt.Fprintf(w, "http_requests_total{namespace=\"kube-system\"} %v\ngo_goroutines 7\n", perSecond*time.Since(began).Seconds())
-	}))
+	requests := &load{}
+	requests.set(perSecond)
+	exporter := httptest.NewServer(requests)
 	t.Cleanup(exporter.Close)
-	p := scraping(t, NewOptions(), clusterAPI([]corev1.Pod{podAt(t, "web-1", exporter.Listener.Addr().String())}))
-
-	id := metric.Identifier{API: metric.Custom, Metric: "http_requests_per_second", Namespace: "shop", Resource: schema.GroupResource{Resource: "pods"}, Selector: "app=web"}
-	if _, err := p.demand.Reference("shop/web", []metric.Identifier{id}); err != nil {
-		t.Fatal(err)
-	}
-	p.scrapes.follower.Select("shop/web", "shop", "app=web")
-	deadline := time.Now().Add(50 * time.Second) // discovery looks once in ten seconds
-	for {
-		data, err := p.reader.Read(t.Context(), id, "shop")
-		if err == nil && data.Any() {
-			value := data.Objects["web-1"]
-			if got := value.Quantity.AsApproximateFloat64(); got > perSecond/2 && got < 2*perSecond {
-				break
-			}
-			err = fmt.Errorf("%v", data.Objects)
+	api := httptest.NewServer(clusterAPI([]corev1.Pod{podAt(t, "web-1", addressOf(exporter.URL))}))
+	t.Cleanup(api.Close)
+	s := startScraping(t, api.URL, 500*time.Millisecond)
+	s.scale("web", "http_requests_per_second")
+	s.eventually(50*time.Second, func() string { // discovery looks once in ten seconds
+		values, err := s.sees("web", "http_requests_per_second")
+		if got := values["web-1"]; err != nil || got < perSecond/2 || got > 2*perSecond {
+			return fmt.Sprintf("the HPA sees %v (%v)", values, err)
 		}
-		if time.Now().After(deadline) {
-			t.Fatalf("%v; scraped %v; held %v", err, p.scrapes.Status(), p.scrapes.Holding())
-		}
-		time.Sleep(50 * time.Millisecond)
-	}
-	if held := p.scrapes.Holding().Series; held != 1 {
+		return ""
+	})
+	if held := s.scrapes.Holding().Series; held != 1 {
 		t.Errorf("%d series are held, want the one that is wanted", held)
 	}
-	if at := p.config; at == nil {
-		t.Error("the built-in rules are not followed")
-	} else if _, bad := at.status(); bad != nil {
+	if _, bad := s.config.status(); bad != nil {
 		t.Errorf("the built-in rules are bad: %v", bad)
 	}
 }
@@ -222,15 +139,16 @@ func TestExportersSpeakForOthers(t *testing.T) {
 	}
 	queue, pod := podAt(t, "queue-0", says(7)), podAt(t, "web-1", says(1000))
 	queue.Namespace, queue.UID, queue.Labels = "queue", "q", nil
-	o := NewOptions()
-	o.ConfigFile = filepath.Join(t.TempDir(), "config.yaml")
-	if err := os.WriteFile(o.ConfigFile, []byte("exporters:\n- {name: reminders, namespace: queue, service: queue, honorLabels: true}\n"), 0o600); err != nil {
+	file := filepath.Join(t.TempDir(), "config.yaml")
+	if err := os.WriteFile(file, []byte("exporters:\n- {name: reminders, namespace: queue, service: queue, honorLabels: true}\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	p := scraping(t, o, clusterAPI([]corev1.Pod{queue, pod}, discoveryv1.EndpointSlice{
+	api := httptest.NewServer(clusterAPI([]corev1.Pod{queue, pod}, discoveryv1.EndpointSlice{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "queue", Name: "queue-x", ResourceVersion: "1", Labels: map[string]string{discoveryv1.LabelServiceName: "queue"}},
 		Endpoints:  []discoveryv1.Endpoint{{Addresses: []string{queue.Status.PodIP}, TargetRef: &corev1.ObjectReference{Kind: "Pod", Namespace: "queue", Name: "queue-0", UID: "q"}}},
 	}))
+	t.Cleanup(api.Close)
+	p := startScraping(t, api.URL, 500*time.Millisecond, func(o *Options) { o.ConfigFile = file })
 	external := &provider.External{Reader: p.reader, Catalog: p.catalog, Metrics: p.metrics.reads}
 
 	depth := func(namespace string) metric.Identifier {

@@ -18,15 +18,21 @@ type appender struct {
 	engine *Engine
 	head   *head
 	target string
+	began  int64 // in milliseconds
 	keep   func(name string) bool
-	some   bool // there are values
-	any    bool // there are samples, which may only say that a series has ended
+	done   func() // with the head
+	some   bool   // there are values
+	any    bool   // there are samples, which may only say that a series has ended
 }
 
 // Append implements storage.AppenderV2. A series that is not kept is left out as though it
 // had been taken, with no reference.
 func (a *appender) Append(ref storage.SeriesRef, ls labels.Labels, st, t int64, v float64, h *histogram.Histogram, fh *histogram.FloatHistogram, opts storage.AOptions) (storage.SeriesRef, error) {
 	const numbers = 1<<generationBits - 1
+	if t > a.began+jump.Milliseconds() {
+		// A scrape loop goes on by the time at which it began when the clock is set back.
+		t = a.began
+	}
 	if ref&^numbers == a.head.generation {
 		ref &= numbers
 	} else {
@@ -37,6 +43,10 @@ func (a *appender) Append(ref storage.SeriesRef, ls labels.Labels, st, t int64, 
 		if !a.keep(ls.Get(model.MetricNameLabel)) {
 			return 0, nil
 		}
+		// Prometheus' index brings in order in place what is made at the same time, below
+		// queries that read it. So one series is made after the other.
+		a.head.making.Lock()
+		defer a.head.making.Unlock()
 		var err error
 		if ref, isNew, err = a.admit(ls); err != nil {
 			return 0, err
@@ -72,6 +82,7 @@ func (a *appender) admit(ls labels.Labels) (ref storage.SeriesRef, isNew bool, e
 
 // Commit implements storage.AppenderV2.
 func (a *appender) Commit() error {
+	defer a.done()
 	if err := a.AppenderV2.Commit(); err != nil {
 		return err
 	}
@@ -82,4 +93,10 @@ func (a *appender) Commit() error {
 		a.engine.config.Committed(a.target)
 	}
 	return nil
+}
+
+// Rollback implements storage.AppenderV2.
+func (a *appender) Rollback() error {
+	defer a.done()
+	return a.AppenderV2.Rollback()
 }

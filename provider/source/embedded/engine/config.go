@@ -51,6 +51,9 @@ type Config struct {
 	MaxValues, MaxSamples int
 	// Now is the clock; time.Now if it is nil.
 	Now func() time.Time
+	// Elapsed is how much time has passed, however the clock is set; nil: what the monotonic
+	// readings of Now tell.
+	Elapsed func() time.Duration
 	// Committed is told of each scrape whose samples can now be queried, also of one that only
 	// says that series have ended; may be nil. It must not block.
 	Committed func(target string)

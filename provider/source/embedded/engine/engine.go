@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math"
 	"os"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -24,7 +25,11 @@ type Engine struct {
 	config Config
 	promql *promql.Engine
 	parser parser.Parser
+	steady *steady
 	head   atomic.Pointer[head]
+
+	exchange sync.Mutex     // of heads, and the count of those who use one
+	closing  sync.WaitGroup // heads that are no longer the present one
 }
 
 // Open returns an engine that holds nothing. Close has to be called.
@@ -36,7 +41,7 @@ func Open(c Config) (*Engine, error) {
 	if err := os.MkdirAll(c.Dir, 0o700); err != nil {
 		return nil, err
 	}
-	e := &Engine{config: c, parser: parser.NewParser(parser.Options{})}
+	e := &Engine{config: c, parser: parser.NewParser(parser.Options{}), steady: newSteady(c.Now, c.Elapsed)}
 	e.promql = promql.NewEngine(promql.EngineOpts{
 		Logger: promslog.NewNopLogger(), MaxSamples: c.MaxSamples, Timeout: c.Timeout, LookbackDelta: c.Lookback,
 		EnableAtModifier: true, EnableNegativeOffset: true, Parser: e.parser,
@@ -52,6 +57,7 @@ func Open(c Config) (*Engine, error) {
 
 // Close forgets everything. There must be no appenders any more, and no queries.
 func (e *Engine) Close() error {
+	e.closing.Wait()
 	return errors.Join(e.head.Load().close(), os.RemoveAll(e.config.Dir))
 }
 
@@ -71,9 +77,11 @@ func (e *Engine) Run(ctx context.Context) {
 	}
 }
 
-// forget drops what queries do not look back at any more. If the clock was set back it drops
-// everything: nothing newer than what is there could come for as long.
+// forget drops what queries do not look back at any more. If there are samples of a later
+// time it drops everything: nothing newer than what is there could come for as long.
 func (e *Engine) forget() error {
+	e.exchange.Lock()
+	defer e.exchange.Unlock()
 	now, h := e.config.Now(), e.head.Load()
 	if newest := h.MaxTime(); newest != math.MinInt64 && time.UnixMilli(newest).Sub(now) > backwards {
 		return e.replace(h)
@@ -82,25 +90,57 @@ func (e *Engine) forget() error {
 	return h.Truncate(now.Add(-e.config.Retention - slack).UnixMilli())
 }
 
-// replace puts an empty head in the place of old. What is appended to that meanwhile is lost.
+// replace puts an empty head in the place of old, which is closed when nobody uses it any
+// more. What is appended to that meanwhile is lost.
 func (e *Engine) replace(old *head) error {
 	next, err := openHead(&e.config, uint16(old.generation>>generationBits)+1)
 	if err != nil {
 		return err
 	}
 	e.head.Store(next)
-	return old.close()
+	e.closing.Go(func() {
+		old.users.Wait()
+		if err := old.close(); err != nil {
+			klog.Background().Error(err, "Cannot close what held samples of before")
+		}
+	})
+	return nil
+}
+
+// use is the present head, which stays open until its users are done.
+func (e *Engine) use() *head {
+	e.exchange.Lock()
+	defer e.exchange.Unlock()
+	e.follow()
+	h := e.head.Load()
+	h.users.Add(1)
+	return h
+}
+
+// follow drops everything if the clock was set: a rate over that would be wrong, and after a
+// setting back nothing new would be taken. e.exchange is held.
+func (e *Engine) follow() {
+	by := e.steady.set()
+	if by == 0 {
+		return
+	}
+	klog.Background().Info("The clock was set; what was scraped before is dropped", "by", by)
+	if err := e.replace(e.head.Load()); err != nil {
+		klog.Background().Error(err, "Cannot drop what was scraped before the clock was set")
+	}
 }
 
 // Appender takes the samples of one scrape of a target, which is called by a name of the
-// caller's. keep chooses series by their names.
+// caller's. keep chooses series by their names. It has to be committed or rolled back.
+//
+// A sample of a later time than now is one of now.
 //
 // Where there is no room, samples of a target that is new fail with an error, so that the
 // scrape of it does; those of new series of a target that is held are
 // storage.ErrOutOfBounds, by which a scrape leaves them out. Holding tells of both.
 func (e *Engine) Appender(ctx context.Context, target string, keep func(name string) bool) storage.AppenderV2 {
-	h := e.head.Load()
-	return &appender{AppenderV2: h.AppenderV2(ctx), engine: e, head: h, target: target, keep: keep}
+	h := e.use()
+	return &appender{AppenderV2: h.AppenderV2(ctx), engine: e, head: h, target: target, began: e.config.Now().UnixMilli(), keep: keep, done: sync.OnceFunc(h.users.Done)}
 }
 
 // Holding sums up what is held, and for whom there was no room.

@@ -6,6 +6,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"sync"
 
 	"github.com/prometheus/common/promslog"
 	"github.com/prometheus/prometheus/storage"
@@ -20,7 +21,10 @@ const generationBits = 48
 type head struct {
 	*tsdb.Head
 	*ledger
-	dir string
+	dir   string
+	users sync.WaitGroup // appenders and queriers
+	// making is held while a series is made.
+	making sync.Mutex
 	// generation tells the head's references from those of the head before. A scrape loop
 	// keeps references, and the number of a series then is that of another now.
 	generation storage.SeriesRef
@@ -81,4 +85,16 @@ func (h *head) querier(mint, maxt int64) (storage.Querier, error) {
 		return storage.NoopQuerier(), nil
 	}
 	return tsdb.NewBlockQuerier(tsdb.NewRangeHead(h.Head, from, maxt), from, maxt)
+}
+
+// used is a querier that uses a head until it is closed.
+type used struct {
+	storage.Querier
+	done func()
+}
+
+// Close implements storage.Querier.
+func (u *used) Close() error {
+	defer u.done()
+	return u.Querier.Close()
 }

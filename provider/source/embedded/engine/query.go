@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/prometheus/prometheus/promql"
@@ -49,7 +50,13 @@ func (e *Engine) QueryAtMost(ctx context.Context, promQL string, most int) (sour
 
 // Querier implements storage.Queryable, for promql.
 func (e *Engine) Querier(mint, maxt int64) (storage.Querier, error) {
-	return e.head.Load().querier(mint, maxt)
+	h := e.use()
+	q, err := h.querier(mint, maxt)
+	if err != nil {
+		h.users.Done()
+		return nil, err
+	}
+	return &used{q, sync.OnceFunc(h.users.Done)}, nil
 }
 
 // reaches says whether a query looks back no further than samples are held.
