@@ -61,6 +61,8 @@ e2e: build tools ## End-to-end tests, on local clusters side by side; ARGS='-tes
 			bin/cluster exec -- bin/cluster.test -test.v -test.timeout 10m; \
 			bin/cluster exec -- bin/node.test -test.v -test.timeout 10m -test.run E2E; \
 			$(E2E) -test.run '^Test4HungInFront'"; hack/together.sh \
+		'the embedded engine' "echo 'without the tests of a Prometheus that is away or hangs, which it does not have, and of its rules'; \
+			$(E2E) -source=embedded -test.run '^Test(1R|2|3|5)'" \
 		'outages' "$(E2E) -test.run '^Test4SourceAway'" \
 		'the rest' "$(E2E) -test.skip '^Test[1234]'"; hack/together.sh \
 		'policies' "echo 'without TestP10GitOps, whose tools take minutes to build (make e2e-gitops),'; \
