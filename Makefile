@@ -112,6 +112,10 @@ bench-scale: build tools ## Measure a rule that matches 200,000 series, and 10,0
 	@LOADLINE_ROOT=$(CURDIR) bin/cluster exec -- bin/bench --wide=200000
 	@go test ./adapter -run '^$$' -bench BenchmarkFleet -benchtime 1x -timeout 20m
 
+.PHONY: bench-embedded
+bench-embedded: ## Measure the adapter without a Prometheus: cost by pods, bytes a series, cold start, reaction
+	@go test ./provider/source/embedded/... -run '^$$' -bench . -benchtime 1x -timeout 60m $(ARGS)
+
 .PHONY: bench-lint
 bench-lint: ## Measure kubectl loadline lint with 10,000 objects
 	@go test ./policy/lint -run '^$$' -bench BenchmarkLint -benchtime 5x
