@@ -201,19 +201,26 @@ func TestManyPodsAtOnce(t *testing.T) {
 		}
 		return ""
 	})
-	began := time.Now()
-	for time.Since(began) < 2*interval {
-		// As for an HPA that has nothing to do with the new ones: every pod, and a new sample.
-		if n := value(t, s, rates); n != old {
-			t.Fatalf("beside thousands, %v of %d pods have a rate", n, old)
+	// As for an HPA that has nothing to do with the new ones: every pod has a value, of a new
+	// sample. Where much else runs, that of a pod may be missing for a scrape.
+	good := 0
+	within(t, 120*time.Second, func() string {
+		stale := ""
+		for _, one := range s.Status()[:old] { // by name
+			if age := time.Since(one.At); !one.Up || age > 2*interval {
+				stale = fmt.Sprintf("; %s was scraped %s ago, up: %t (%v)", one.Target, age, one.Up, one.Err)
+			}
 		}
-		time.Sleep(interval / 8)
-	}
-	for _, one := range s.Status()[:old] { // by name
-		if age := time.Since(one.At); !one.Up || age > 3*interval {
-			t.Errorf("%s was scraped %s ago; up: %t (%v)", one.Target, age, one.Up, one.Err)
+		n := value(t, s, rates)
+		if good++; n != old || stale != "" {
+			good = 0
 		}
-	}
+		if good < 10 {
+			time.Sleep(interval / 10)
+			return fmt.Sprintf("beside thousands, %v of %d pods have a rate%s", n, old, stale)
+		}
+		return ""
+	})
 	if held := s.Holding().Series; held > most {
 		t.Errorf("%d series are held, want %d", held, most)
 	}
