@@ -120,6 +120,7 @@ bench-scale: build tools ## Measure a rule that matches 200,000 series, and 10,0
 bench-reaction: build tools ## Measure how long a step of the load takes to a new value and to spec.replicas, with each source
 	@$(STAGE) 'compile the e2e tests' go test -c -tags e2e -o bin/e2e.test ./hack/e2e
 	@for source in embedded prometheus; do $(E2E) -source=$$source -test.run '^Test10Reaction$$' -steps=5 $(ARGS); done
+
 .PHONY: bench-embedded
 bench-embedded: ## Measure the adapter without a Prometheus: cost by pods, bytes a series, cold start, reaction
 	@go test ./provider/source/embedded/... -run '^$$' -bench . -benchtime 1x -timeout 60m $(ARGS)
