@@ -197,7 +197,7 @@ update-crds: ## Generate them
 
 # What they ask for, and that each has a page, is among the unit tests.
 .PHONY: verify-monitoring update-monitoring
-verify-monitoring: ## deploy/monitoring has what is generated of its rule files
+verify-monitoring: ## deploy/monitoring has what is generated of its rule files, and the dashboard
 	@$(STAGE) 'generated monitoring' hack/verify/monitoring.sh
 update-monitoring: ## Generate it
 	@go run ./hack/cmd/genmonitoring deploy/monitoring deploy/monitoring

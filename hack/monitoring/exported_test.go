@@ -1,7 +1,9 @@
 package monitoring
 
 import (
+	"encoding/json"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/loadline/loadline/policy/decide"
@@ -14,7 +16,36 @@ func TestAlertsAskForWhatIsExported(t *testing.T) {
 	forEachRule(t, func(t *testing.T, r Rule) { ask(t, r.Expr) })
 }
 
-// values are those of labels that alerts name. A label that is in none of these
+func TestDashboardAsksForWhatIsExported(t *testing.T) {
+	for _, p := range shown(t).Panels {
+		t.Run(p.Title, func(t *testing.T) {
+			for _, target := range p.Targets {
+				ask(t, target.Expr)
+				has, err := Labels(catalog(t), target.Expr)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for part := range strings.SplitSeq(target.Legend, "{{") {
+					if name, _, ok := strings.Cut(part, "}}"); ok && !slices.Contains(has, name) {
+						t.Errorf("legend %q: the series have no label %s, but %v", target.Legend, name, has)
+					}
+				}
+			}
+		})
+	}
+}
+
+// shown is the dashboard as it is committed.
+func shown(t *testing.T) *Dashboard {
+	t.Helper()
+	var d Dashboard
+	if err := json.Unmarshal([]byte(read(t, rulesDir, "dashboard.json")), &d); err != nil {
+		t.Fatal(err)
+	}
+	return &d
+}
+
+// values are those of labels that alerts and panels name. A label that is in none of these
 // has no values of ours.
 var values = map[string][]string{
 	"loadline_reads_total outcome": {

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# deploy/monitoring has what hack/cmd/genmonitoring makes of its rule files.
-# Remedy: make update-monitoring.
+# deploy/monitoring has what hack/cmd/genmonitoring makes of its rule files and of the
+# dashboard's program. Remedy: make update-monitoring.
 set -euo pipefail
 fresh=$(mktemp -d)
 trap 'rm -rf "$fresh"' EXIT

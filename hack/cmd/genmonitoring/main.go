@@ -1,5 +1,5 @@
 // Command genmonitoring writes what is generated of deploy/monitoring: the manifests of the
-// rule files in the first directory, into the second.
+// rule files in the first directory, and the dashboard, into the second.
 package main
 
 import (
@@ -35,5 +35,9 @@ func write(rules, dir string) error {
 			return err
 		}
 	}
-	return nil
+	text, err := monitoring.NewDashboard().JSON()
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, "dashboard.json"), text, 0o644)
 }
