@@ -92,6 +92,29 @@ func TestRunbooks(t *testing.T) {
 	}
 }
 
+// What a page tells to ask Prometheus for is there.
+func TestRunbooksAskForWhatIsExported(t *testing.T) {
+	asked := 0
+	forEachRule(t, func(t *testing.T, r Rule) {
+		inBlock := false
+		for line := range strings.Lines(read(t, pagesDir, r.Alert+".md")) {
+			query, indented := strings.TrimSpace(line), strings.HasPrefix(line, "    ")
+			switch {
+			case strings.HasPrefix(line, "In Prometheus"):
+				inBlock = true
+			case inBlock && indented:
+				asked++
+				ask(t, query)
+			case query != "":
+				inBlock = false
+			}
+		}
+	})
+	if asked < 20 {
+		t.Errorf("only %d queries looked at", asked)
+	}
+}
+
 // suite is what of promtool's test files is looked at here.
 type suite struct {
 	Tests []struct {
