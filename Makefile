@@ -46,7 +46,7 @@ unit: ## Unit tests of both modules, with the race detector
 
 # Four at a time, for each waits for its Prometheus half of the time.
 .PHONY: conformance
-conformance: tools ## The adapter against each case of hack/conformance; ARGS="-run 'TestCases/external'" for some
+conformance: tools verify-alerts ## The adapter against each case of hack/conformance, and the alerts; ARGS="-run 'TestCases/external'" for some
 	@$(STAGE) 'conformance' go test -count=1 -tags e2e -parallel 4 -timeout 15m ./hack/conformance $(ARGS)
 
 .PHONY: e2e
@@ -159,10 +159,10 @@ clean: ## Remove bin/; the servers stay in the user's cache
 ##@ Check, and mend what can be mended by a program
 
 .PHONY: verify
-verify: verify-gofmt verify-mod verify-vet verify-lint verify-arch verify-docs verify-crds ## All checks
+verify: verify-gofmt verify-mod verify-vet verify-lint verify-arch verify-docs verify-crds verify-monitoring ## All checks
 
 .PHONY: update
-update: update-gofmt update-mod update-crds update-docs ## All mends
+update: update-gofmt update-mod update-crds update-docs update-monitoring ## All mends
 
 .PHONY: verify-gofmt update-gofmt
 verify-gofmt: ## Go files are formatted
@@ -200,3 +200,16 @@ verify-crds: ## deploy/crd and the deep copies say what policy/api says
 	@$(STAGE) 'generated CRDs' hack/verify/crds.sh verify
 update-crds: ## Generate them
 	@hack/verify/crds.sh update
+
+# What they ask for, and that each has a page, is among the unit tests.
+.PHONY: verify-monitoring update-monitoring
+verify-monitoring: ## deploy/monitoring has what is generated of its rule files, and the dashboard
+	@$(STAGE) 'generated monitoring' hack/verify/monitoring.sh
+update-monitoring: ## Generate it
+	@go run ./hack/cmd/genmonitoring deploy/monitoring deploy/monitoring
+
+# Seconds, but promtool is built with the cluster's servers, which takes minutes. So it is
+# a part of conformance, which needs these as well, and not of verify.
+.PHONY: verify-alerts
+verify-alerts: tools ## promtool: each alert fires when it should, and not otherwise
+	@$(STAGE) 'alerts' go test -count=1 -tags e2e -run '^TestPromtool$$' ./hack/monitoring

@@ -44,6 +44,8 @@ func variants() map[string][]string {
 		"policy that may switch":  {"resources: [policy, examples/switch]"},
 		"policy beside warnings":  {"resources: [policy, admission]", "components: [components/admission-warn]"},
 		"policy with its webhook": {"resources: [policy]", "components: [components/policy-webhook]"},
+		"policy, annotated":       {"resources: [policy]", "components: [components/policy-scrape-annotations]"},
+		"policy, monitored":       {"resources: [policy]", "components: [components/policy-scrape-podmonitor]"},
 		"policy, fenced":          {"resources: [policy]", "components: [components/policy-metrics-fence]"},
 		"adapter and policy":      {"resources: [overlays/everything]"},
 		"admission":               {"resources: [admission]"},
@@ -85,8 +87,8 @@ func render(t *testing.T, lines []string) []runtime.Object {
 	decoder := serializer.NewCodecFactory(scheme(t), serializer.EnableStrict).UniversalDeserializer()
 	var objects []runtime.Object
 	for _, r := range resources.Resources() {
-		// The two kinds whose Go types are not among our dependencies.
-		if k := r.GetKind(); k == "ServiceMonitor" || k == "CustomResourceDefinition" {
+		// The kinds whose Go types are not among our dependencies.
+		if slices.Contains([]string{"ServiceMonitor", "PodMonitor", "CustomResourceDefinition"}, r.GetKind()) {
 			continue
 		}
 		data, err := r.AsYAML()

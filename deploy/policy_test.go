@@ -1,6 +1,7 @@
 package deploy_test
 
 import (
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -16,10 +17,43 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/yaml"
 
 	"github.com/loadline/loadline/policy/api/v1alpha1"
 	"github.com/loadline/loadline/policy/controller"
 )
+
+// Prometheus finds the port at which loadline-policy serves its metrics.
+func TestPolicyIsScraped(t *testing.T) {
+	pod := only[*appsv1.Deployment](t, render(t, variants()["policy, annotated"])).Spec.Template
+	port := corev1.ContainerPort{Name: "metrics", ContainerPort: 8080}
+	if !slices.Contains(pod.Spec.Containers[0].Ports, port) || !slices.Contains(pod.Spec.Containers[0].Args, "--metrics-bind-address=:8080") {
+		t.Errorf("ports %v", pod.Spec.Containers[0].Ports)
+	}
+	if a := pod.Annotations; a["prometheus.io/scrape"] != "true" || a["prometheus.io/port"] != "8080" || a["prometheus.io/path"] != "/metrics" {
+		t.Errorf("annotations: %v", a)
+	}
+	data, err := os.ReadFile("components/policy-scrape-podmonitor/podmonitor.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var m struct {
+		Spec struct {
+			Selector            metav1.LabelSelector
+			PodMetricsEndpoints []struct{ Port, Path string }
+		}
+	}
+	if err := yaml.Unmarshal(data, &m); err != nil {
+		t.Fatal(err)
+	}
+	selector, err := metav1.LabelSelectorAsSelector(&m.Spec.Selector)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if e := m.Spec.PodMetricsEndpoints; !selector.Matches(labels.Set(pod.Labels)) || len(e) != 1 || e[0].Port != port.Name || e[0].Path != "/metrics" {
+		t.Errorf("the PodMonitor finds %v at %v", selector, e)
+	}
+}
 
 // The whole of what loadline-policy may do. A change here is a change of what users
 // have to trust us with: say it in the changelog.

@@ -1,22 +1,18 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/loadline/loadline/hack/exported"
 )
 
 // metricsPage lists every metric of a program that describe registers, sorted by
 // name. libraries says what /metrics has besides.
 func metricsPage(program, libraries string, describe func(prometheus.Registerer)) (string, error) {
-	r := &touching{Registry: prometheus.NewRegistry()}
-	describe(r)
-	if r.err != nil {
-		return "", r.err
-	}
-	families, err := r.Gather()
+	families, err := exported.Families(describe)
 	if err != nil {
 		return "", err
 	}
@@ -33,49 +29,4 @@ func metricsPage(program, libraries string, describe func(prometheus.Registerer)
 	}
 	b.WriteString("\n`/metrics` also has those of the Go runtime and the process (`go_…`, `process_…`) and, of the Kubernetes libraries',\n" + libraries)
 	return b.String(), nil
-}
-
-// touching is a registry that makes one child of every vector, without which
-// the vector would not be gathered.
-type touching struct {
-	*prometheus.Registry
-	err error
-}
-
-func (t *touching) Register(c prometheus.Collector) error {
-	if err := touch(c); err != nil {
-		t.err = errors.Join(t.err, err)
-	}
-	return t.Registry.Register(c)
-}
-
-func (t *touching) MustRegister(cs ...prometheus.Collector) {
-	for _, c := range cs {
-		if err := t.Register(c); err != nil {
-			t.err = errors.Join(t.err, err)
-		}
-	}
-}
-
-// mostLabels is more than any vector of ours has.
-const mostLabels = 8
-
-func touch(c prometheus.Collector) error {
-	child := func([]string) error { return nil }
-	switch v := c.(type) {
-	case *prometheus.CounterVec:
-		child = func(values []string) error { _, err := v.GetMetricWithLabelValues(values...); return err }
-	case *prometheus.GaugeVec:
-		child = func(values []string) error { _, err := v.GetMetricWithLabelValues(values...); return err }
-	case *prometheus.HistogramVec:
-		child = func(values []string) error { _, err := v.GetMetricWithLabelValues(values...); return err }
-	}
-	// A vector does not tell how many labels it has; it refuses all but that many.
-	var err error
-	for n := range mostLabels {
-		if err = child(make([]string, n)); err == nil {
-			return nil
-		}
-	}
-	return fmt.Errorf("a vector with more than %d labels: %w", mostLabels-1, err)
 }
