@@ -27,10 +27,10 @@ type appender struct {
 // had been taken, with no reference.
 func (a *appender) Append(ref storage.SeriesRef, ls labels.Labels, st, t int64, v float64, h *histogram.Histogram, fh *histogram.FloatHistogram, opts storage.AOptions) (storage.SeriesRef, error) {
 	const numbers = 1<<generationBits - 1
-	if ref&^numbers == a.head.generation {
+	if ref&^numbers == a.head.generation && a.head.holds(chunks.HeadSeriesRef(ref&numbers)) {
 		ref &= numbers
 	} else {
-		ref = 0 // of another head
+		ref = 0 // of another head, or forgotten while its target was away: it needs room anew
 	}
 	isNew := false
 	if ref == 0 {
