@@ -64,7 +64,7 @@ func New(c Config, to Store) (*Scraper, error) {
 		return nil, err
 	}
 	c = c.withDefaults()
-	s := &Scraper{config: c, dialer: newDialer(), changed: make(chan struct{}, 1)}
+	s := &Scraper{config: c, dialer: newDialer(c), changed: make(chan struct{}, 1)}
 	s.filter.Store(&wanted.Filter{})
 	options := &promscrape.Options{
 		PassMetadataInContext:    true, // with it comes the target
