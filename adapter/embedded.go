@@ -15,6 +15,7 @@ import (
 	"k8s.io/klog/v2"
 
 	"github.com/loadline/loadline/provider/metric"
+	"github.com/loadline/loadline/provider/rule"
 	"github.com/loadline/loadline/provider/source/embedded"
 	"github.com/loadline/loadline/provider/source/embedded/cadence"
 	"github.com/loadline/loadline/provider/source/embedded/engine"
@@ -110,6 +111,16 @@ func (p *parts) evaluateDue(due cadence.Due) {
 	p.evaluator.Soon(slices.DeleteFunc(p.demand.Wanted(), func(id metric.Identifier) bool {
 		return !due.Has(id.Namespace) || !p.demand.Referenced(id) || p.sourceOf(id) != ""
 	})...)
+}
+
+// serves says why the source of the flags does not serve a query of a policy; nil if it
+// serves each. Whoever writes a policy is a tenant: by a pattern of names every series of
+// every pod would be kept, of all tenants, and newer pods find no room.
+func (p *parts) serves() func(promQL string) error {
+	if _, scraping := p.origins[""].client.(*embedded.Source); scraping {
+		return rule.NamedOutright
+	}
+	return nil
 }
 
 // warm waits until rates of what is there can be known: for the second scrape of each pod.

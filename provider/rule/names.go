@@ -1,6 +1,7 @@
 package rule
 
 import (
+	"fmt"
 	"regexp"
 	"regexp/syntax"
 	"slices"
@@ -178,6 +179,38 @@ func NamesIn(promQL string) (patterns []string, ok bool) {
 		return nil, false
 	}
 	return namesIn(expr, "", "")
+}
+
+// NamedOutright says what of a query selects series by other than names that are written
+// out, as x or {__name__=~"x|y"}: that may be any series there are. Nil if nothing does.
+func NamedOutright(promQL string) (err error) {
+	expr, err := NewParser().ParseExpr(promQL)
+	if err != nil {
+		return fmt.Errorf("is no PromQL that we know: %s", clip(err.Error()))
+	}
+	parser.Inspect(expr, func(node parser.Node, _ []parser.Node) error {
+		selector, ok := node.(*parser.VectorSelector)
+		if ok && err == nil && !outright(selector.LabelMatchers) {
+			err = fmt.Errorf("%s does not write the names of its series out, and only those are scraped that somebody names: write it as x or {__name__=~\"x|y\"}", clip(selector.String()))
+		}
+		return nil
+	})
+	return err
+}
+
+// outright says whether the names of series are written out, in each matcher that is of them.
+func outright(matchers []*promlabels.Matcher) bool {
+	some := false
+	for _, m := range matchers {
+		switch {
+		case m.Name != model.MetricNameLabel:
+		case m.Type == promlabels.MatchRegexp && len(m.SetMatches()) == 0:
+			return false
+		case m.Type == promlabels.MatchEqual || m.Type == promlabels.MatchRegexp:
+			some = true
+		}
+	}
+	return some
 }
 
 // namesIn are the patterns of an expression that was rendered for series, which stands for

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -122,5 +123,26 @@ func TestNamesDoNotChangeTheRule(t *testing.T) {
 	third, _ := r.Names("a")
 	if !slices.Equal(first, third) || slices.Equal(first, second) {
 		t.Errorf("the same metric has other names later: %v %v %v", first, second, third)
+	}
+}
+
+func TestNamedOutright(t *testing.T) {
+	for query, want := range map[string]string{
+		`sum(rate(x_total{pod!=""}[1m])) / y`:       "",
+		`{__name__="x",namespace="a"}`:              "",
+		`sum({__name__=~"x|y"})`:                    "",
+		`vector(1)`:                                 "",
+		`count({pod!=""})`:                          `{pod!=""} does not write the names of its series out`,
+		`x + count_over_time({__name__=~".+"}[1m])`: `{__name__=~".+"} does not write`,
+		`sum({__name__=~"x.*"})`:                    `{__name__=~"x.*"} does not write`,
+		`sum({__name__!="x",pod="a"})`:              `does not write`,
+		`sum({__name__=~"x|y",__name__=~".+"})`:     `does not write`,
+	} {
+		switch err := NamedOutright(query); {
+		case want == "" && err != nil:
+			t.Errorf("%s: %v", query, err)
+		case want != "" && (err == nil || !strings.Contains(err.Error(), want)):
+			t.Errorf("%s: %v, want %q", query, err, want)
+		}
 	}
 }
