@@ -1,7 +1,9 @@
 package scrape_test
 
 import (
+	"fmt"
 	"net/http"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -39,4 +41,34 @@ func TestWhatNeverEndsIsNotReadOn(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A scrape remembers each series, also of those that it drops, and no other limit is of
+// these: so that of a body is what a pod of nothing but short names can cost, in memory and in
+// time.
+func TestDroppedSeriesAreFewByDefault(t *testing.T) {
+	var b strings.Builder
+	for i := 0; b.Len() < scrape.DefaultBodySizeLimit-100; i++ {
+		fmt.Fprintf(&b, "a%x 1\n", i)
+	}
+	p := pod(t, "a", exporter(t, says(b.String())))
+	w := start(t, func(c *scrape.Config, _ *engine.Config) { c.Interval = 5 * time.Second })
+	before := heap()
+	w.Set([]target.Target{p}, loopback(), wanted.Filter{})
+	eventually(t, func() string {
+		if s := w.Status(); len(s) != 1 || !s[0].Up {
+			return "it is not scraped"
+		}
+		return ""
+	})
+	if more := (int64(heap()) - int64(before)) >> 20; more > 64 {
+		t.Errorf("one pod costs %d MB", more)
+	}
+}
+
+func heap() uint64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
 }
