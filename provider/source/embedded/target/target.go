@@ -107,11 +107,14 @@ func (l *lister) refuse(p *Pod, exporter, format string, args ...any) {
 	l.refused = append(l.refused, Refusal{Namespace: p.Namespace, Pod: p.Name, Exporter: exporter, Reason: fmt.Sprintf(format, args...)})
 }
 
-func (l *lister) add(t Target) {
+// add adds a target, and says which one is it already; nil if none is.
+func (l *lister) add(t Target) (already *Target) {
 	id := t.ID()
-	if _, known := l.targets[id]; !known {
-		l.targets[id] = t
+	if before, known := l.targets[id]; known {
+		return &before
 	}
+	l.targets[id] = t
+	return nil
 }
 
 // pod adds a pod that speaks for itself.
