@@ -123,14 +123,28 @@ func (p *parts) serves() func(promQL string) error {
 	return nil
 }
 
-// warm waits until rates of what is there can be known: for the second scrape of each pod.
+// warm waits until rates of what is there can be known: for the second scrape of each pod
+// since the series are kept that HPAs reference. Where these are told one by one, the last of
+// them are kept an interval later than the first.
 func (s *scrapes) warm(ctx context.Context) {
 	if !closed(ctx, s.follower.Synced()) {
 		return
 	}
-	select {
-	case <-ctx.Done():
-	case <-time.After(2*s.interval + time.Second):
+	twice := 2*s.interval + time.Second
+	for until := time.Now().Add(twice); ; {
+		since, settled := s.Settled()
+		if settled && since.Add(twice).After(until) {
+			until = since.Add(twice)
+		}
+		wait := time.Until(until)
+		if settled && wait <= 0 {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(max(wait, s.interval/10)):
+		}
 	}
 }
 
