@@ -160,6 +160,9 @@ func (r *Rule) selected(series, of string) (patterns []string, ok bool) {
 			if err != nil {
 				continue
 			}
+			if stands != "" && r.computesOnSeries(query.PromQL, stands, matchers, objectLabel) {
+				return nil, false
+			}
 			names, ok := namesIn(query.Expr, stands, of)
 			if !ok {
 				return nil, false
@@ -179,6 +182,14 @@ func NamesIn(promQL string) (patterns []string, ok bool) {
 		return nil, false
 	}
 	return namesIn(expr, "", "")
+}
+
+// computesOnSeries says whether the query that was rendered for a series has of its name
+// anything but the whole, such as its beginning: then it has another of each name.
+func (r *Rule) computesOnSeries(promQL, series string, matchers []matcher, objectLabel string) bool {
+	const other, stands = "another_probe_of_it", "\x00"
+	query, err := r.render(other, matchers, objectLabel)
+	return err != nil || strings.ReplaceAll(query.PromQL, other, stands) != strings.ReplaceAll(promQL, series, stands)
 }
 
 // NamedOutright says what of a query selects series by other than names that are written

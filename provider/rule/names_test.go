@@ -52,6 +52,8 @@ func TestNames(t *testing.T) {
 		"names by an expression":           {`a{pod!=""}`, `{}`, `sum({__name__=~"b_.+",<<.LabelMatchers>>}) by (<<.GroupBy>>)`, "a", []string{"a", "b_.+"}, false},
 		"no name in the query":             {`a{pod!=""}`, `{}`, `sum({<<.LabelMatchers>>}) by (<<.GroupBy>>)`, "a", nil, true},
 		"a condition":                      {`a{pod!=""}`, `{}`, `<<if .LabelValuesByName>>sum(a{<<.LabelMatchers>>}) by (<<.GroupBy>>)<<else>>sum(b{<<.LabelMatchers>>}) by (<<.GroupBy>>)<<end>>`, "a", nil, true},
+		"a part of the series' name":       {`{pod!=""}`, `{}`, `sum({__name__="<<slice .Series 0 3>>_x",<<.LabelMatchers>>}) by (<<.GroupBy>>)`, "abc_total", nil, true},
+		"… printed":                        {`{pod!=""}`, `{}`, `sum({__name__=~"<<printf "%.3s" .Series>>.*",<<.LabelMatchers>>}) by (<<.GroupBy>>)`, "abc_total", nil, true},
 		"series that info joins":           {`a{pod!=""}`, `{}`, `sum(info(a{<<.LabelMatchers>>})) by (<<.GroupBy>>)`, "a", nil, true},
 	} {
 		t.Run(name, func(t *testing.T) {
