@@ -15,6 +15,7 @@ import (
 	"k8s.io/klog/v2"
 
 	"github.com/loadline/loadline/provider/metric"
+	"github.com/loadline/loadline/provider/rule"
 	"github.com/loadline/loadline/provider/source/embedded"
 	"github.com/loadline/loadline/provider/source/embedded/cadence"
 	"github.com/loadline/loadline/provider/source/embedded/engine"
@@ -112,14 +113,38 @@ func (p *parts) evaluateDue(due cadence.Due) {
 	})...)
 }
 
-// warm waits until rates of what is there can be known: for the second scrape of each pod.
+// serves says why the source of the flags does not serve a query of a policy; nil if it
+// serves each. Whoever writes a policy is a tenant: by a pattern of names every series of
+// every pod would be kept, of all tenants, and newer pods find no room.
+func (p *parts) serves() func(promQL string) error {
+	if _, scraping := p.origins[""].client.(*embedded.Source); scraping {
+		return rule.NamedOutright
+	}
+	return nil
+}
+
+// warm waits until rates of what is there can be known: for the second scrape of each pod
+// since the series are kept that HPAs reference. Where these are told one by one, the last of
+// them are kept an interval later than the first.
 func (s *scrapes) warm(ctx context.Context) {
 	if !closed(ctx, s.follower.Synced()) {
 		return
 	}
-	select {
-	case <-ctx.Done():
-	case <-time.After(2*s.interval + time.Second):
+	twice := 2*s.interval + time.Second
+	for until := time.Now().Add(twice); ; {
+		since, settled := s.Settled()
+		if settled && since.Add(twice).After(until) {
+			until = since.Add(twice)
+		}
+		wait := time.Until(until)
+		if settled && wait <= 0 {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(max(wait, s.interval/10)):
+		}
 	}
 }
 

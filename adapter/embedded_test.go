@@ -201,6 +201,19 @@ func TestExportersSpeakForOthers(t *testing.T) {
 	}
 }
 
+// A tenant's policy must not have every series of every tenant's pods kept.
+func TestPoliciesNameWhatIsScraped(t *testing.T) {
+	api := httptest.NewServer(clusterAPI(nil))
+	t.Cleanup(api.Close)
+	p := startScraping(t, api.URL, 500*time.Millisecond)
+	if serves := p.serves(); serves == nil || serves(`sum(lag)`) != nil || serves(`count({namespace="shop"})`) == nil {
+		t.Error("a query that names no series is served")
+	}
+	if (&parts{origins: origins{"": {client: &ones{}}}}).serves() != nil {
+		t.Error("a source that scrapes for itself is kept from queries")
+	}
+}
+
 func TestScrapeState(t *testing.T) {
 	r := prometheus.NewRegistry()
 	r.MustRegister(&scrapeState{

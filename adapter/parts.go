@@ -127,7 +127,7 @@ func (p *parts) follow(o *Options, rules *rule.Set, config *rest.Config) error {
 		p.queries = query.Refused(metric.Errorf(metric.RuleFailed, "queries of AutoscalingPolicies are asked of the source of --prometheus-url, which is not given"))
 		return nil
 	}
-	p.queries = query.New(o.Queries, p.evaluateSoon)
+	p.queries = query.New(o.Queries, p.evaluateSoon, p.serves())
 	if !o.Queries.Enabled || len(rules.External) == 0 {
 		return nil
 	}

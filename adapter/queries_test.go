@@ -67,7 +67,7 @@ func TestQueriesThroughTheParts(t *testing.T) {
 	known := catalog.New(catalog.Options{Rules: rules, Source: src, Scopes: mapper, MaxAge: time.Hour, Now: time.Now})
 	known.Relist(t.Context())
 	p := &parts{demand: wanted}
-	p.queries = query.New(policyquery.Defaults(), p.evaluateSoon)
+	p.queries = query.New(policyquery.Defaults(), p.evaluateSoon, nil)
 	one := eval.New(eval.Options{
 		Source: src, Catalog: known, Queries: p.queries, Objects: everything{}, Mapper: mapper, Demand: wanted, Store: held,
 		Metrics: eval.NewMetrics(registry), Interval: time.Hour, Timeout: time.Second, Concurrency: 1, Now: time.Now,

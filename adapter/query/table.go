@@ -17,6 +17,7 @@ import (
 type Table struct {
 	settings query.Settings
 	changed  func([]metric.Identifier)
+	serves   func(promQL string) error
 	refused  *metric.Error // why no query is served; nil if they are
 
 	mu       sync.RWMutex
@@ -33,13 +34,17 @@ type entry struct {
 }
 
 // New returns a table that knows nothing yet. changed is called with the metrics of
-// queries that are new or other than before; it may be nil.
-func New(s query.Settings, changed func([]metric.Identifier)) *Table {
+// queries that are new or other than before, and serves says why the source does not serve
+// one, such as "selects by no name"; both may be nil.
+func New(s query.Settings, changed func([]metric.Identifier), serves func(promQL string) error) *Table {
 	if changed == nil {
 		changed = func([]metric.Identifier) {}
 	}
+	if serves == nil {
+		serves = func(string) error { return nil }
+	}
 	return &Table{
-		settings: s, changed: changed,
+		settings: s, changed: changed, serves: serves,
 		policies: map[string]*policies{}, entries: map[string]map[string]entry{},
 		unknown: metric.Errorf(metric.Pending, "the AutoscalingPolicies are not listed yet"),
 	}
@@ -47,7 +52,7 @@ func New(s query.Settings, changed func([]metric.Identifier)) *Table {
 
 // Refused returns a table that serves no query, and says why.
 func Refused(why *metric.Error) *Table {
-	t := New(query.Defaults(), nil)
+	t := New(query.Defaults(), nil, nil)
 	t.refused = why
 	return t
 }
@@ -229,12 +234,16 @@ func (t *Table) rebuild(namespace string) (news []metric.Identifier) {
 
 func (t *Table) compile(namespace, policy string, q named) entry {
 	compiled, problems := t.settings.Compile(namespace, q.expr)
-	if len(problems) == 0 {
-		return entry{expr: q.expr, renderer: &renderer{compiled}}
-	}
 	var texts []string
 	for _, p := range problems {
 		texts = append(texts, p.Error())
+	}
+	if len(problems) == 0 {
+		err := t.serves(compiled.PromQL)
+		if err == nil {
+			return entry{expr: q.expr, renderer: &renderer{compiled}}
+		}
+		texts = append(texts, err.Error())
 	}
 	return entry{expr: q.expr, err: metric.Errorf(metric.RuleFailed, "the query %q of the AutoscalingPolicy %q is refused: %s", q.name, policy, strings.Join(texts, "; "))}
 }

@@ -42,7 +42,7 @@ func fill(t *testing.T, s query.Settings, policies ...*v1alpha1.AutoscalingPolic
 		for _, id := range ids {
 			*news = append(*news, id.String())
 		}
-	})
+	}, nil)
 	f := &feed{NewWatcher(nil, table)}
 	var list []any
 	for _, p := range policies {
@@ -116,15 +116,15 @@ func TestTable(t *testing.T) {
 
 func TestNotListed(t *testing.T) {
 	const name = "loadline-query.web.lag"
-	if got := answer(New(query.Defaults(), nil), "shop", name); got != "pending: the AutoscalingPolicies are not listed yet" {
+	if got := answer(New(query.Defaults(), nil, nil), "shop", name); got != "pending: the AutoscalingPolicies are not listed yet" {
 		t.Error(got)
 	}
 	off := query.Defaults()
 	off.Enabled = false
-	if got := answer(New(off, nil), "shop", name); got != "rule-failed: queries of AutoscalingPolicies are switched off (--queries=false)" {
+	if got := answer(New(off, nil, nil), "shop", name); got != "rule-failed: queries of AutoscalingPolicies are switched off (--queries=false)" {
 		t.Error(got)
 	}
-	if got := answer(New(off, nil), "shop", "depth"); got != "not ours" {
+	if got := answer(New(off, nil, nil), "shop", "depth"); got != "not ours" {
 		t.Error(got)
 	}
 }
@@ -212,7 +212,7 @@ func TestBeyondTheLimit(t *testing.T) {
 }
 
 func BenchmarkUpdateBeyondTheLimit(b *testing.B) {
-	table := New(query.Defaults(), nil)
+	table := New(query.Defaults(), nil, nil)
 	all := map[string]policy{}
 	for i := range 10_000 {
 		name := fmt.Sprint("p", i)
@@ -304,6 +304,21 @@ func TestPrefix(t *testing.T) {
 }
 
 // Where there is nobody to ask, each query says so, and only queries do.
+func TestWhatTheSourceDoesNotServe(t *testing.T) {
+	table := New(query.Defaults(), nil, rule.NamedOutright)
+	table.replace(map[string]map[string]policy{"shop": {"web": policyOf(policyWith("shop", "web", 0, "lag=sum(lag)", "all=count({pod!=\"\"})"))}})
+	if got := answer(table, "shop", query.MetricName("web", "lag")); got != `sum(lag{namespace="shop"})` {
+		t.Error(got)
+	}
+	got := answer(table, "shop", query.MetricName("web", "all"))
+	if !strings.Contains(got, `the query "all" of the AutoscalingPolicy "web" is refused: {namespace="shop",pod!=""} does not write the names`) {
+		t.Error(got)
+	}
+	if all := table.All(); len(all) != 1 {
+		t.Errorf("asked for are %v", all)
+	}
+}
+
 func TestRefused(t *testing.T) {
 	why := metric.Errorf(metric.RuleFailed, "nobody to ask")
 	table := Refused(why)

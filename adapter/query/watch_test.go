@@ -108,7 +108,7 @@ func follow(t *testing.T, s *apiServer) (*Watcher, *said) {
 	t.Helper()
 	out := &said{}
 	ctx, cancel := context.WithCancel(klog.NewContext(t.Context(), ktesting.NewLogger(out, ktesting.NewConfig())))
-	w := NewWatcher(s.listerWatcher(), New(query.Defaults(), nil))
+	w := NewWatcher(s.listerWatcher(), New(query.Defaults(), nil, nil))
 	var wg sync.WaitGroup
 	wg.Go(func() { w.Run(ctx) })
 	t.Cleanup(func() { cancel(); wg.Wait() })
@@ -258,7 +258,7 @@ func TestPolicies(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := NewWatcher(policies, New(query.Defaults(), nil))
+	w := NewWatcher(policies, New(query.Defaults(), nil, nil))
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
 	var wg sync.WaitGroup

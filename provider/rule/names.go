@@ -1,6 +1,7 @@
 package rule
 
 import (
+	"fmt"
 	"regexp"
 	"regexp/syntax"
 	"slices"
@@ -159,6 +160,9 @@ func (r *Rule) selected(series, of string) (patterns []string, ok bool) {
 			if err != nil {
 				continue
 			}
+			if stands != "" && r.computesOnSeries(query.PromQL, stands, matchers, objectLabel) {
+				return nil, false
+			}
 			names, ok := namesIn(query.Expr, stands, of)
 			if !ok {
 				return nil, false
@@ -178,6 +182,46 @@ func NamesIn(promQL string) (patterns []string, ok bool) {
 		return nil, false
 	}
 	return namesIn(expr, "", "")
+}
+
+// computesOnSeries says whether the query that was rendered for a series has of its name
+// anything but the whole, such as its beginning: then it has another of each name.
+func (r *Rule) computesOnSeries(promQL, series string, matchers []matcher, objectLabel string) bool {
+	const other, stands = "another_probe_of_it", "\x00"
+	query, err := r.render(other, matchers, objectLabel)
+	return err != nil || strings.ReplaceAll(query.PromQL, other, stands) != strings.ReplaceAll(promQL, series, stands)
+}
+
+// NamedOutright says what of a query selects series by other than names that are written
+// out, as x or {__name__=~"x|y"}: that may be any series there are. Nil if nothing does.
+func NamedOutright(promQL string) (err error) {
+	expr, err := NewParser().ParseExpr(promQL)
+	if err != nil {
+		return fmt.Errorf("is no PromQL that we know: %s", clip(err.Error()))
+	}
+	parser.Inspect(expr, func(node parser.Node, _ []parser.Node) error {
+		selector, ok := node.(*parser.VectorSelector)
+		if ok && err == nil && !outright(selector.LabelMatchers) {
+			err = fmt.Errorf("%s does not write the names of its series out, and only those are scraped that somebody names: write it as x or {__name__=~\"x|y\"}", clip(selector.String()))
+		}
+		return nil
+	})
+	return err
+}
+
+// outright says whether the names of series are written out, in each matcher that is of them.
+func outright(matchers []*promlabels.Matcher) bool {
+	some := false
+	for _, m := range matchers {
+		switch {
+		case m.Name != model.MetricNameLabel:
+		case m.Type == promlabels.MatchRegexp && len(m.SetMatches()) == 0:
+			return false
+		case m.Type == promlabels.MatchEqual || m.Type == promlabels.MatchRegexp:
+			some = true
+		}
+	}
+	return some
 }
 
 // namesIn are the patterns of an expression that was rendered for series, which stands for

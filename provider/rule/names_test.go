@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -51,6 +52,8 @@ func TestNames(t *testing.T) {
 		"names by an expression":           {`a{pod!=""}`, `{}`, `sum({__name__=~"b_.+",<<.LabelMatchers>>}) by (<<.GroupBy>>)`, "a", []string{"a", "b_.+"}, false},
 		"no name in the query":             {`a{pod!=""}`, `{}`, `sum({<<.LabelMatchers>>}) by (<<.GroupBy>>)`, "a", nil, true},
 		"a condition":                      {`a{pod!=""}`, `{}`, `<<if .LabelValuesByName>>sum(a{<<.LabelMatchers>>}) by (<<.GroupBy>>)<<else>>sum(b{<<.LabelMatchers>>}) by (<<.GroupBy>>)<<end>>`, "a", nil, true},
+		"a part of the series' name":       {`{pod!=""}`, `{}`, `sum({__name__="<<slice .Series 0 3>>_x",<<.LabelMatchers>>}) by (<<.GroupBy>>)`, "abc_total", nil, true},
+		"… printed":                        {`{pod!=""}`, `{}`, `sum({__name__=~"<<printf "%.3s" .Series>>.*",<<.LabelMatchers>>}) by (<<.GroupBy>>)`, "abc_total", nil, true},
 		"series that info joins":           {`a{pod!=""}`, `{}`, `sum(info(a{<<.LabelMatchers>>})) by (<<.GroupBy>>)`, "a", nil, true},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -122,5 +125,26 @@ func TestNamesDoNotChangeTheRule(t *testing.T) {
 	third, _ := r.Names("a")
 	if !slices.Equal(first, third) || slices.Equal(first, second) {
 		t.Errorf("the same metric has other names later: %v %v %v", first, second, third)
+	}
+}
+
+func TestNamedOutright(t *testing.T) {
+	for query, want := range map[string]string{
+		`sum(rate(x_total{pod!=""}[1m])) / y`:       "",
+		`{__name__="x",namespace="a"}`:              "",
+		`sum({__name__=~"x|y"})`:                    "",
+		`vector(1)`:                                 "",
+		`count({pod!=""})`:                          `{pod!=""} does not write the names of its series out`,
+		`x + count_over_time({__name__=~".+"}[1m])`: `{__name__=~".+"} does not write`,
+		`sum({__name__=~"x.*"})`:                    `{__name__=~"x.*"} does not write`,
+		`sum({__name__!="x",pod="a"})`:              `does not write`,
+		`sum({__name__=~"x|y",__name__=~".+"})`:     `does not write`,
+	} {
+		switch err := NamedOutright(query); {
+		case want == "" && err != nil:
+			t.Errorf("%s: %v", query, err)
+		case want != "" && (err == nil || !strings.Contains(err.Error(), want)):
+			t.Errorf("%s: %v, want %q", query, err, want)
+		}
 	}
 }

@@ -77,6 +77,10 @@ func (s *Source) Set(targets []target.Target, fence target.Fence, filter wanted.
 	s.scraper.Set(targets, fence, filter)
 }
 
+// Settled is since when the series are kept that are to be, in the sense of
+// scrape.Scraper.Settled.
+func (s *Source) Settled() (since time.Time, ok bool) { return s.scraper.Settled() }
+
 // Status is how the newest scrapes went.
 func (s *Source) Status() []scrape.Status { return s.scraper.Status() }
 

@@ -33,10 +33,10 @@ func (a *appender) Append(ref storage.SeriesRef, ls labels.Labels, st, t int64, 
 		// A scrape loop goes on by the time at which it began when the clock is set back.
 		t = a.began
 	}
-	if ref&^numbers == a.head.generation {
+	if ref&^numbers == a.head.generation && a.head.holds(chunks.HeadSeriesRef(ref&numbers)) {
 		ref &= numbers
 	} else {
-		ref = 0 // of another head
+		ref = 0 // of another head, or forgotten while its target was away: it needs room anew
 	}
 	isNew := false
 	if ref == 0 {

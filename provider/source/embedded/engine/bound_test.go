@@ -171,6 +171,25 @@ func TestReferencesOfAnotherHead(t *testing.T) {
 	})
 }
 
+// A target that was away for long comes back with references of series that are forgotten.
+func TestSeriesThatComeBackAreCounted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := open(t, func(c *engine.Config) { c.Now = time.Now })
+		go w.Engine.Run(t.Context())
+		w.Set(time.Now())
+		refs := w.append(nil, `a{x="1"} 1`, `a{x="2"} 2`)
+		time.Sleep(25 * time.Minute)
+		if held := w.Holding().Series; held != 0 {
+			t.Fatalf("%d series are held after 25 minutes", held)
+		}
+		w.Set(time.Now())
+		w.append(refs[:1], `a{x="1"} 1`)
+		if held := w.Holding().Series; held != 1 {
+			t.Errorf("%d series are held, want the one that is there again", held)
+		}
+	})
+}
+
 func TestNothingIsLeftOnDisk(t *testing.T) {
 	dir := t.TempDir()
 	e, err := engine.Open(engine.Config{Dir: dir})

@@ -23,7 +23,7 @@ var errNoRoom = errors.New("there is no room for another series of this target")
 type ledger struct {
 	most, mostEach int
 
-	mu      sync.Mutex
+	mu      sync.RWMutex
 	owners  map[chunks.HeadSeriesRef]*holder
 	holders map[string]*holder
 }
@@ -82,6 +82,13 @@ func (l *ledger) own(ref chunks.HeadSeriesRef, name string) {
 		h.series++
 		l.owners[ref] = h
 	}
+}
+
+// holds says whether a series is held.
+func (l *ledger) holds(ref chunks.HeadSeriesRef) bool {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return l.owners[ref] != nil
 }
 
 // settle notes that a target's scrape has ended well.

@@ -249,12 +249,10 @@ func (f *Follower) hand(ctx context.Context, pods []target.Pod) {
 	known := f.refused
 	f.refused = refused
 	f.mu.Unlock()
-	for _, r := range refused {
-		switch {
-		case slices.Contains(known, r):
-		case r.Exporter != "":
+	for _, r := range target.News(known, refused) {
+		if r.Exporter != "" {
 			klog.FromContext(ctx).Info("An exporter is not scraped", "exporter", r.Exporter, "namespace", r.Namespace, "pod", r.Pod, "reason", r.Reason)
-		default:
+		} else {
 			klog.FromContext(ctx).Info("A pod that an HPA scales is not scraped", "namespace", r.Namespace, "pod", r.Pod, "reason", r.Reason)
 		}
 	}

@@ -14,9 +14,11 @@ import (
 
 // Defaults of Config.
 const (
-	DefaultInterval              = 5 * time.Second
-	DefaultSampleLimit           = 5_000
-	DefaultBodySizeLimit         = 10 << 20
+	DefaultInterval    = 5 * time.Second
+	DefaultSampleLimit = 5_000
+	// DefaultBodySizeLimit is some 20,000 series as they usually are. Of the shortest, all of
+	// them dropped, it is 250,000, of which the scrape remembers 40 MB.
+	DefaultBodySizeLimit         = 2 << 20
 	DefaultLabelLimit            = 64
 	DefaultLabelNameLengthLimit  = 256
 	DefaultLabelValueLengthLimit = 2048

@@ -47,8 +47,9 @@ type Scraper struct {
 	filter  atomic.Pointer[wanted.Filter]
 	changed chan struct{}
 
-	mu   sync.Mutex
-	next assignment
+	mu      sync.Mutex
+	next    assignment
+	settled time.Time // since when what next keeps is kept; zero while it waits
 }
 
 // assignment is what is to be scraped.
@@ -64,7 +65,7 @@ func New(c Config, to Store) (*Scraper, error) {
 		return nil, err
 	}
 	c = c.withDefaults()
-	s := &Scraper{config: c, dialer: newDialer(), changed: make(chan struct{}, 1)}
+	s := &Scraper{config: c, dialer: newDialer(c), changed: make(chan struct{}, 1)}
 	s.filter.Store(&wanted.Filter{})
 	options := &promscrape.Options{
 		PassMetadataInContext:    true, // with it comes the target
@@ -90,10 +91,30 @@ func New(c Config, to Store) (*Scraper, error) {
 func (s *Scraper) Set(targets []target.Target, fence target.Fence, filter wanted.Filter) {
 	s.mu.Lock()
 	s.next = assignment{targets, fence, filter}
+	if !filter.Same(*s.filter.Load()) {
+		s.settled = time.Time{}
+	}
 	s.mu.Unlock()
 	select {
 	case s.changed <- struct{}{}:
 	default:
+	}
+}
+
+// Settled is since when the series are kept that are to be, of the targets of the newest Set;
+// false while that still waits, and until Run.
+func (s *Scraper) Settled() (since time.Time, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.settled, !s.settled.IsZero()
+}
+
+// settle notes that the filter in use is that of the newest Set, if it is.
+func (s *Scraper) settle() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.settled.IsZero() && s.next.filter.Same(*s.filter.Load()) {
+		s.settled = time.Now()
 	}
 }
 
@@ -141,6 +162,7 @@ func (s *Scraper) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case sets <- groups(next.targets):
+			s.settle()
 		}
 	}
 }

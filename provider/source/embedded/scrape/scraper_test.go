@@ -226,6 +226,34 @@ rules:
 	}
 }
 
+// Another filter waits for an interval: until then what it keeps has had no scrape at all.
+func TestSettled(t *testing.T) {
+	named := func(names ...string) wanted.Filter { return wanted.Of(&rule.Set{}, nil, names) }
+	targets := []target.Target{pod(t, "a", exporter(t, says("x 1\ny 1\n")))}
+	w := start(t, func(c *scrape.Config, _ *engine.Config) { c.Interval = 2 * time.Second })
+	settles := func() (since time.Time) {
+		t.Helper()
+		eventually(t, func() string {
+			var ok bool
+			if since, ok = w.Settled(); !ok {
+				return "it still waits"
+			}
+			return ""
+		})
+		return since
+	}
+	w.Set(targets, loopback(), named("x"))
+	first := settles()
+	w.Set(targets, loopback(), named("x", "y"))
+	if since, ok := w.Settled(); ok {
+		t.Fatalf("settled since %s, and y is not kept", since)
+	}
+	if second := settles(); second.Sub(first) < time.Second {
+		t.Errorf("settled after %s, before y is kept", second.Sub(first))
+	}
+	w.has(`count(y)`, `{} 1`)
+}
+
 func TestTargetsComeAndGo(t *testing.T) {
 	a, b := pod(t, "a", exporter(t, says("x 1\n"))), pod(t, "b", exporter(t, says("x 2\n")))
 	w := start(t)

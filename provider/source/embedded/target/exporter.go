@@ -63,10 +63,13 @@ func (l *lister) exporter(e Exporter) {
 			continue
 		}
 		for _, port := range ports {
-			l.add(Target{
+			already := l.add(Target{
 				Namespace: p.Namespace, Pod: p.Name, Node: p.Node, UID: p.UID, Address: netip.AddrPortFrom(ip, port), Scheme: e.Scheme, Path: e.Path,
 				Exporter: e.Name, Honor: e.HonorLabels,
 			})
+			if already != nil {
+				l.refuse(p, e.Name, "port %d and path %s of it are those of the exporter %s already", port, e.Path, already.Exporter)
+			}
 		}
 	}
 	if !found {

@@ -3,6 +3,7 @@ package target
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -45,6 +46,21 @@ type Refusal struct {
 	Reason         string
 }
 
+// News are the refusals that were not there before. Of pods that HPAs scale and that have no
+// metrics there may be thousands, and they are looked through with each change of a pod.
+func News(before, now []Refusal) (news []Refusal) {
+	known := make(map[Refusal]bool, len(before))
+	for _, r := range before {
+		known[r] = true
+	}
+	for _, r := range now {
+		if !known[r] {
+			news = append(news, r)
+		}
+	}
+	return news
+}
+
 // Input is all that decides what is scraped.
 type Input struct {
 	Pods []Pod
@@ -61,7 +77,7 @@ type Input struct {
 // wanted by several is scraped once; one that is an exporter is not scraped for itself on
 // the same port and path as well, for its series would count twice.
 func List(in Input) ([]Target, []Refusal) {
-	l := lister{Input: in, known: map[string]bool{}}
+	l := lister{Input: in, targets: map[string]Target{}}
 	for _, e := range in.Exporters {
 		l.exporter(e)
 	}
@@ -71,29 +87,34 @@ func List(in Input) ([]Target, []Refusal) {
 			l.pod(pod)
 		}
 	}
-	slices.SortFunc(l.targets, func(a, b Target) int { return strings.Compare(a.ID(), b.ID()) })
+	targets := make([]Target, 0, len(l.targets))
+	for _, id := range slices.Sorted(maps.Keys(l.targets)) {
+		targets = append(targets, l.targets[id])
+	}
 	slices.SortFunc(l.refused, func(a, b Refusal) int {
 		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Pod, b.Pod), cmp.Compare(a.Exporter, b.Exporter), cmp.Compare(a.Reason, b.Reason))
 	})
-	return l.targets, slices.Compact(l.refused)
+	return targets, slices.Compact(l.refused)
 }
 
 type lister struct {
 	Input
-	targets []Target
+	targets map[string]Target // by ID; of exporters, which come first, and pods alike
 	refused []Refusal
-	known   map[string]bool // IDs of targets; of exporters, which come first, and pods alike
 }
 
 func (l *lister) refuse(p *Pod, exporter, format string, args ...any) {
 	l.refused = append(l.refused, Refusal{Namespace: p.Namespace, Pod: p.Name, Exporter: exporter, Reason: fmt.Sprintf(format, args...)})
 }
 
-func (l *lister) add(t Target) {
-	if id := t.ID(); !l.known[id] {
-		l.known[id] = true
-		l.targets = append(l.targets, t)
+// add adds a target, and says which one is it already; nil if none is.
+func (l *lister) add(t Target) (already *Target) {
+	id := t.ID()
+	if before, known := l.targets[id]; known {
+		return &before
 	}
+	l.targets[id] = t
+	return nil
 }
 
 // pod adds a pod that speaks for itself.

@@ -186,6 +186,24 @@ func TestListExporters(t *testing.T) {
 	}
 }
 
+// Two exporters of the file have one pod: it is scraped once, and whoever has listed the other
+// one learns that it is not, for it may be that which honors labels.
+func TestTwoExportersOfOnePod(t *testing.T) {
+	one := Exporter{Name: "one", Namespace: "shop", Pods: selecting("", "app=web").Selector, Port: 8080, Path: "/q", Scheme: "http"}
+	two := one
+	two.Name, two.HonorLabels = "two", true
+	other := one
+	other.Name, other.Path = "other", "/other"
+	want := []string{
+		"shop/a http://10.0.0.1:8080/other on n1 exporter other, honored: false",
+		"shop/a http://10.0.0.1:8080/q on n1 exporter one, honored: false",
+		"shop/a exporter two: port 8080 and path /q of it are those of the exporter one already",
+	}
+	if diff := cmp.Diff(want, lines(List(Input{Pods: []Pod{newPod("a")}, Exporters: []Exporter{one, two, other}}))); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 func TestFence(t *testing.T) {
 	f := Fence{Nodes: map[netip.Addr]bool{ip("192.168.0.1"): true}, Denied: map[netip.Addr]string{ip("10.96.0.1"): "the API server"}}
 	for address, why := range map[string]string{
@@ -194,6 +212,8 @@ func TestFence(t *testing.T) {
 		"0.0.0.0": "no address of anybody", "::": "no address of anybody",
 		"169.254.169.254": "of the link", "fe80::1": "of the link", "fe80::1%eth0": "of a link", "::ffff:169.254.169.254": "of the link",
 		"224.0.0.1": "of many", "ff02::1": "of many", "255.255.255.255": "of all",
+		"fd00:ec2::254": "credentials", "fd20:ce::254": "credentials", "100.100.100.200": "credentials", "168.63.129.16": "credentials", "192.0.0.192": "credentials",
+		"64:ff9b::a9fe:a9fe": "translated", "64:ff9b:1::7f00:1": "translated", "2002:7f00:1::1": "translated", "::7f00:1": "translated",
 		"192.168.0.1": "of a node", "10.96.0.1": "of the API server", "::ffff:10.96.0.1": "of the API server",
 	} {
 		err := f.Check(ip(address))
