@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/prometheus/common/promslog"
+	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql"
 	"github.com/prometheus/prometheus/promql/parser"
 	"github.com/prometheus/prometheus/storage"
@@ -141,6 +142,19 @@ func (e *Engine) follow() {
 func (e *Engine) Appender(ctx context.Context, target string, keep func(name string) bool) storage.AppenderV2 {
 	h := e.use()
 	return &appender{AppenderV2: h.AppenderV2(ctx), engine: e, head: h, target: target, began: e.config.Now().UnixMilli(), keep: keep, done: sync.OnceFunc(h.users.Done)}
+}
+
+// End hides the samples up to a time of all series with these labels.
+func (e *Engine) End(ctx context.Context, until time.Time, with map[string]string) error {
+	var matchers []*labels.Matcher
+	for name, value := range with {
+		m, err := labels.NewMatcher(labels.MatchEqual, name, value)
+		if err != nil {
+			return err
+		}
+		matchers = append(matchers, m)
+	}
+	return e.head.Load().Delete(ctx, math.MinInt64, until.UnixMilli(), matchers...)
 }
 
 // Holding sums up what is held, and for whom there was no room.

@@ -34,15 +34,18 @@ const reloadInterval = 500 * time.Millisecond
 // interval.
 const idleConnection = 2 * time.Minute
 
-// Store takes the samples of each scrape of a target; keep chooses series by their names.
+// Store takes the samples of each scrape of a target; keep chooses series by their names. End
+// hides samples up to a time, of series with these labels.
 type Store interface {
 	Appender(ctx context.Context, target string, keep func(name string) bool) storage.AppenderV2
+	End(ctx context.Context, until time.Time, with map[string]string) error
 }
 
 // Scraper scrapes targets. See New.
 type Scraper struct {
 	config  Config
 	manager *promscrape.Manager
+	to      Store
 	dialer  *dialer
 	filter  atomic.Pointer[wanted.Filter]
 	changed chan struct{}
@@ -65,7 +68,7 @@ func New(c Config, to Store) (*Scraper, error) {
 		return nil, err
 	}
 	c = c.withDefaults()
-	s := &Scraper{config: c, dialer: newDialer(c), changed: make(chan struct{}, 1)}
+	s := &Scraper{config: c, to: to, dialer: newDialer(c), changed: make(chan struct{}, 1)}
 	s.filter.Store(&wanted.Filter{})
 	options := &promscrape.Options{
 		PassMetadataInContext:    true, // with it comes the target
@@ -134,6 +137,8 @@ func (s *Scraper) Run(ctx context.Context) error {
 	ended := make(chan error, 1)
 	wg.Go(func() { ended <- s.manager.Run(sets) })
 	var filtered time.Time // when the filter was changed last
+	left := leavers{}
+	var leave <-chan time.Time
 	var again <-chan time.Time
 	for {
 		select {
@@ -143,6 +148,12 @@ func (s *Scraper) Run(ctx context.Context) error {
 			return errors.Join(errors.New("the scrapes have ended"), err)
 		case <-s.changed:
 		case <-again:
+		case <-leave:
+			if err := s.end(ctx, left.gone(time.Now())); err != nil {
+				klog.FromContext(ctx).Error(err, "Cannot end the series of targets that are gone")
+			}
+			leave = left.wait()
+			continue
 		}
 		next := s.assignment()
 		again = nil
@@ -164,8 +175,29 @@ func (s *Scraper) Run(ctx context.Context) error {
 		case sets <- groups(next.targets):
 			s.settle()
 		}
+		left.note(next.targets, time.Now())
+		if leave == nil {
+			leave = left.wait()
+		}
 	}
 }
+
+// end hides what targets have said that are gone. Their last samples would be in rates for most
+// of a window, and in sums of gauges for two intervals, beside those of the pods that have
+// taken over from them: a sum over a rollout would be twice what it is. What an exporter says
+// with labels of others ends as its series do, for those may be another's as well.
+func (s *Scraper) end(ctx context.Context, gone []target.Target) error {
+	var errs []error
+	for _, t := range gone {
+		if !honors(t) {
+			errs = append(errs, s.to.End(ctx, time.Now(), map[string]string{"namespace": t.Namespace, "pod": t.Pod, model.InstanceLabel: t.Address.String()}))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// honors says whether a target's own labels stay.
+func honors(t target.Target) bool { return t.Exporter != "" && t.Honor }
 
 func (s *Scraper) assignment() assignment {
 	s.mu.Lock()
@@ -201,7 +233,7 @@ func groups(targets []target.Target) map[string][]*targetgroup.Group {
 		if t.Exporter != "" {
 			labels[model.JobLabel] = model.LabelValue(t.Exporter)
 		}
-		if t.Exporter != "" && t.Honor {
+		if honors(t) {
 			group = honoringGroup
 		}
 		group.Targets = append(group.Targets, labels)

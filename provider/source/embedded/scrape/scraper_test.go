@@ -270,6 +270,28 @@ func TestTargetsComeAndGo(t *testing.T) {
 	}
 }
 
+// What a pod counted that is gone is in no rate any more, beside that of the pod that has taken
+// over from it.
+func TestWhatIsGoneIsInNoRate(t *testing.T) {
+	var count atomic.Int64
+	counts := func(w http.ResponseWriter, r *http.Request) { says(fmt.Sprintf("c_total %d\n", count.Add(1)))(w, r) }
+	a, b := pod(t, "a", exporter(t, counts)), pod(t, "b", exporter(t, counts))
+	exporters := pod(t, "e", exporter(t, says("c_total{namespace=\"shop\",pod=\"b\"} 1\n")))
+	exporters.Exporter, exporters.Honor = "e", true
+	w := start(t)
+	w.Set([]target.Target{a, exporters}, loopback(), wanted.Everything())
+	w.has(`count(count_over_time(c_total[1m]) >= 5) by (pod)`, `{pod="a"} 1`, `{pod="b"} 1`)
+	w.Set([]target.Target{b}, loopback(), wanted.Everything())
+	w.has(`count(count_over_time(c_total[1m]) >= 5) by (pod, job)`, `{job="e", pod="b"} 1`, `{job="pods", pod="b"} 1`)
+	moved := b
+	moved.Path = "/other" // what it counted is its own
+	w.Set([]target.Target{moved}, loopback(), wanted.Everything())
+	time.Sleep(2 * time.Second)
+	w.has(`count(count_over_time(c_total{job="pods"}[1m]) >= 20) by (pod, job)`, `{job="pods", pod="b"} 1`)
+	w.Set([]target.Target{a, b}, loopback(), wanted.Everything()) // it comes back
+	w.has(`count(count_over_time(c_total[1m]) >= 5) by (pod, job)`, `{job="e", pod="b"} 1`, `{job="pods", pod="a"} 1`, `{job="pods", pod="b"} 1`)
+}
+
 // Each target that misbehaves is its own problem: the good one beside it is scraped on.
 func TestTargetsThatMisbehave(t *testing.T) {
 	released := make(chan struct{})
