@@ -22,7 +22,10 @@ type Piece struct {
 // What these give together is the answer.
 //
 // It is the same because of what sharing needs as well: where it is proved that each object
-// has the same value in whatever company, it has it in less company, too.
+// has the same value in whatever company, it has it in less company, too. A query that fails
+// for the company of its objects, as where one side of a match has two series of an object of
+// which the other side has none, may not fail in pieces: then each object has what it has by
+// itself.
 func (q *Query) Pieces() []Piece {
 	whole := Piece{PromQL: q.PromQL}
 	if q.Shared() || q.Alone != nil || objectsAt(q.Parts[0].Given) < 0 {

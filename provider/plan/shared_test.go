@@ -321,9 +321,10 @@ func checkShared(t *testing.T, engine *promql.Engine, data []byte) (shared, fail
 	return shared, failed, divided
 }
 
-// checkPieces compares the answers to a query's pieces, and to their halves, with its own. One
-// that fails must fail in one of them, and none of them without it. It returns whether there
-// are any.
+// checkPieces compares the answers to a query's pieces, and to their halves, with its own. None
+// of them may fail where it does not. Where it fails and they do not, it failed for the company
+// of its objects, and what they give must be what each object gets by itself. It returns whether
+// there are any.
 func checkPieces(t *testing.T, engine *promql.Engine, store memory, end time.Time, q *Query) bool {
 	var halves []Piece
 	for _, p := range q.Pieces() {
@@ -345,8 +346,14 @@ func checkPieces(t *testing.T, engine *promql.Engine, store memory, end time.Tim
 			a, e := store.query(engine, p.PromQL, end)
 			all, err, asked = append(all, a...), errors.Join(err, e), append(asked, p.PromQL)
 		}
-		if (err != nil) != (failure != nil) {
-			t.Errorf("%s\n%q\nfailed: alone %v, in pieces %v", q.PromQL, asked, failure, err)
+		if failure != nil && err == nil {
+			if alone, failure = one(t, engine, store, end, pieces); failure != nil {
+				t.Errorf("%s\n%q\nan object fails by itself, and no piece does: %v", q.PromQL, asked, failure)
+				return true
+			}
+		}
+		if err != nil && failure == nil {
+			t.Errorf("%s\n%q\nit fails in pieces only: %v", q.PromQL, asked, err)
 			return true
 		}
 		if diff := cmp.Diff(alone.texts(nil), all.texts(nil)); err == nil && diff != "" {
@@ -354,6 +361,18 @@ func checkPieces(t *testing.T, engine *promql.Engine, store memory, end time.Tim
 		}
 	}
 	return true
+}
+
+// one asks for each object of the pieces by itself.
+func one(t *testing.T, engine *promql.Engine, store memory, end time.Time, pieces []Piece) (all answer, err error) {
+	t.Helper()
+	for _, p := range pieces {
+		for _, single := range p.divide(len(p.names)) {
+			a, e := store.query(engine, single.PromQL, end)
+			all, err = append(all, a...), errors.Join(err, e)
+		}
+	}
+	return all, err
 }
 
 // of are the elements for one part, as its own query would give them.
