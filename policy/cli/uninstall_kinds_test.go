@@ -47,7 +47,7 @@ func TestUninstallKnowsWhatIsDeployed(t *testing.T) {
 		t.Fatal(err)
 	}
 	var known []string
-	for _, k := range append(otherKinds(), webhooks(), deployments()) {
+	for _, k := range slices.Concat(otherKinds(), operatorKinds(), []kind{webhooks(), deployments()}) {
 		known = append(known, k.resource.GroupVersion().String()+" "+k.name)
 	}
 	key, value, _ := strings.Cut(component, "=")

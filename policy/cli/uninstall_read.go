@@ -64,6 +64,12 @@ func otherKinds() []kind {
 	}
 }
 
+// operatorKinds are those of the Prometheus operator, which not every cluster has.
+func operatorKinds() []kind {
+	const operator = "monitoring.coreos.com"
+	return []kind{{gvr(operator, "v1", "podmonitors"), "PodMonitor"}, {gvr(operator, "v1", "prometheusrules"), "PrometheusRule"}}
+}
+
 // uninstaller reads and changes a cluster.
 type uninstaller struct {
 	*cluster
@@ -103,6 +109,13 @@ func (u *uninstaller) read(ctx context.Context) (inventory, error) {
 	for _, k := range otherKinds() {
 		objects, err := u.labelled(ctx, k)
 		if err != nil {
+			return found, err
+		}
+		found.others = append(found.others, objects...)
+	}
+	for _, k := range operatorKinds() {
+		objects, err := u.labelled(ctx, k)
+		if err != nil && !apierrors.IsNotFound(err) {
 			return found, err
 		}
 		found.others = append(found.others, objects...)
