@@ -43,6 +43,12 @@ func Test3LivePodsOnly(t *testing.T) {
 		const name = "e2e-failed"
 		startPod(t, name, func(*corev1.Pod) {})
 		answered(t, name)
+		// The embedded engine may have answered before Prometheus could.
+		system.Until(t, "Prometheus has a rate of "+name, 30*time.Second, func(ctx context.Context) (bool, string) {
+			rates, err := webRates(ctx)
+			_, has := rates[name]
+			return has, fmt.Sprint(rates, err)
+		})
 		if err := system.Node.Kill(lab.RemindMeNamespace, name, syscall.SIGKILL); err != nil {
 			t.Fatal(err)
 		}
