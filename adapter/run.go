@@ -118,15 +118,16 @@ func (o *Options) compile(content []byte) (*rule.Set, error) {
 	if err != nil {
 		return nil, err
 	}
-	if rules.Ruleless && o.Source.URL == "" {
+	switch {
+	case !rules.Ruleless:
+	case o.Source.URL != "":
+		rules.Warnings = append(rules.Warnings, "there are no rules, and the built-in ones are for pods that are scraped here: no metric is served")
+	default:
 		usual, err := rule.Compile(builtin.Rules(o.Scrape.Interval))
 		if err != nil {
 			return nil, fmt.Errorf("the built-in rules: %w", err)
 		}
 		rules.Custom, rules.External = usual.Custom, usual.External
-	}
-	if rules.Ruleless && o.Source.URL != "" {
-		rules.Warnings = append(rules.Warnings, "there are no rules, and the built-in ones are for pods that are scraped here: no metric is served")
 	}
 	// One file may serve adapters of both kinds.
 	switch {

@@ -48,10 +48,10 @@ func (d *dispatcher) state() health {
 	return d.health
 }
 
-// Outage returns why the source counts as away, without what it sent: no query got an answer, of as many in
-// a row as what is only read may have under way, or of the newest evaluation of
-// everything. As long as something wanted was answered the last time it was asked, only
-// such queries count. Nil from the next answer on, and when it was not asked.
+// Outage returns why the source counts as away, without what it sent: no query got an
+// answer, of as many in a row as what is only read may have under way, or of the newest
+// evaluation of everything. As long as something wanted was answered the last time it was
+// asked, only such queries count. Nil from the next answer on, and when it was not asked.
 func (e *Evaluator) Outage() error { return e.dispatcher.state().away }
 
 // Up says whether the source answers, if only with a refusal: queries in the newest

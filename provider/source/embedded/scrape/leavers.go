@@ -23,8 +23,8 @@ type leaver struct {
 func (l leavers) note(present []target.Target, now time.Time) {
 	there := make(map[string]bool, len(present))
 	for _, t := range present {
-		there[t.ID()] = true
-		l[t.ID()] = leaver{Target: t}
+		id := t.ID()
+		there[id], l[id] = true, leaver{Target: t}
 	}
 	for id, one := range l {
 		if !there[id] && one.since.IsZero() {
