@@ -28,7 +28,7 @@ func Loadline() Rules {
 			{"provider/source/embedded/builtin", nil},
 			{"provider/source/embedded/cadence", nil},
 			{"provider/source/embedded/engine", []string{"provider/source"}},
-			{"provider/source/embedded/follow", []string{"provider/metric", "provider/rule", "provider/source/embedded/target", "provider/source/embedded/wanted"}},
+			{"provider/source/embedded/follow", []string{"provider/endpoint", "provider/metric", "provider/rule", "provider/source/embedded/target", "provider/source/embedded/wanted"}},
 			{"provider/source/embedded/scrape", []string{"provider/source/embedded/target", "provider/source/embedded/wanted"}},
 			{"provider/source/embedded/target", []string{"provider/endpoint"}},
 			{"provider/source/embedded/wanted", []string{"provider/metric", "provider/rule"}},

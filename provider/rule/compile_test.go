@@ -146,14 +146,20 @@ rules[0]: merge keys nest more than 8 deep (line 3)`,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			set, err := Compile([]byte(tc.file))
-			if err == nil {
-				t.Fatalf("no error but %+v", set)
-			}
-			if diff := cmp.Diff(tc.want, err.Error()); diff != "" {
-				t.Errorf("error (-want +got):\n%s", diff)
-			}
+			refuses(t, tc.file, tc.want)
 		})
+	}
+}
+
+// refuses checks the error of a file that cannot be used.
+func refuses(t *testing.T, file, want string) {
+	t.Helper()
+	set, err := Compile([]byte(file))
+	if err == nil {
+		t.Fatalf("no error but %+v", set)
+	}
+	if diff := cmp.Diff(want, err.Error()); diff != "" {
+		t.Errorf("error (-want +got):\n%s", diff)
 	}
 }
 

@@ -12,28 +12,8 @@ import (
 // maxExporters bounds the exporters of a file: each Service among them is a watch.
 const maxExporters = 100
 
-// Exporter is a program that speaks for others, such as that of a queue, as a file lists it.
-// It is of use to a source that scrapes.
-type Exporter struct {
-	// Name is what the label job of its series is.
-	Name string
-	// Namespace is that of its pods.
-	Namespace string
-	// Pods chooses them by their labels, of which it asks for one at least; nil where they are
-	// the ready endpoints of Service.
-	Pods    labels.Selector
-	Service string
-	// Port is a port of the pods; if it is 0, all container ports of the name PortName.
-	Port     uint16
-	PortName string
-	// Path and Scheme are as in a URL.
-	Path, Scheme string
-	// HonorLabels keeps the labels that it exports, namespace and pod among them.
-	HonorLabels bool
-}
-
 // compileExporters compiles the section exporters.
-func compileExporters(raw []rawExporter, p *problems) (list []Exporter) {
+func compileExporters(raw []rawExporter, p *problems) (list []endpoint.Exporter) {
 	if len(raw) > maxExporters {
 		p.add("exporters", raw[maxExporters].line, "has %d exporters, more than %d", len(raw), maxExporters)
 		raw = raw[:maxExporters]
@@ -54,8 +34,8 @@ func compileExporters(raw []rawExporter, p *problems) (list []Exporter) {
 }
 
 // compile reads one exporter.
-func (r rawExporter) compile(p *problems) Exporter {
-	e := Exporter{Name: r.texts["name"].value, Namespace: r.texts["namespace"].value, Service: r.texts["service"].value, HonorLabels: r.honorLabels}
+func (r rawExporter) compile(p *problems) endpoint.Exporter {
+	e := endpoint.Exporter{Name: r.texts["name"].value, Namespace: r.texts["namespace"].value, Service: r.texts["service"].value, HonorLabels: r.honorLabels}
 	r.checkName("name", "is missing: give a name, which the label job of its series will have", p)
 	r.checkName("namespace", "is missing: give the namespace of the exporter's pods", p)
 	switch service := r.texts["service"]; {

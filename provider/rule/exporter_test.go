@@ -6,6 +6,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/labels"
+
+	"github.com/loadline/loadline/provider/endpoint"
 )
 
 // sameSelector compares selectors by what they say.
@@ -23,31 +25,31 @@ func TestExporters(t *testing.T) {
 		}
 		return s
 	}
-	queue := Exporter{Name: "queue", Namespace: "infra", Service: "queue", PortName: "metrics", Path: "/metrics", Scheme: "http"}
-	with := func(change func(*Exporter)) []Exporter {
+	queue := endpoint.Exporter{Name: "queue", Namespace: "infra", Service: "queue", PortName: "metrics", Path: "/metrics", Scheme: "http"}
+	with := func(change func(*endpoint.Exporter)) []endpoint.Exporter {
 		e := queue
 		change(&e)
-		return []Exporter{e}
+		return []endpoint.Exporter{e}
 	}
-	pods := func(text string) []Exporter {
-		return with(func(e *Exporter) { e.Service, e.Pods = "", selector(text) })
+	pods := func(text string) []endpoint.Exporter {
+		return with(func(e *endpoint.Exporter) { e.Service, e.Pods = "", selector(text) })
 	}
 	for name, tc := range map[string]struct {
 		file     string
-		want     []Exporter
+		want     []endpoint.Exporter
 		ruleless bool
 	}{
 		"none":                  {file: "rules: []"},
 		"an empty list":         {file: "exporters: []", ruleless: true},
-		"by a Service":          {file: "exporters: [{name: queue, namespace: infra, service: queue}]", want: []Exporter{queue}, ruleless: true},
-		"beside rules":          {file: "rules: []\nexporters: [{name: queue, namespace: infra, service: queue}]", want: []Exporter{queue}},
-		"beside no rules":       {file: "externalRules:\nexporters: [{name: queue, namespace: infra, service: queue}]", want: []Exporter{queue}},
+		"by a Service":          {file: "exporters: [{name: queue, namespace: infra, service: queue}]", want: []endpoint.Exporter{queue}, ruleless: true},
+		"beside rules":          {file: "rules: []\nexporters: [{name: queue, namespace: infra, service: queue}]", want: []endpoint.Exporter{queue}},
+		"beside no rules":       {file: "externalRules:\nexporters: [{name: queue, namespace: infra, service: queue}]", want: []endpoint.Exporter{queue}},
 		"by labels":             {file: "exporters: [{name: queue, namespace: infra, podSelector: 'app=queue,tier in (a,b)'}]", want: pods("app=queue,tier in (a,b)"), ruleless: true},
 		"by labels as a map":    {file: "exporters: [{name: queue, namespace: infra, podSelector: {matchLabels: {app: queue, on: true}}}]", want: pods("app=queue,on=true"), ruleless: true},
 		"by expressions":        {file: "exporters: [{name: queue, namespace: infra, podSelector: {matchExpressions: [{key: a, operator: In, values: [b, 1]}, {key: c, operator: DoesNotExist}]}}]", want: pods("a in (1,b),!c"), ruleless: true},
-		"a port by its number":  {file: "exporters: [{name: queue, namespace: infra, service: queue, port: 7777}]", want: with(func(e *Exporter) { e.Port, e.PortName = 7777, "" }), ruleless: true},
-		"a port by its name":    {file: "exporters: [{name: queue, namespace: infra, service: queue, port: http-metrics}]", want: with(func(e *Exporter) { e.PortName = "http-metrics" }), ruleless: true},
-		"all that can be given": {file: "exporters: [{name: queue, namespace: infra, service: queue, port: web, path: /q, scheme: https, honorLabels: true}]", want: with(func(e *Exporter) { e.PortName, e.Path, e.Scheme, e.HonorLabels = "web", "/q", "https", true }), ruleless: true},
+		"a port by its number":  {file: "exporters: [{name: queue, namespace: infra, service: queue, port: 7777}]", want: with(func(e *endpoint.Exporter) { e.Port, e.PortName = 7777, "" }), ruleless: true},
+		"a port by its name":    {file: "exporters: [{name: queue, namespace: infra, service: queue, port: http-metrics}]", want: with(func(e *endpoint.Exporter) { e.PortName = "http-metrics" }), ruleless: true},
+		"all that can be given": {file: "exporters: [{name: queue, namespace: infra, service: queue, port: web, path: /q, scheme: https, honorLabels: true}]", want: with(func(e *endpoint.Exporter) { e.PortName, e.Path, e.Scheme, e.HonorLabels = "web", "/q", "https", true }), ruleless: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			set, err := Compile([]byte(tc.file))
@@ -102,13 +104,7 @@ exporters[0].service: "d.e" is no name: use up to 63 lower-case letters, digits 
 		"a switch":                  {served(", honorLabels: perhaps"), "exporters[0].honorLabels: must be true or false (line 2)"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			set, err := Compile([]byte(tc.file))
-			if err == nil {
-				t.Fatalf("no error but %+v", set)
-			}
-			if diff := cmp.Diff(tc.want, err.Error()); diff != "" {
-				t.Errorf("error (-want +got):\n%s", diff)
-			}
+			refuses(t, tc.file, tc.want)
 		})
 	}
 }

@@ -6,6 +6,8 @@ import (
 
 	promlabels "github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql/parser"
+
+	"github.com/loadline/loadline/provider/endpoint"
 )
 
 // Set is a compiled configuration file.
@@ -18,7 +20,7 @@ type Set struct {
 	// Sources are those that rules may name, in the order of the file.
 	Sources []Source
 	// Exporters are those of the section exporters, in the order of the file.
-	Exporters []Exporter
+	Exporters []endpoint.Exporter
 	// Ruleless: the file has no section of rules, not even an empty one.
 	Ruleless bool
 	// Warnings name what is accepted but has no effect.

@@ -132,13 +132,7 @@ externalRules[0].metricsQuery: is missing: give a query, for example sum(<<.Seri
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			set, err := Compile([]byte(tc.file))
-			if err == nil {
-				t.Fatalf("no error but %+v", set)
-			}
-			if diff := cmp.Diff(tc.want, err.Error()); diff != "" {
-				t.Errorf("error (-want +got):\n%s", diff)
-			}
+			refuses(t, tc.file, tc.want)
 		})
 	}
 }

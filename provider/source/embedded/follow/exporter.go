@@ -5,24 +5,13 @@ import (
 	"maps"
 	"net/netip"
 
-	"github.com/loadline/loadline/provider/rule"
+	"github.com/loadline/loadline/provider/endpoint"
 	"github.com/loadline/loadline/provider/source/embedded/target"
 )
 
-// exporters are those of a file, as the list of targets takes them.
-func exporters(rules *rule.Set) (all []target.Exporter) {
-	for _, e := range rules.Exporters {
-		all = append(all, target.Exporter{
-			Name: e.Name, Namespace: e.Namespace, Pods: e.Pods, Service: e.Service,
-			Port: e.Port, PortName: e.PortName, Path: e.Path, Scheme: e.Scheme, HonorLabels: e.HonorLabels,
-		})
-	}
-	return all
-}
-
 // servicesOf are the Services that are watched: those that exporters name, and that of the
 // API servers, which nothing is scraped without knowing.
-func servicesOf(exporters []target.Exporter) map[service]bool {
+func servicesOf(exporters []endpoint.Exporter) map[service]bool {
 	all := map[service]bool{apiServer(): true}
 	for _, e := range exporters {
 		if e.Service != "" {
@@ -34,7 +23,7 @@ func servicesOf(exporters []target.Exporter) map[service]bool {
 
 // answered are the exporters whose pods can be told, with the endpoints of their Services. An
 // exporter whose Service was not asked for a moment ago is neither scraped nor refused yet.
-func (f *Follower) answered() (exporters []target.Exporter, endpoints []target.Endpoint, refused []target.Refusal) {
+func (f *Follower) answered() (exporters []endpoint.Exporter, endpoints []target.Endpoint, refused []target.Refusal) {
 	seen := map[service]bool{}
 	for _, e := range f.exporters {
 		if e.Service == "" {

@@ -19,6 +19,7 @@ import (
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/klog/v2"
 
+	"github.com/loadline/loadline/provider/endpoint"
 	"github.com/loadline/loadline/provider/metric"
 	"github.com/loadline/loadline/provider/rule"
 	"github.com/loadline/loadline/provider/source/embedded/target"
@@ -71,7 +72,7 @@ type Follower struct {
 	queries   []string
 	rules     *rule.Set
 	filter    wanted.Filter
-	exporters []target.Exporter
+	exporters []endpoint.Exporter
 	services  services
 }
 
@@ -219,7 +220,7 @@ func (f *Follower) wants(ctx context.Context) bool {
 	}
 	reloaded := rules != f.rules
 	if reloaded {
-		f.exporters = exporters(rules)
+		f.exporters = rules.Exporters
 		f.services.follow(ctx, servicesOf(f.exporters))
 	}
 	f.rules, f.names, f.queries = rules, names, queries

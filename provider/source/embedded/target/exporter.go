@@ -6,24 +6,9 @@ import (
 	"slices"
 
 	"k8s.io/apimachinery/pkg/labels"
-)
 
-// Exporter is a program that speaks for others, such as that of a queue, as the administrator
-// lists it: what it exports is believed.
-type Exporter struct {
-	Name      string
-	Namespace string
-	// Pods or Service says which pods it is. Of a Service these are the ready endpoints that
-	// are pods.
-	Pods    labels.Selector
-	Service string
-	// Port is a port of the pods; if it is 0, all container ports of the name PortName.
-	Port         uint16
-	PortName     string
-	Path, Scheme string
-	// HonorLabels keeps the labels that it exports, namespace and pod among them.
-	HonorLabels bool
-}
+	"github.com/loadline/loadline/provider/endpoint"
+)
 
 // Endpoint is one address of a Service, of an EndpointSlice. Whoever may write those can
 // name any address and any pod, so neither is believed: it counts if there is such a pod, it
@@ -35,7 +20,7 @@ type Endpoint struct {
 }
 
 // exporter adds the pods of an exporter.
-func (l *lister) exporter(e Exporter) {
+func (l *lister) exporter(e endpoint.Exporter) {
 	found := false
 	for i := range l.Pods {
 		p := &l.Pods[i]
@@ -73,12 +58,12 @@ func (l *lister) exporter(e Exporter) {
 		}
 	}
 	if !found {
-		l.refused = append(l.refused, Refusal{Namespace: e.Namespace, Exporter: e.Name, Reason: e.nobody()})
+		l.refused = append(l.refused, Refusal{Namespace: e.Namespace, Exporter: e.Name, Reason: nobody(&e)})
 	}
 }
 
 // nobody is why an exporter has no pod.
-func (e *Exporter) nobody() string {
+func nobody(e *endpoint.Exporter) string {
 	if e.Service != "" {
 		return "no running pod is a ready endpoint of the Service " + e.Service
 	}
@@ -86,7 +71,7 @@ func (e *Exporter) nobody() string {
 }
 
 // speaksFor says whether a pod is one of an exporter's.
-func (l *lister) speaksFor(e *Exporter, p *Pod) bool {
+func (l *lister) speaksFor(e *endpoint.Exporter, p *Pod) bool {
 	if e.Service == "" {
 		return e.Pods != nil && !e.Pods.Empty() && e.Pods.Matches(labels.Set(p.Labels))
 	}

@@ -67,7 +67,7 @@ type Input struct {
 	// Wanted choose the pods that speak for themselves.
 	Wanted []Selection
 	// Exporters are the administrator's.
-	Exporters []Exporter
+	Exporters []endpoint.Exporter
 	// Endpoints are those of the Services that Exporters name.
 	Endpoints []Endpoint
 	Fence     Fence

@@ -10,6 +10,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
+
+	"github.com/loadline/loadline/provider/endpoint"
 )
 
 func ip(text string) netip.Addr { return netip.MustParseAddr(text) }
@@ -138,24 +140,24 @@ func TestList(t *testing.T) {
 }
 
 func TestListExporters(t *testing.T) {
-	queue := Exporter{Name: "queue", Namespace: "shop", Service: "queue", PortName: "metrics", Path: "/metrics", Scheme: "http", HonorLabels: true}
-	endpoint := func(pod, uid, address string) Endpoint {
+	queue := endpoint.Exporter{Name: "queue", Namespace: "shop", Service: "queue", PortName: "metrics", Path: "/metrics", Scheme: "http", HonorLabels: true}
+	endpointOf := func(pod, uid, address string) Endpoint {
 		return Endpoint{Namespace: "shop", Service: "queue", Pod: pod, UID: uid, Address: ip(address)}
 	}
-	byPods := Exporter{Name: "queue", Namespace: "shop", Pods: selecting("", "app=web").Selector, Port: 8080, Path: "/q", Scheme: "http"}
+	byPods := endpoint.Exporter{Name: "queue", Namespace: "shop", Pods: selecting("", "app=web").Selector, Port: 8080, Path: "/q", Scheme: "http"}
 	for name, tc := range map[string]struct {
-		exporter  Exporter
+		exporter  endpoint.Exporter
 		endpoints []Endpoint
 		pods      []Pod
 		wanted    []Selection
 		want      []string
 	}{
 		"by pods":                       {exporter: byPods, pods: []Pod{newPod("a")}, want: []string{"shop/a http://10.0.0.1:8080/q on n1 exporter queue, honored: false"}},
-		"by a Service":                  {exporter: queue, endpoints: []Endpoint{endpoint("a", "u-a", "10.0.0.1")}, pods: []Pod{newPod("a")}, want: []string{"shop/a http://10.0.0.1:9090/metrics on n1 exporter queue, honored: true"}},
-		"an address that is not mapped": {exporter: queue, endpoints: []Endpoint{endpoint("a", "", "::ffff:10.0.0.1")}, pods: []Pod{newPod("a")}, want: []string{"shop/a http://10.0.0.1:9090/metrics on n1 exporter queue, honored: true"}},
-		"an address of nobody's":        {exporter: queue, endpoints: []Endpoint{endpoint("a", "u-a", "10.9.9.9")}, pods: []Pod{newPod("a")}, want: []string{"shop/ exporter queue: no running pod is a ready endpoint of the Service queue"}},
-		"a pod of that name before":     {exporter: queue, endpoints: []Endpoint{endpoint("a", "u-before", "10.0.0.1")}, pods: []Pod{newPod("a")}, want: []string{"shop/ exporter queue: no running pod is a ready endpoint of the Service queue"}},
-		"no pod":                        {exporter: queue, endpoints: []Endpoint{endpoint("", "", "10.0.0.1")}, pods: []Pod{newPod("a")}, want: []string{"shop/ exporter queue: no running pod is a ready endpoint of the Service queue"}},
+		"by a Service":                  {exporter: queue, endpoints: []Endpoint{endpointOf("a", "u-a", "10.0.0.1")}, pods: []Pod{newPod("a")}, want: []string{"shop/a http://10.0.0.1:9090/metrics on n1 exporter queue, honored: true"}},
+		"an address that is not mapped": {exporter: queue, endpoints: []Endpoint{endpointOf("a", "", "::ffff:10.0.0.1")}, pods: []Pod{newPod("a")}, want: []string{"shop/a http://10.0.0.1:9090/metrics on n1 exporter queue, honored: true"}},
+		"an address of nobody's":        {exporter: queue, endpoints: []Endpoint{endpointOf("a", "u-a", "10.9.9.9")}, pods: []Pod{newPod("a")}, want: []string{"shop/ exporter queue: no running pod is a ready endpoint of the Service queue"}},
+		"a pod of that name before":     {exporter: queue, endpoints: []Endpoint{endpointOf("a", "u-before", "10.0.0.1")}, pods: []Pod{newPod("a")}, want: []string{"shop/ exporter queue: no running pod is a ready endpoint of the Service queue"}},
+		"no pod":                        {exporter: queue, endpoints: []Endpoint{endpointOf("", "", "10.0.0.1")}, pods: []Pod{newPod("a")}, want: []string{"shop/ exporter queue: no running pod is a ready endpoint of the Service queue"}},
 		"another Service": {
 			exporter: queue, endpoints: []Endpoint{{Namespace: "shop", Service: "web", Pod: "a", Address: ip("10.0.0.1")}}, pods: []Pod{newPod("a")},
 			want: []string{"shop/ exporter queue: no running pod is a ready endpoint of the Service queue"},
@@ -164,21 +166,21 @@ func TestListExporters(t *testing.T) {
 			exporter: queue, endpoints: []Endpoint{{Namespace: "other", Service: "queue", Pod: "a", Address: ip("10.0.0.1")}}, pods: []Pod{newPod("a", func(p *Pod) { p.Namespace = "other" })},
 			want: []string{"shop/ exporter queue: no running pod is a ready endpoint of the Service queue"},
 		},
-		"a pod that has ended": {exporter: queue, endpoints: []Endpoint{endpoint("a", "", "10.0.0.1")}, pods: []Pod{newPod("a", func(p *Pod) { p.Running = false })}},
-		"without the port":     {exporter: queue, endpoints: []Endpoint{endpoint("a", "", "10.0.0.1")}, pods: []Pod{newPod("a", ports())}, want: []string{`shop/a exporter queue: it has no container port of the name "metrics"`}},
+		"a pod that has ended": {exporter: queue, endpoints: []Endpoint{endpointOf("a", "", "10.0.0.1")}, pods: []Pod{newPod("a", func(p *Pod) { p.Running = false })}},
+		"without the port":     {exporter: queue, endpoints: []Endpoint{endpointOf("a", "", "10.0.0.1")}, pods: []Pod{newPod("a", ports())}, want: []string{`shop/a exporter queue: it has no container port of the name "metrics"`}},
 		"it asks not to be": {
 			exporter: byPods, pods: []Pod{newPod("a", func(p *Pod) { p.Annotations = map[string]string{AnnotationScrape: "false"} })},
 			want: []string{"shop/a exporter queue: its annotation prometheus.io/scrape is false"},
 		},
 		"the address of a cloud": {exporter: byPods, pods: []Pod{newPod("a", at("169.254.0.1"))}, want: []string{"shop/a exporter queue: 169.254.0.1 is an address of the link, where clouds have their credentials"}},
 		"its own pods are wanted, too": {
-			exporter: queue, endpoints: []Endpoint{endpoint("a", "", "10.0.0.1")}, pods: []Pod{newPod("a")}, wanted: []Selection{selecting("shop", "app=web")},
+			exporter: queue, endpoints: []Endpoint{endpointOf("a", "", "10.0.0.1")}, pods: []Pod{newPod("a")}, wanted: []Selection{selecting("shop", "app=web")},
 			want: []string{"shop/a http://10.0.0.1:9090/metrics on n1 exporter queue, honored: true"},
 		},
 		"labels of nobody": {exporter: byPods, want: []string{"shop/ exporter queue: no running pod has the labels app=web"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := lines(List(Input{Pods: tc.pods, Wanted: tc.wanted, Exporters: []Exporter{tc.exporter}, Endpoints: tc.endpoints}))
+			got := lines(List(Input{Pods: tc.pods, Wanted: tc.wanted, Exporters: []endpoint.Exporter{tc.exporter}, Endpoints: tc.endpoints}))
 			if diff := cmp.Diff(tc.want, got); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
@@ -189,7 +191,7 @@ func TestListExporters(t *testing.T) {
 // Two exporters of the file have one pod: it is scraped once, and whoever has listed the other
 // one learns that it is not, for it may be that which honors labels.
 func TestTwoExportersOfOnePod(t *testing.T) {
-	one := Exporter{Name: "one", Namespace: "shop", Pods: selecting("", "app=web").Selector, Port: 8080, Path: "/q", Scheme: "http"}
+	one := endpoint.Exporter{Name: "one", Namespace: "shop", Pods: selecting("", "app=web").Selector, Port: 8080, Path: "/q", Scheme: "http"}
 	two := one
 	two.Name, two.HonorLabels = "two", true
 	other := one
@@ -199,7 +201,7 @@ func TestTwoExportersOfOnePod(t *testing.T) {
 		"shop/a http://10.0.0.1:8080/q on n1 exporter one, honored: false",
 		"shop/a exporter two: port 8080 and path /q of it are those of the exporter one already",
 	}
-	if diff := cmp.Diff(want, lines(List(Input{Pods: []Pod{newPod("a")}, Exporters: []Exporter{one, two, other}}))); diff != "" {
+	if diff := cmp.Diff(want, lines(List(Input{Pods: []Pod{newPod("a")}, Exporters: []endpoint.Exporter{one, two, other}}))); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
