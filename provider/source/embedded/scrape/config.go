@@ -16,8 +16,7 @@ import (
 const (
 	DefaultInterval    = 5 * time.Second
 	DefaultSampleLimit = 5_000
-	// DefaultBodySizeLimit is some 20,000 series as they usually are. Of the shortest, all of
-	// them dropped, it is 250,000, of which the scrape remembers 40 MB.
+	// DefaultBodySizeLimit is some 20,000 series as they usually are.
 	DefaultBodySizeLimit         = 2 << 20
 	DefaultLabelLimit            = 64
 	DefaultLabelNameLengthLimit  = 256
@@ -30,8 +29,8 @@ type Config struct {
 	Interval time.Duration
 	// Timeout bounds one scrape. It is at most the interval; 4/5 of it if it is not given.
 	Timeout time.Duration
-	// SampleLimit bounds the samples of a scrape that are kept, BodySizeLimit its bytes after
-	// decompression.
+	// SampleLimit bounds the samples of a scrape that are kept, and as many lines may be neither
+	// samples nor comments. BodySizeLimit bounds its bytes after decompression.
 	SampleLimit   int
 	BodySizeLimit int64
 	// LabelLimit bounds the labels of a series, the other two the bytes of a label.
@@ -84,51 +83,35 @@ type (
 		ScrapeConfigs []promJob `yaml:"scrape_configs"`
 	}
 	promJob struct {
-		Name                  string        `yaml:"job_name"`
-		Interval              string        `yaml:"scrape_interval"`
-		Timeout               string        `yaml:"scrape_timeout"`
-		HonorLabels           bool          `yaml:"honor_labels"`
-		HonorTimestamps       bool          `yaml:"honor_timestamps"`
-		Protocols             []string      `yaml:"scrape_protocols"`
-		Fallback              string        `yaml:"fallback_scrape_protocol"`
-		BodySizeLimit         string        `yaml:"body_size_limit"`
-		SampleLimit           int           `yaml:"sample_limit"`
-		LabelLimit            int           `yaml:"label_limit"`
-		LabelNameLengthLimit  int           `yaml:"label_name_length_limit"`
-		LabelValueLengthLimit int           `yaml:"label_value_length_limit"`
-		KeepDroppedTargets    int           `yaml:"keep_dropped_targets"`
-		FollowRedirects       bool          `yaml:"follow_redirects"`
-		EnableHTTP2           bool          `yaml:"enable_http2"`
-		TLS                   promTLS       `yaml:"tls_config"`
-		MetricRelabel         []promRelabel `yaml:"metric_relabel_configs,omitempty"`
-	}
-	promTLS struct {
-		InsecureSkipVerify bool `yaml:"insecure_skip_verify"`
-	}
-	promRelabel struct {
-		SourceLabels []string `yaml:"source_labels"`
-		Regex        string   `yaml:"regex"`
-		Action       string   `yaml:"action"`
+		Name                  string   `yaml:"job_name"`
+		Interval              string   `yaml:"scrape_interval"`
+		Timeout               string   `yaml:"scrape_timeout"`
+		HonorLabels           bool     `yaml:"honor_labels"`
+		HonorTimestamps       bool     `yaml:"honor_timestamps"`
+		Protocols             []string `yaml:"scrape_protocols"`
+		Fallback              string   `yaml:"fallback_scrape_protocol"`
+		BodySizeLimit         string   `yaml:"body_size_limit"`
+		SampleLimit           int      `yaml:"sample_limit"`
+		LabelLimit            int      `yaml:"label_limit"`
+		LabelNameLengthLimit  int      `yaml:"label_name_length_limit"`
+		LabelValueLengthLimit int      `yaml:"label_value_length_limit"`
+		KeepDroppedTargets    int      `yaml:"keep_dropped_targets"`
+		FollowRedirects       bool     `yaml:"follow_redirects"`
+		EnableHTTP2           bool     `yaml:"enable_http2"`
 	}
 )
 
-// prometheus is the configuration for series whose names match a pattern, or for all.
-func (c Config) prometheus(all bool, pattern string) (*promconfig.Config, error) {
-	var relabel []promRelabel
-	if !all {
-		relabel = []promRelabel{{SourceLabels: []string{model.MetricNameLabel}, Regex: pattern, Action: "keep"}}
-	}
+// prometheus is the configuration for what comes from the relay.
+func (c Config) prometheus() (*promconfig.Config, error) {
 	job := func(name string, honor bool) promJob {
 		return promJob{
 			Name: name, HonorLabels: honor, Interval: model.Duration(c.Interval).String(), Timeout: model.Duration(c.Timeout).String(),
 			// Text only: native histograms are no numbers, and only protobuf has them.
 			Protocols:     []string{"OpenMetricsText1.0.0", "OpenMetricsText0.0.1", "PrometheusText1.0.0", "PrometheusText0.0.4"},
 			Fallback:      "PrometheusText0.0.4", // for what does not say what it is
-			BodySizeLimit: fmt.Sprintf("%dB", c.BodySizeLimit), SampleLimit: c.SampleLimit,
+			BodySizeLimit: fmt.Sprintf("%dB", min(c.BodySizeLimit, 1<<62)+1), SampleLimit: c.SampleLimit,
 			LabelLimit: c.LabelLimit, LabelNameLengthLimit: c.LabelNameLengthLimit, LabelValueLengthLimit: c.LabelValueLengthLimit,
 			KeepDroppedTargets: 1,
-			TLS:                promTLS{InsecureSkipVerify: true}, // why: endpoint.ParseScheme
-			MetricRelabel:      relabel,
 		}
 	}
 	text, err := yaml.Marshal(promFile{ScrapeConfigs: []promJob{job(plain, false), job(honoring, true)}})

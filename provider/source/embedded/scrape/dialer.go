@@ -16,9 +16,6 @@ import (
 type dialer struct {
 	net.Dialer
 	gate atomic.Pointer[gate]
-	// most is how many bytes are read of a connection in the time every.
-	most  int64
-	every time.Duration
 }
 
 // gate is what may be dialled at present.
@@ -27,15 +24,9 @@ type gate struct {
 	fence   target.Fence
 }
 
-// newDialer returns one that connects to nothing before open. Of a connection it has two
-// answers read in the time of one scrape, and what is sent around them: a scrape that is late
-// may be followed by the next at once.
-func newDialer(c Config) *dialer {
-	const around = 1 << 20 // headers, chunks, TLS
-	d := &dialer{
-		Dialer: net.Dialer{KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 30 * time.Second, Interval: 15 * time.Second, Count: 3}},
-		most:   2*min(c.BodySizeLimit, 1<<40) + around, every: c.Timeout,
-	}
+// newDialer returns one that connects to nothing before open.
+func newDialer() *dialer {
+	d := &dialer{Dialer: net.Dialer{KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 30 * time.Second, Interval: 15 * time.Second, Count: 3}}}
 	d.gate.Store(&gate{})
 	return d
 }
@@ -61,9 +52,5 @@ func (d *dialer) dial(ctx context.Context, network, address string) (net.Conn, e
 	if err := g.fence.Check(to.Addr()); err != nil {
 		return nil, err
 	}
-	conn, err := d.DialContext(ctx, network, to.String())
-	if err != nil {
-		return nil, err
-	}
-	return &connection{Conn: conn, most: d.most, every: d.every}, nil
+	return d.DialContext(ctx, network, to.String())
 }

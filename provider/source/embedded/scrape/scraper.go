@@ -6,8 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -47,7 +47,8 @@ type Scraper struct {
 	manager *promscrape.Manager
 	to      Store
 	dialer  *dialer
-	filter  atomic.Pointer[wanted.Filter]
+	relay   *relay
+	names   *names
 	changed chan struct{}
 
 	mu      sync.Mutex
@@ -68,15 +69,15 @@ func New(c Config, to Store) (*Scraper, error) {
 		return nil, err
 	}
 	c = c.withDefaults()
-	s := &Scraper{config: c, to: to, dialer: newDialer(c), changed: make(chan struct{}, 1)}
-	s.filter.Store(&wanted.Filter{})
+	s := &Scraper{config: c, to: to, dialer: newDialer(), names: newNames(), changed: make(chan struct{}, 1)}
+	s.relay = newRelay(c, s.dialer, s.names)
 	options := &promscrape.Options{
 		PassMetadataInContext:    true, // with it comes the target
 		DiscoveryReloadInterval:  model.Duration(reloadInterval),
 		DiscoveryReloadOnStartup: true,
 		HTTPClientOptions: []promhttp.HTTPClientOption{
-			promhttp.WithDialContextFunc(s.dialer.dial),
-			promhttp.WithIdleConnTimeout(max(idleConnection, 3*c.Interval)),
+			promhttp.WithDialContextFunc(s.relay.dial),
+			promhttp.WithKeepAlivesDisabled(),
 			promhttp.WithUserAgent("loadline-adapter/" + c.Version),
 		},
 	}
@@ -90,11 +91,11 @@ func New(c Config, to Store) (*Scraper, error) {
 
 // Set has these targets scraped in the place of those of before, and of their series those
 // that the filter keeps. It does not block; a target that stays is scraped on at its own
-// time. That others are kept takes an interval or so.
+// time.
 func (s *Scraper) Set(targets []target.Target, fence target.Fence, filter wanted.Filter) {
 	s.mu.Lock()
 	s.next = assignment{targets, fence, filter}
-	if !filter.Same(*s.filter.Load()) {
+	if !filter.Same(s.names.filter()) {
 		s.settled = time.Time{}
 	}
 	s.mu.Unlock()
@@ -116,30 +117,29 @@ func (s *Scraper) Settled() (since time.Time, ok bool) {
 func (s *Scraper) settle() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.settled.IsZero() && s.next.filter.Same(*s.filter.Load()) {
+	if s.settled.IsZero() && s.next.filter.Same(s.names.filter()) {
 		s.settled = time.Now()
 	}
 }
 
 // Run scrapes until ctx ends, and returns when the scrapes that are under way have ended.
 func (s *Scraper) Run(ctx context.Context) error {
-	first, err := s.config.prometheus(false, "")
+	config, err := s.config.prometheus()
 	if err != nil {
 		return fmt.Errorf("the configuration of the scrapes: %w", err)
 	}
-	if err := s.manager.ApplyConfig(first); err != nil {
+	if err := s.manager.ApplyConfig(config); err != nil {
 		return fmt.Errorf("the configuration of the scrapes: %w", err)
 	}
+	defer s.relay.close()
 	sets := make(chan map[string][]*targetgroup.Group)
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	defer s.manager.Stop()
 	ended := make(chan error, 1)
 	wg.Go(func() { ended <- s.manager.Run(sets) })
-	var filtered time.Time // when the filter was changed last
 	left := leavers{}
 	var leave <-chan time.Time
-	var again <-chan time.Time
 	for {
 		select {
 		case <-ctx.Done():
@@ -147,7 +147,6 @@ func (s *Scraper) Run(ctx context.Context) error {
 		case err := <-ended:
 			return errors.Join(errors.New("the scrapes have ended"), err)
 		case <-s.changed:
-		case <-again:
 		case <-leave:
 			if err := s.end(ctx, left.gone(time.Now())); err != nil {
 				klog.FromContext(ctx).Error(err, "Cannot end the series of targets that are gone")
@@ -156,18 +155,9 @@ func (s *Scraper) Run(ctx context.Context) error {
 			continue
 		}
 		next := s.assignment()
-		again = nil
 		s.dialer.open(next.targets, next.fence)
-		if !next.filter.Same(*s.filter.Load()) {
-			if wait := s.config.Interval - time.Since(filtered); wait > 0 {
-				// Each change begins all scrapes anew: so what is wanted all at once, as at
-				// a start, is one change.
-				again = time.After(wait)
-			} else if err := s.keep(next.filter); err != nil {
-				klog.FromContext(ctx).Error(err, "Cannot change which series are kept")
-			} else {
-				filtered = time.Now()
-			}
+		if !next.filter.Same(s.names.filter()) {
+			s.names.set(next.filter)
 		}
 		select {
 		case <-ctx.Done():
@@ -205,16 +195,6 @@ func (s *Scraper) assignment() assignment {
 	return s.next
 }
 
-// keep changes which series are kept.
-func (s *Scraper) keep(filter wanted.Filter) error {
-	config, err := s.config.prometheus(filter.All(), filter.Pattern())
-	if err != nil {
-		return err
-	}
-	s.filter.Store(&filter)
-	return s.manager.ApplyConfig(config)
-}
-
 // groups are the targets as Prometheus has them, by pool. A pool without targets is there,
 // or its targets would be scraped on.
 func groups(targets []target.Target) map[string][]*targetgroup.Group {
@@ -223,8 +203,8 @@ func groups(targets []target.Target) map[string][]*targetgroup.Group {
 		labels := model.LabelSet{
 			idLabel:                model.LabelValue(t.ID()),
 			model.AddressLabel:     model.LabelValue(t.Address.String()),
-			model.SchemeLabel:      model.LabelValue(t.Scheme),
-			model.MetricsPathLabel: model.LabelValue(t.Path),
+			model.SchemeLabel:      "http", // to the relay
+			model.MetricsPathLabel: model.LabelValue(relayedOf(t).String()),
 			"namespace":            model.LabelValue(t.Namespace),
 			"pod":                  model.LabelValue(t.Pod),
 			"node":                 model.LabelValue(t.Node),
@@ -253,7 +233,7 @@ func (a *appendable) AppenderV2(ctx context.Context) storage.AppenderV2 {
 	if t, ok := promscrape.TargetFromContext(ctx); ok {
 		id = t.GetValue(idLabel)
 	}
-	return a.to.Appender(ctx, id, a.scraper.filter.Load().Keep)
+	return a.to.Appender(ctx, id, a.scraper.names.filter().Keep)
 }
 
 // Status is how the newest scrape of a target went.
@@ -270,9 +250,20 @@ func (s *Scraper) Status() []Status {
 	var all []Status
 	for _, targets := range s.manager.TargetsActive() {
 		for _, t := range targets {
-			all = append(all, Status{Target: t.GetValue(idLabel), Up: t.Health() == promscrape.HealthGood, At: t.LastScrape(), Took: t.LastScrapeDuration(), Err: t.LastError()})
+			all = append(all, Status{Target: t.GetValue(idLabel), Up: t.Health() == promscrape.HealthGood, At: t.LastScrape(), Took: t.LastScrapeDuration(), Err: reason(t.LastError())})
 		}
 	}
 	slices.SortFunc(all, func(a, b Status) int { return cmp.Compare(a.Target, b.Target) })
 	return all
+}
+
+// reason is that of a failed scrape, without what is the relay's about it.
+func reason(err error) error {
+	if err == nil {
+		return nil
+	}
+	if _, of, relayed := strings.Cut(err.Error(), fmt.Sprintf(" %d ", statusFailed)); relayed {
+		return errors.New(of)
+	}
+	return err
 }

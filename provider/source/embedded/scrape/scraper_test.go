@@ -226,11 +226,15 @@ rules:
 	}
 }
 
-// Another filter waits for an interval: until then what it keeps has had no scrape at all.
+// Another filter is in use at once, and no scrape begins anew for it.
 func TestSettled(t *testing.T) {
 	named := func(names ...string) wanted.Filter { return wanted.Of(&rule.Set{}, nil, names) }
-	targets := []target.Target{pod(t, "a", exporter(t, says("x 1\ny 1\n")))}
-	w := start(t, func(c *scrape.Config, _ *engine.Config) { c.Interval = 2 * time.Second })
+	var scrapes atomic.Int64
+	targets := []target.Target{pod(t, "a", exporter(t, func(w http.ResponseWriter, r *http.Request) {
+		scrapes.Add(1)
+		says("x 1\ny 1\n")(w, r)
+	}))}
+	w := start(t, func(c *scrape.Config, _ *engine.Config) { c.Interval = 500 * time.Millisecond })
 	settles := func() (since time.Time) {
 		t.Helper()
 		eventually(t, func() string {
@@ -242,16 +246,25 @@ func TestSettled(t *testing.T) {
 		})
 		return since
 	}
+	if since, ok := w.Settled(); ok {
+		t.Fatalf("settled since %s, before anything is scraped", since)
+	}
 	w.Set(targets, loopback(), named("x"))
 	first := settles()
-	w.Set(targets, loopback(), named("x", "y"))
-	if since, ok := w.Settled(); ok {
-		t.Fatalf("settled since %s, and y is not kept", since)
+	w.has(`count(x)`, `{} 1`)
+	w.has(`count(y)`)
+	for i := range 20 { // as HPAs come and go
+		w.Set(targets, loopback(), named("x", fmt.Sprint("y", i)))
 	}
-	if second := settles(); second.Sub(first) < time.Second {
-		t.Errorf("settled after %s, before y is kept", second.Sub(first))
+	w.Set(targets, loopback(), named("x", "y"))
+	if second := settles(); !second.After(first) {
+		t.Errorf("settled at %s, which is not after %s", second, first)
 	}
 	w.has(`count(y)`, `{} 1`)
+	w.has(`count(count_over_time(x[10s]) >= 4)`, `{} 1`)
+	if n, most := scrapes.Load(), int64(time.Since(first)/(500*time.Millisecond))+2; n > most {
+		t.Errorf("%d scrapes since %s, where %d are due", n, time.Since(first), most)
+	}
 }
 
 func TestTargetsComeAndGo(t *testing.T) {
