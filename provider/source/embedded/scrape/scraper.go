@@ -27,6 +27,9 @@ import (
 // series gets them.
 const idLabel = "__loadline_target__"
 
+// withinLabel carries the namespace of a target that speaks for itself, and so for that only.
+const withinLabel = "__loadline_within__"
+
 // reloadInterval is how soon other targets are scraped.
 const reloadInterval = 500 * time.Millisecond
 
@@ -89,8 +92,9 @@ func New(c Config, to Store) (*Scraper, error) {
 }
 
 // Set has these targets scraped in the place of those of before, and of their series those
-// that the filter keeps. It does not block; a target that stays is scraped on at its own
-// time. That others are kept takes an interval or so.
+// that the filter keeps: of pods that of their namespace, of exporters that of anybody. It does
+// not block; a target that stays is scraped on at its own time. That others are kept takes an
+// interval or so.
 func (s *Scraper) Set(targets []target.Target, fence target.Fence, filter wanted.Filter) {
 	s.mu.Lock()
 	s.next = assignment{targets, fence, filter}
@@ -158,16 +162,15 @@ func (s *Scraper) Run(ctx context.Context) error {
 		next := s.assignment()
 		again = nil
 		s.dialer.open(next.targets, next.fence)
-		if !next.filter.Same(*s.filter.Load()) {
-			if wait := s.config.Interval - time.Since(filtered); wait > 0 {
-				// Each change begins all scrapes anew: so what is wanted all at once, as at
-				// a start, is one change.
-				again = time.After(wait)
-			} else if err := s.keep(next.filter); err != nil {
-				klog.FromContext(ctx).Error(err, "Cannot change which series are kept")
-			} else {
-				filtered = time.Now()
-			}
+		if wait := s.config.Interval - time.Since(filtered); !s.anew(next.filter) {
+			s.filter.Store(new(next.filter))
+		} else if wait > 0 {
+			// What is wanted all at once, as at a start, is one change.
+			again = time.After(wait)
+		} else if err := s.keep(next.filter); err != nil {
+			klog.FromContext(ctx).Error(err, "Cannot change which series are kept")
+		} else {
+			filtered = time.Now()
 		}
 		select {
 		case <-ctx.Done():
@@ -205,7 +208,11 @@ func (s *Scraper) assignment() assignment {
 	return s.next
 }
 
-// keep changes which series are kept.
+// anew says whether all scrapes have to begin anew for a filter: only if it is another one of
+// what anybody wants, by which they leave series out that they then remember.
+func (s *Scraper) anew(filter wanted.Filter) bool { return !filter.SameOfAll(*s.filter.Load()) }
+
+// keep changes which series are kept, and begins all scrapes anew.
 func (s *Scraper) keep(filter wanted.Filter) error {
 	config, err := s.config.prometheus(filter.All(), filter.Pattern())
 	if err != nil {
@@ -232,6 +239,8 @@ func groups(targets []target.Target) map[string][]*targetgroup.Group {
 		group := plainGroup
 		if t.Exporter != "" {
 			labels[model.JobLabel] = model.LabelValue(t.Exporter)
+		} else {
+			labels[withinLabel] = model.LabelValue(t.Namespace)
 		}
 		if honors(t) {
 			group = honoringGroup
@@ -249,11 +258,15 @@ type appendable struct {
 
 // AppenderV2 implements storage.AppendableV2.
 func (a *appendable) AppenderV2(ctx context.Context) storage.AppenderV2 {
-	id := ""
+	filter := a.scraper.filter.Load()
+	id, keep := "", filter.Keep
 	if t, ok := promscrape.TargetFromContext(ctx); ok {
 		id = t.GetValue(idLabel)
+		if namespace := t.GetValue(withinLabel); namespace != "" {
+			keep = filter.Within(namespace)
+		}
 	}
-	return a.to.Appender(ctx, id, a.scraper.filter.Load().Keep)
+	return a.to.Appender(ctx, id, keep)
 }
 
 // Status is how the newest scrape of a target went.
