@@ -13,28 +13,56 @@ import (
 	"github.com/prometheus/prometheus/promql/parser"
 )
 
+// Names are what series are called, as regular expressions that match whole names, by where
+// they are looked for. They may match more names, never fewer.
+type Names struct {
+	// Within are names of series that have one value in the label namespace: the read's
+	// namespace or, where the described object is a Namespace, that. No series that has another
+	// value there is looked at under these names.
+	Within []string
+	// Anywhere are names of series of any namespace, or of which it cannot be told.
+	Anywhere []string
+}
+
+func (n *Names) add(pattern string, within bool) {
+	to := &n.Anywhere
+	if within {
+		to = &n.Within
+	}
+	*to = append(*to, pattern)
+}
+
+func (n *Names) compact() {
+	for _, patterns := range []*[]string{&n.Within, &n.Anywhere} {
+		slices.Sort(*patterns)
+		*patterns = slices.Compact(*patterns)
+	}
+}
+
 // Names returns what the series are called that the rule may look at for a metric of the
-// API, as regular expressions that match whole names: those that give the metric its name,
-// and those that its query selects besides. They may match more names, never fewer; there
+// API: those that give the metric its name, and those that its query selects besides; there
 // are none where the rule does not give the metric. ok is false where it cannot be told, as
-// of a query that selects by other labels than the name.
+// of a query that selects by other labels than the name, in any namespace.
 //
 // The metric does not matter to rules of resourceRules, of which each is about one.
-func (r *Rule) Names(metric string) (patterns []string, ok bool) {
+func (r *Rule) Names(metric string) (names Names, ok bool) {
 	if r.usage {
-		return r.selected("", "")
+		names, _, ok = r.selected("", "", "")
+		return names, ok
 	}
 	of, given := r.givenBy(metric)
 	if !given {
-		return nil, true
+		return Names{}, true
 	}
-	selected, ok := r.selected(r.sampleSeries(), of)
+	names, found, ok := r.selected(r.sampleSeries(), of, metric)
 	if !ok {
-		return nil, false
+		return Names{}, false
 	}
-	patterns = append(selected, of)
-	slices.Sort(patterns)
-	return slices.Compact(patterns), true
+	// By these the metric is known at all, whoever's they are; but where there is no answer
+	// without some in the namespace, they are enough.
+	names.add(of, found || r.empty != nil)
+	names.compact()
+	return names, true
 }
 
 // givenBy is a pattern of the names of the series that the rule calls metric; false if it
@@ -79,7 +107,25 @@ func (n *naming) inverse(metric string) (pattern string, exact, given bool) {
 	if err != nil || !replaceGroup(tree, group, kept) {
 		return within(n.matches.String()), false, true
 	}
+	if name, ok := literally(tree); ok {
+		return regexp.QuoteMeta(name), true, true
+	}
 	return within(tree.String()), true, true
+}
+
+// literally is the one text that an expression matches from end to end, if it is so plain: a
+// name that is looked up costs less than an expression that is tried.
+func literally(tree *syntax.Regexp) (text string, ok bool) {
+	if tree.Op != syntax.OpConcat || len(tree.Sub) < 3 || tree.Sub[0].Op != syntax.OpBeginText || tree.Sub[len(tree.Sub)-1].Op != syntax.OpEndText {
+		return "", false
+	}
+	for _, sub := range tree.Sub[1 : len(tree.Sub)-1] {
+		if sub.Op != syntax.OpLiteral || sub.Flags&syntax.FoldCase != 0 {
+			return "", false
+		}
+		text += string(sub.Rune)
+	}
+	return text, true
 }
 
 // parts takes name.as apart: what is before its first reference, the group of that, what is
@@ -143,45 +189,80 @@ func within(pattern string) string {
 	return ".*(?:" + pattern + ").*"
 }
 
-// selected are the patterns of the names that the rule's query selects, for a series that is
-// one of those that of matches. It tries the query out as tryOut does.
-func (r *Rule) selected(series, of string) (patterns []string, ok bool) {
+// selected are the names that the rule's query selects, for a series that is one of those
+// that of matches. found says that an answer for a namespace has to come of a series there by
+// which the metric is found. It tries the query out as tryOut does.
+func (r *Rule) selected(series, of, metric string) (names Names, found, ok bool) {
 	if r.template == nil || branches(r.template.parsed.Root) {
-		return nil, false // what a trial does not take, a read may
+		return Names{}, false, false // what a trial does not take, a read may
 	}
 	stands := series
 	if r.namedSeries() != "" {
 		stands = "" // it stands for nothing but itself
 	}
-	rendered := false
+	confines, rendered, found := r.confines(), false, true
 	for _, objectLabel := range r.sampleLabels() {
 		for _, matchers := range r.sampleMatchers(objectLabel) {
+			for i, m := range matchers { // no text of the rule's own
+				matchers[i].values = []string{other}
+				if m.label == namespaceLabel && m.label == r.association.coreLabel("namespace") {
+					matchers[i].values = []string{probe}
+				}
+			}
 			query, err := r.render(series, matchers, objectLabel)
 			if err != nil {
 				continue
 			}
 			if stands != "" && r.computesOnSeries(query.PromQL, stands, matchers, objectLabel) {
-				return nil, false
+				return Names{}, false, false
 			}
-			names, ok := namesIn(query.Expr, stands, of)
+			selectors, ok := selectorsIn(query.Expr, stands, of)
 			if !ok {
-				return nil, false
+				return Names{}, false, false
 			}
-			patterns, rendered = append(patterns, names...), true
+			for _, s := range selectors {
+				within := confines && s.namespace == probe
+				if !s.named && !within {
+					return Names{}, false, false
+				}
+				names.add(s.pattern, within)
+			}
+			finder := finder{rule: r, series: series, metric: metric, objectLabel: objectLabel}
+			found = found && confines && !r.usage && finder.needed(query.Expr)
+			rendered = true
 		}
 	}
-	slices.Sort(patterns)
-	return slices.Compact(patterns), rendered
+	names.compact()
+	return names, found, rendered
 }
 
-// NamesIn returns what the series are called that a query selects, in the sense of
-// Rule.Names.
-func NamesIn(promQL string) (patterns []string, ok bool) {
+// NamesIn returns what the series are called that a query selects. Namespace is that of
+// Names.Within; there is one if the whole query is about one.
+func NamesIn(promQL string) (names Names, namespace string, ok bool) {
 	expr, err := NewParser().ParseExpr(promQL)
 	if err != nil {
-		return nil, false
+		return Names{}, "", false
 	}
-	return namesIn(expr, "", "")
+	selectors, ok := selectorsIn(expr, "", "")
+	if !ok {
+		return Names{}, "", false
+	}
+	for i, s := range selectors {
+		if i == 0 {
+			namespace = s.namespace
+		}
+		if s.namespace != namespace {
+			namespace = ""
+		}
+	}
+	for _, s := range selectors {
+		if !s.named && namespace == "" {
+			return Names{}, "", false
+		}
+		names.add(s.pattern, namespace != "")
+	}
+	names.compact()
+	return names, namespace, true
 }
 
 // computesOnSeries says whether the query that was rendered for a series has of its name
@@ -224,9 +305,16 @@ func outright(matchers []*promlabels.Matcher) bool {
 	return some
 }
 
-// namesIn are the patterns of an expression that was rendered for series, which stands for
-// all that of matches.
-func namesIn(expr parser.Expr, series, of string) (patterns []string, ok bool) {
+// selected is what a selector of a query looks for.
+type selected struct {
+	pattern   string // of names
+	named     bool   // or the pattern is of all names
+	namespace string // the only one; empty if there may be others
+}
+
+// selectorsIn are those of an expression that was rendered for series, which stands for all
+// that of matches; false if it looks at more.
+func selectorsIn(expr parser.Expr, series, of string) (all []selected, ok bool) {
 	ok = true
 	parser.Inspect(expr, func(node parser.Node, _ []parser.Node) error {
 		switch node := node.(type) {
@@ -234,12 +322,15 @@ func namesIn(expr parser.Expr, series, of string) (patterns []string, ok bool) {
 			// It looks at series that it does not name.
 			ok = ok && node.Func.Name != "info"
 		case *parser.VectorSelector:
-			pattern, named := nameIn(node.LabelMatchers, series, of)
-			patterns, ok = append(patterns, pattern), ok && named
+			s := selected{namespace: namespaceIn(node.LabelMatchers)}
+			if s.pattern, s.named = nameIn(node.LabelMatchers, series, of); !s.named {
+				s.pattern = ".*"
+			}
+			all = append(all, s)
 		}
 		return nil
 	})
-	return patterns, ok
+	return all, ok
 }
 
 func nameIn(matchers []*promlabels.Matcher, series, of string) (pattern string, ok bool) {

@@ -101,7 +101,7 @@ func TestWhatIsWantedIsKept(t *testing.T) {
 			}
 		}
 		if diff := cmp.Diff(want, kept); diff != "" {
-			t.Errorf("%s keeps of %q (-want +got):\n%s", name, f.Pattern(), diff)
+			t.Errorf("%s keeps of %q (-want +got):\n%s", name, f.String(), diff)
 		}
 	}
 }

@@ -26,7 +26,8 @@ type appender struct {
 }
 
 // Append implements storage.AppenderV2. A series that is not kept is left out as though it
-// had been taken, with no reference.
+// had been taken, with no reference. One that was kept before fails as one out of order does,
+// which a scrape takes for its end.
 func (a *appender) Append(ref storage.SeriesRef, ls labels.Labels, st, t int64, v float64, h *histogram.Histogram, fh *histogram.FloatHistogram, opts storage.AOptions) (storage.SeriesRef, error) {
 	const numbers = 1<<generationBits - 1
 	if t > a.began+jump.Milliseconds() {
@@ -39,10 +40,12 @@ func (a *appender) Append(ref storage.SeriesRef, ls labels.Labels, st, t int64, 
 		ref = 0 // of another head, or forgotten while its target was away: it needs room anew
 	}
 	isNew := false
-	if ref == 0 {
-		if !a.keep(ls.Get(model.MetricNameLabel)) {
-			return 0, nil
-		}
+	switch kept := a.keep(ls.Get(model.MetricNameLabel)); {
+	case !kept && ref == 0:
+		return 0, nil
+	case !kept && !value.IsStaleNaN(v):
+		return 0, errUnwanted
+	case ref == 0:
 		// Prometheus' index brings in order in place what is made at the same time, below
 		// queries that read it. So one series is made after the other.
 		a.head.making.Lock()

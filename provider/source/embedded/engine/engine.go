@@ -132,7 +132,8 @@ func (e *Engine) follow() {
 }
 
 // Appender takes the samples of one scrape of a target, which is called by a name of the
-// caller's. keep chooses series by their names. It has to be committed or rolled back.
+// caller's. keep chooses series by their names; those that are held and that it does not
+// choose any more end. It has to be committed or rolled back.
 //
 // A sample of a later time than now is one of now.
 //

@@ -9,11 +9,16 @@ import (
 	"time"
 
 	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/storage"
 	"github.com/prometheus/prometheus/tsdb/chunks"
 )
 
 // errFull ends the scrape of a target of which nothing is held, when there is no room.
 var errFull = errors.New("there is no room for the series of another target")
+
+// errUnwanted ends a series that is not kept any more. It is the one error for which a scrape
+// leaves out a sample of its own, such as up, and no more than that.
+var errUnwanted = fmt.Errorf("%w: it is not kept any more", storage.ErrOutOfOrderSample)
 
 // errNoRoom is for a series more of a target that stays as it is.
 var errNoRoom = errors.New("there is no room for another series of this target")

@@ -68,7 +68,8 @@ type Follower struct {
 	refused    []target.Refusal
 
 	// Of Run alone.
-	names     map[name]bool
+	wanted    map[wanted.Want]bool
+	before    map[wanted.Want]bool // only its room is used
 	queries   []string
 	rules     *rule.Set
 	filter    wanted.Filter
@@ -76,18 +77,12 @@ type Follower struct {
 	services  services
 }
 
-// name is what matters of a metric for which series are kept.
-type name struct {
-	api    metric.API
-	metric string
-}
-
 // New returns a follower that does nothing until Run.
 func New(o Options) *Follower {
 	if o.Queries == nil {
 		o.Queries = func() []string { return nil }
 	}
-	f := &Follower{opts: o, changed: make(chan struct{}, 1), synced: make(chan struct{}), selections: map[string]target.Selection{}}
+	f := &Follower{opts: o, changed: make(chan struct{}, 1), synced: make(chan struct{}), selections: map[string]target.Selection{}, wanted: map[wanted.Want]bool{}, before: map[wanted.Want]bool{}}
 	f.services = services{client: o.Client, changed: f.change, watches: map[service]*watch{}}
 	return f
 }
@@ -201,21 +196,21 @@ func (f *Follower) follow(ctx context.Context, pods func() []target.Pod) {
 }
 
 // wants looks at what is wanted, and says whether other series are to be kept, or other
-// exporters may be there. What is only
-// read counts as little as it does for which pods are scraped: a reader must not choose what
-// the adapter does all the time.
+// exporters may be there. What is only read counts as little as it does for which pods are
+// scraped: a reader must not choose what the adapter does all the time.
 func (f *Follower) wants(ctx context.Context) bool {
 	var ids []metric.Identifier
-	names := map[name]bool{}
+	wants := f.before // whose room does for thousands, once a second
+	clear(wants)
 	for _, id := range f.opts.Demand.Wanted() {
 		if f.opts.Demand.Referenced(id) {
 			ids = append(ids, id)
-			names[name{id.API, id.Metric}] = true
+			wants[wanted.WantOf(id)] = true
 		}
 	}
 	rules, queries := f.opts.Rules(), f.opts.Queries()
 	slices.Sort(queries)
-	if rules == f.rules && maps.Equal(names, f.names) && slices.Equal(queries, f.queries) {
+	if rules == f.rules && maps.Equal(wants, f.wanted) && slices.Equal(queries, f.queries) {
 		return false
 	}
 	reloaded := rules != f.rules
@@ -223,10 +218,11 @@ func (f *Follower) wants(ctx context.Context) bool {
 		f.exporters = rules.Exporters
 		f.services.follow(ctx, servicesOf(f.exporters))
 	}
-	f.rules, f.names, f.queries = rules, names, queries
-	before := f.filter
+	f.rules, f.queries = rules, queries
+	f.wanted, f.before = wants, f.wanted
+	was := f.filter
 	f.filter = wanted.Of(rules, ids, queries)
-	return reloaded || !f.filter.Same(before)
+	return reloaded || !f.filter.Same(was)
 }
 
 // hand gives on what is to be scraped now.

@@ -116,7 +116,7 @@ func TestFollow(t *testing.T) {
 	got.await(t, "jobs_total", "shop/a http://10.0.0.1:9090/metrics")
 	got.mu.Lock()
 	if got.filter.Keep("read_total") || got.filter.Keep("other_total") {
-		t.Errorf("what nobody references is kept: %s", got.filter.Pattern())
+		t.Errorf("what nobody references is kept: %s", got.filter.String())
 	}
 	got.mu.Unlock()
 
@@ -143,6 +143,47 @@ func TestFollow(t *testing.T) {
 
 	f.Select("shop/web", "shop", "")
 	got.await(t, "jobs_total")
+}
+
+// What is wanted already is wanted for another namespace, and for one no more: that is news, for
+// it is kept of other pods.
+func TestTheNamespaceOfWhatIsWanted(t *testing.T) {
+	rules, err := rule.Compile(builtin.Rules(5 * time.Second))
+	if err != nil {
+		t.Fatal(err)
+	}
+	wants, got := &demand{}, &last{}
+	f := follow.New(follow.Options{Client: fake.NewClientset(), Demand: wants, Rules: func() *rule.Set { return rules }, Set: got.set})
+	ctx, cancel := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	wg.Go(func() { f.Run(ctx) })
+	defer wg.Wait()
+	defer cancel()
+	for _, namespaces := range []string{"a", "a b", "b", "b c", ""} {
+		var ids []metric.Identifier
+		for _, namespace := range strings.Fields(namespaces) {
+			ids = append(ids, metric.Identifier{API: metric.Custom, Metric: "jobs_per_second", Namespace: namespace, Resource: schema.GroupResource{Resource: "pods"}})
+		}
+		wants.mu.Lock()
+		wants.all = ids
+		wants.mu.Unlock()
+		for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+			var kept []string
+			got.mu.Lock()
+			for _, namespace := range []string{"a", "b", "c"} {
+				if got.filter.Within(namespace)("jobs_total") {
+					kept = append(kept, namespace)
+				}
+			}
+			got.mu.Unlock()
+			if strings.Join(kept, " ") == namespaces {
+				break
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("wanted for %q, kept for %q", namespaces, kept)
+			}
+		}
+	}
 }
 
 func TestQueriesAreKept(t *testing.T) {

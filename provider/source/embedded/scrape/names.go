@@ -21,8 +21,13 @@ const (
 type decisions struct {
 	filter wanted.Filter
 	mu     sync.RWMutex
-	known  map[string]bool
+	// anybodys has what anybody wants, and what nobody does; within has, of what somebody
+	// wants, what the pods of a namespace keep.
+	anybodys map[string]bool
+	within   map[withinName]bool
 }
+
+type withinName struct{ namespace, name string }
 
 func newNames() *names {
 	n := &names{}
@@ -32,36 +37,59 @@ func newNames() *names {
 
 // set takes another filter from now on.
 func (n *names) set(filter wanted.Filter) {
-	n.now.Store(&decisions{filter: filter, known: map[string]bool{}})
+	n.now.Store(&decisions{filter: filter, anybodys: map[string]bool{}, within: map[withinName]bool{}})
 }
 
 // filter is the present one.
 func (n *names) filter() wanted.Filter { return n.now.Load().filter }
 
-// of says which series of targets in a namespace are kept, until another filter is set; nil if
-// all are. Empty is for targets that speak for others.
-func (n *names) of(string) func(name []byte) bool {
+// of says which series are kept of the targets that speak for a namespace, or for anybody if
+// that is empty, until another filter is set. It is nil if all are.
+func (n *names) of(namespace string) func(name []byte) bool {
 	d := n.now.Load()
-	if d.filter.All() {
+	if d.filter.AllWithin(namespace) {
 		return nil
 	}
-	return d.keep
+	return func(name []byte) bool {
+		d.mu.RLock()
+		keep, known := d.anybodys[string(name)]
+		if keep && namespace != "" {
+			keep, known = d.within[withinName{namespace, string(name)}]
+		}
+		d.mu.RUnlock()
+		if known {
+			return keep
+		}
+		return d.decide(namespace, string(name))
+	}
 }
 
-func (d *decisions) keep(name []byte) bool {
-	d.mu.RLock()
-	keep, known := d.known[string(name)]
-	d.mu.RUnlock()
-	if known {
+// keeper is what of says, for names that are read already.
+func (n *names) keeper(namespace string) func(name string) bool {
+	d := n.now.Load()
+	if namespace == "" {
+		return d.filter.Keep
+	}
+	return d.filter.Within(namespace)
+}
+
+// decide decides on a name, and remembers it.
+func (d *decisions) decide(namespace, name string) bool {
+	anybodys := d.filter.Keep(name)
+	keep := anybodys
+	if anybodys && namespace != "" {
+		keep = d.filter.Within(namespace)(name)
+	}
+	if len(name) > maxNameBytes {
 		return keep
 	}
-	keep = d.filter.Keep(string(name))
-	if len(name) <= maxNameBytes {
-		d.mu.Lock()
-		if len(d.known) < maxNames {
-			d.known[string(name)] = keep
-		}
-		d.mu.Unlock()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(d.anybodys) < maxNames {
+		d.anybodys[name] = anybodys
+	}
+	if anybodys && namespace != "" && len(d.within) < maxNames {
+		d.within[withinName{namespace, name}] = keep
 	}
 	return keep
 }

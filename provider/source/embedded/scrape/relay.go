@@ -156,7 +156,7 @@ func (r *relay) ask(ctx context.Context, of *http.Request, body *bytes.Buffer) (
 	lines := readers.Get().(*bufio.Reader)
 	defer readers.Put(lines)
 	lines.Reset(&capped{from, r.config.BodySizeLimit})
-	keep := r.names.of(to.scope)
+	keep := r.names.of(to.within)
 	if keep == nil {
 		_, err = body.ReadFrom(lines)
 		return contentType, err

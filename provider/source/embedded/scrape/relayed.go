@@ -1,6 +1,7 @@
 package scrape
 
 import (
+	"cmp"
 	"strings"
 
 	"github.com/loadline/loadline/provider/source/embedded/target"
@@ -10,28 +11,20 @@ import (
 // the path that a scrape asks for, which is all that comes with it.
 type relayed struct {
 	scheme string
-	scope  string // the namespace of which its series are; empty: any, for it speaks for others
+	within string // as within says
 	path   string
 }
 
-// anyScope is written in the place of a namespace, of which none is called so.
-const anyScope = "-"
+// anybody is written in the place of no namespace, and none is called so.
+const anybody = "-"
 
 func relayedOf(t target.Target) relayed {
-	r := relayed{scheme: t.Scheme, scope: t.Namespace, path: t.Path}
-	if t.Exporter != "" {
-		r.scope = ""
-	}
-	return r
+	return relayed{scheme: t.Scheme, within: within(t), path: t.Path}
 }
 
 // String is what parseRelayed reads.
 func (r relayed) String() string {
-	scope := r.scope
-	if scope == "" {
-		scope = anyScope
-	}
-	return "/" + r.scheme + "/" + scope + r.path
+	return "/" + r.scheme + "/" + cmp.Or(r.within, anybody) + r.path
 }
 
 // parseRelayed reads the path of a request.
@@ -40,9 +33,9 @@ func parseRelayed(path string) (relayed, bool) {
 	if len(parts) != 4 || parts[0] != "" || parts[1] != "http" && parts[1] != "https" || parts[2] == "" {
 		return relayed{}, false
 	}
-	r := relayed{scheme: parts[1], scope: parts[2], path: "/" + parts[3]}
-	if r.scope == anyScope {
-		r.scope = ""
+	r := relayed{scheme: parts[1], within: parts[2], path: "/" + parts[3]}
+	if r.within == anybody {
+		r.within = ""
 	}
 	return r, true
 }

@@ -27,6 +27,9 @@ import (
 // series gets them.
 const idLabel = "__loadline_target__"
 
+// withinLabel carries what within says.
+const withinLabel = "__loadline_within__"
+
 // reloadInterval is how soon other targets are scraped.
 const reloadInterval = 500 * time.Millisecond
 
@@ -90,8 +93,8 @@ func New(c Config, to Store) (*Scraper, error) {
 }
 
 // Set has these targets scraped in the place of those of before, and of their series those
-// that the filter keeps. It does not block; a target that stays is scraped on at its own
-// time.
+// that the filter keeps: of pods that of their namespace, of exporters that of anybody. It does
+// not block; a target that stays is scraped on at its own time.
 func (s *Scraper) Set(targets []target.Target, fence target.Fence, filter wanted.Filter) {
 	s.mu.Lock()
 	s.next = assignment{targets, fence, filter}
@@ -186,6 +189,15 @@ func (s *Scraper) end(ctx context.Context, gone []target.Target) error {
 	return errors.Join(errs...)
 }
 
+// within is the namespace of a target that speaks for itself, and so for that only; empty for one
+// that speaks for others.
+func within(t target.Target) string {
+	if t.Exporter != "" {
+		return ""
+	}
+	return t.Namespace
+}
+
 // honors says whether a target's own labels stay.
 func honors(t target.Target) bool { return t.Exporter != "" && t.Honor }
 
@@ -202,6 +214,7 @@ func groups(targets []target.Target) map[string][]*targetgroup.Group {
 	for _, t := range targets {
 		labels := model.LabelSet{
 			idLabel:                model.LabelValue(t.ID()),
+			withinLabel:            model.LabelValue(within(t)),
 			model.AddressLabel:     model.LabelValue(t.Address.String()),
 			model.SchemeLabel:      "http", // to the relay
 			model.MetricsPathLabel: model.LabelValue(relayedOf(t).String()),
@@ -229,11 +242,11 @@ type appendable struct {
 
 // AppenderV2 implements storage.AppendableV2.
 func (a *appendable) AppenderV2(ctx context.Context) storage.AppenderV2 {
-	id := ""
+	id, within := "", ""
 	if t, ok := promscrape.TargetFromContext(ctx); ok {
-		id = t.GetValue(idLabel)
+		id, within = t.GetValue(idLabel), t.GetValue(withinLabel)
 	}
-	return a.to.Appender(ctx, id, a.scraper.names.filter().Keep)
+	return a.to.Appender(ctx, id, a.scraper.names.keeper(within))
 }
 
 // Status is how the newest scrape of a target went.

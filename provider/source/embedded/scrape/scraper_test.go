@@ -226,6 +226,62 @@ rules:
 	}
 }
 
+// Two pods of two namespaces export the same names, and an exporter them of anybody. Each is
+// kept only as far as its own namespace wants it, also where the names of all that is wanted
+// stay the same; and it ends when that does not want it any more.
+func TestEachNamespaceHasWhatItWants(t *testing.T) {
+	text := "x 1\ny 2\nz 3\n"
+	a, b, e := pod(t, "a", exporter(t, says(text))), pod(t, "b", exporter(t, says(text))), pod(t, "e", exporter(t, says(text)))
+	b.Namespace, e.Exporter = "other", "e"
+	targets := []target.Target{a, b, e}
+	filter := func(queries ...string) wanted.Filter { return wanted.Of(&rule.Set{}, nil, queries) }
+	w := start(t, func(_ *scrape.Config, e *engine.Config) { e.Lookback = 9 * time.Minute }) // nothing ends by itself
+	settled := func() {
+		t.Helper()
+		eventually(t, func() string {
+			if _, ok := w.Settled(); !ok {
+				return "it still waits"
+			}
+			return ""
+		})
+	}
+	const held = `count({__name__=~"x|y|z"}) by (pod, __name__)`
+	x, y := func(pod string) string { return fmt.Sprintf(`{__name__="x", pod="%s"} 1`, pod) }, func(pod string) string { return fmt.Sprintf(`{__name__="y", pod="%s"} 1`, pod) }
+
+	w.Set(targets, loopback(), filter(`x{namespace="shop"}`, `y{namespace="other"}`))
+	settled()
+	w.has(held, x("a"), x("e"), y("b"), y("e"))
+	if n := w.Holding().Series; n != 4 {
+		t.Errorf("%d series are held, want 4", n)
+	}
+	w.Set(targets, loopback(), filter(`x{namespace="shop"}`, `y{namespace="other"}`, `x{namespace="other"}`))
+	settled()
+	w.has(held, x("a"), x("b"), x("e"), y("b"), y("e"))
+	w.Set(targets, loopback(), filter(`y{namespace="shop"}`, `x{namespace="other"}`))
+	settled()
+	w.has(held, x("b"), x("e"), y("a"), y("e"))
+	w.Set(targets, loopback(), filter(`x{namespace="shop"}`, `x`, `y{namespace="other"}`))
+	settled()
+	w.has(held, x("a"), x("b"), x("e"), y("b"), y("e")) // what has ended goes on
+	w.Set(targets, loopback(), filter(`x{namespace="third"}`))
+	settled()
+	w.has(held, x("e"))
+}
+
+// Whether a scrape went well is a series like any other, and a scrape does not fail for that
+// it is not kept any more.
+func TestUpIsNotKeptAnyMore(t *testing.T) {
+	a, b := pod(t, "a", exporter(t, says("x 1\n"))), pod(t, "b", exporter(t, says("x 1\n")))
+	b.Namespace = "other"
+	filter := func(queries ...string) wanted.Filter { return wanted.Of(&rule.Set{}, nil, queries) }
+	w := start(t)
+	w.Set([]target.Target{a, b}, loopback(), filter(`up{namespace="shop"}`, `up{namespace="other"}`, `x`))
+	w.has(`sum(up) by (pod)`, `{pod="a"} 1`, `{pod="b"} 1`)
+	w.Set([]target.Target{a, b}, loopback(), filter(`up{namespace="shop"}`, `x`))
+	w.has(`count(count_over_time(up[1s]) > 2) by (pod)`, `{pod="a"} 1`)
+	w.has(`count(count_over_time(x[1s]) > 5) by (pod)`, `{pod="a"} 1`, `{pod="b"} 1`)
+}
+
 // Another filter is in use at once, and no scrape begins anew for it.
 func TestSettled(t *testing.T) {
 	named := func(names ...string) wanted.Filter { return wanted.Of(&rule.Set{}, nil, names) }

@@ -1,67 +1,101 @@
 // Package wanted decides which of the series that pods export are kept: those that answer
 // for what somebody wants. The rest is dropped when it is scraped, before it costs memory.
+// What is wanted for one namespace alone is kept of the pods of that, and of no others.
 //
 // It is pure: rules and metrics in, a filter out.
 package wanted
 
 import (
-	"regexp"
+	"maps"
 	"slices"
-	"strings"
+	"strconv"
 
 	"github.com/loadline/loadline/provider/metric"
 	"github.com/loadline/loadline/provider/rule"
 )
 
-// maxPattern bounds the filter's expression, in bytes: beyond it, which is that of some
-// thousand metrics, matching costs more than keeping.
-const maxPattern = 256 << 10
+// Bounds of the expressions of a filter, in bytes. Beyond maxPattern, which is that of some
+// thousand metrics, matching costs more than keeping. maxPatterns is for those of all
+// namespaces together, of which equal ones count once.
+const (
+	maxPattern  = 256 << 10
+	maxPatterns = 16 * maxPattern
+)
 
 // Filter chooses series by their names. The zero value keeps none.
 type Filter struct {
-	everything bool
-	pattern    string // empty: none
-	compiled   *regexp.Regexp
+	everybodys *names            // of targets that speak for whomever they like
+	anywhere   *names            // of the pods of all namespaces
+	within     map[string]*names // and besides of those of one
 }
 
 // Everything keeps all series.
-func Everything() Filter { return Filter{everything: true, pattern: ".*"} }
+func Everything() Filter { return Filter{everybodys: everyName(), anywhere: everyName()} }
+
+// Want is as much of an identifier as decides which series are kept for it.
+type Want struct {
+	api    metric.API
+	metric string
+	// resource is that of usage, of which the rules are by it.
+	resource string
+	// namespace is that of the series, where a rule goes by that; empty for any.
+	namespace string
+}
+
+// WantOf is that of an identifier.
+func WantOf(id metric.Identifier) Want {
+	w := Want{api: id.API, metric: id.Metric, namespace: id.Namespace}
+	if id.API == metric.Resource {
+		w.resource = id.Resource.String()
+	}
+	if id.API.OfObjects() && id.Resource.Group == "" && id.Resource.Resource == "namespaces" {
+		w.namespace = id.Name // if it has one; of several it is any
+	}
+	return w
+}
 
 // Of returns the filter for what is wanted of a source that has no name: metrics by the
 // rules that may give them, and queries in PromQL. It keeps all series where a rule or a
 // query is too general to tell what it looks at.
 func Of(rules *rule.Set, ids []metric.Identifier, queries []string) Filter {
-	var all []string
-	type name struct {
-		api    metric.API
-		metric string
-	}
-	seen := map[name]bool{}
+	var all collection
+	known := map[Want]int{} // without namespaces: what is in all.looks
+	seen := map[Want]bool{}
 	for _, id := range ids {
-		n := name{id.API, id.Metric}
-		if seen[n] {
+		w := WantOf(id)
+		if seen[w] {
 			continue
 		}
-		seen[n] = true
-		for _, r := range of(rules, id) {
-			if r.Source() != "" {
-				continue // another source is asked
-			}
-			patterns, ok := r.Names(id.Metric)
-			if !ok {
-				return Everything()
-			}
-			all = append(all, patterns...)
+		seen[w] = true
+		namespace := w.namespace
+		w.namespace = ""
+		i, ok := known[w]
+		if !ok {
+			i = all.add(namesOf(rules, id))
+			known[w] = i
 		}
+		all.want(i, namespace)
 	}
 	for _, query := range queries {
-		patterns, ok := rule.NamesIn(query)
-		if !ok {
-			return Everything()
-		}
-		all = append(all, patterns...)
+		names, namespace, ok := rule.NamesIn(query)
+		all.want(all.add(names, ok), namespace)
 	}
-	return anyOf(all)
+	return all.filter()
+}
+
+// namesOf are the names of series that are looked at for a metric.
+func namesOf(rules *rule.Set, id metric.Identifier) (all rule.Names, ok bool) {
+	for _, r := range of(rules, id) {
+		if r.Source() != "" {
+			continue // another source is asked
+		}
+		names, ok := r.Names(id.Metric)
+		if !ok {
+			return rule.Names{}, false
+		}
+		all.Within, all.Anywhere = append(all.Within, names.Within...), append(all.Anywhere, names.Anywhere...)
+	}
+	return all, true
 }
 
 // of are the rules that may give a metric.
@@ -81,44 +115,118 @@ func of(rules *rule.Set, id metric.Identifier) []*rule.Rule {
 	return usage
 }
 
-// anyOf is a filter of what has one of the patterns.
-func anyOf(patterns []string) Filter {
-	slices.Sort(patterns)
-	patterns = slices.Compact(patterns)
-	if len(patterns) == 0 {
-		return Filter{}
-	}
-	if slices.Contains(patterns, ".*") || slices.Contains(patterns, ".+") {
-		return Everything()
-	}
-	for i, p := range patterns {
-		if regexp.QuoteMeta(p) != p { // a name needs no group
-			patterns[i] = "(?:" + p + ")"
+// collection is what is wanted, by namespace. Of thousands of namespaces that want the same
+// it has that once.
+type collection struct {
+	everything bool
+	looks      [][]string // what is looked for within a namespace, for each thing that is wanted
+	anywhere   []string
+	within     map[string][]int // in looks, by namespace
+}
+
+// add adds something that is looked at, and returns its place.
+func (c *collection) add(names rule.Names, ok bool) int {
+	c.everything = c.everything || !ok
+	c.anywhere = append(c.anywhere, names.Anywhere...)
+	c.looks = append(c.looks, names.Within)
+	return len(c.looks) - 1
+}
+
+// want notes that what has this place is wanted for a namespace; empty for any.
+func (c *collection) want(place int, namespace string) {
+	switch {
+	case len(c.looks[place]) == 0:
+	case namespace == "":
+		c.anywhere = append(c.anywhere, c.looks[place]...)
+	default:
+		if c.within == nil {
+			c.within = map[string][]int{}
 		}
+		c.within[namespace] = append(c.within[namespace], place)
 	}
-	f := Filter{pattern: strings.Join(patterns, "|")}
-	if len(f.pattern) > maxPattern {
+}
+
+func (c *collection) filter() Filter {
+	if c.everything {
 		return Everything()
 	}
-	compiled, err := regexp.Compile("^(?s:" + f.pattern + ")$")
-	if err != nil { // it was put together of expressions that compile
-		return Everything()
+	f := Filter{anywhere: namesLike(c.anywhere)}
+	everybodys := slices.Clone(c.anywhere)
+	sets := map[string]*names{} // by the places
+	texts := map[string]*names{}
+	for _, namespace := range slices.Sorted(maps.Keys(c.within)) {
+		places := c.within[namespace]
+		slices.Sort(places)
+		key := keyOf(places)
+		n := sets[key]
+		if n == nil {
+			var patterns []string
+			for _, place := range places {
+				patterns = append(patterns, c.looks[place]...)
+			}
+			everybodys = append(everybodys, patterns...)
+			n = namesLike(patterns)
+			if same := texts[n.pattern]; same != nil {
+				n = same
+			}
+			sets[key], texts[n.pattern] = n, n
+		}
+		if f.within == nil {
+			f.within = map[string]*names{}
+		}
+		f.within[namespace] = n
 	}
-	f.compiled = compiled
+	f.bound(slices.Collect(maps.Values(texts)))
+	f.everybodys = namesLike(everybodys)
 	return f
 }
 
-// All says whether the filter keeps all series.
-func (f Filter) All() bool { return f.everything }
-
-// Keep says whether a series of this name is kept.
-func (f Filter) Keep(name string) bool {
-	return f.everything || f.compiled != nil && f.compiled.MatchString(name)
+// keyOf is a text of numbers, equal for equal ones.
+func keyOf(places []int) string {
+	var b []byte
+	for _, place := range places {
+		b = append(strconv.AppendInt(b, int64(place), 36), ' ')
+	}
+	return string(b)
 }
 
-// Pattern is the filter as a regular expression that matches whole names of what is kept.
-// It is empty, and so matches no name, where nothing is.
-func (f Filter) Pattern() string { return f.pattern }
+// bound has those namespaces keep all of their own pods' series that have the longest
+// expressions, until the rest is short enough: whoever wants most pays for it himself.
+func (f *Filter) bound(distinct []*names) {
+	total := 0
+	slices.SortFunc(distinct, func(a, b *names) int { return len(a.pattern) - len(b.pattern) })
+	for _, n := range distinct {
+		if total += len(n.pattern); total > maxPatterns {
+			*n = names{all: true, pattern: anyName}
+		}
+	}
+}
+
+// All says whether the filter keeps all series of whoever speaks for others.
+func (f Filter) All() bool { return f.everybodys.everyName() }
+
+// AllWithin says whether it keeps all series of the pods of a namespace or, if that is empty, of
+// whoever speaks for others.
+func (f Filter) AllWithin(namespace string) bool {
+	return f.All() && (namespace == "" || f.anywhere.everyName() || f.within[namespace].everyName())
+}
+
+// Keep says whether a series of this name is kept of a target that speaks for others, of
+// whatever namespace: all that is wanted for anybody.
+func (f Filter) Keep(name string) bool { return f.everybodys.keep(name) }
+
+// Within returns what says whether a series of this name is kept of pods of a namespace, which
+// speak for themselves.
+func (f Filter) Within(namespace string) (keep func(name string) bool) {
+	anywhere, within := f.anywhere, f.within[namespace]
+	return func(name string) bool { return anywhere.keep(name) || within.keep(name) }
+}
+
+// String is Keep as a regular expression of whole names.
+func (f Filter) String() string { return f.everybodys.text() }
 
 // Same says whether two filters are written alike, and so keep the same.
-func (f Filter) Same(other Filter) bool { return f.pattern == other.pattern }
+func (f Filter) Same(other Filter) bool {
+	return f.everybodys.text() == other.everybodys.text() && f.anywhere.text() == other.anywhere.text() &&
+		maps.EqualFunc(f.within, other.within, func(a, b *names) bool { return a.pattern == b.pattern })
+}

@@ -77,7 +77,7 @@ func TestOf(t *testing.T) {
 				}
 			}
 			if diff := cmp.Diff(tc.want, got); diff != "" || f.All() != tc.all {
-				t.Errorf("all: %t, kept of %q (-want +got):\n%s", f.All(), f.Pattern(), diff)
+				t.Errorf("all: %t, kept of %q (-want +got):\n%s", f.All(), f.String(), diff)
 			}
 		})
 	}
@@ -91,7 +91,7 @@ func TestSame(t *testing.T) {
 	a := wanted.Of(rules, []metric.Identifier{custom("busy"), custom("requests_per_second")}, nil)
 	b := wanted.Of(rules, []metric.Identifier{custom("requests_per_second"), custom("busy"), custom("busy"), custom("nothing")}, nil)
 	if !a.Same(b) {
-		t.Errorf("the order of what is wanted makes two filters: %q, %q", a.Pattern(), b.Pattern())
+		t.Errorf("the order of what is wanted makes two filters: %q, %q", a.String(), b.String())
 	}
 	if a.Same(wanted.Filter{}) || a.Same(wanted.Everything()) || (wanted.Filter{}).Same(wanted.Everything()) {
 		t.Error("different filters are the same")
