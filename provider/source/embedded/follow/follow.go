@@ -72,6 +72,7 @@ type Follower struct {
 	before    map[wanted.Want]bool // only its room is used
 	queries   []string
 	rules     *rule.Set
+	filters   wanted.Maker
 	filter    wanted.Filter
 	exporters []endpoint.Exporter
 	services  services
@@ -221,7 +222,7 @@ func (f *Follower) wants(ctx context.Context) bool {
 	f.rules, f.queries = rules, queries
 	f.wanted, f.before = wants, f.wanted
 	was := f.filter
-	f.filter = wanted.Of(rules, ids, queries)
+	f.filter = f.filters.Of(rules, ids, queries)
 	return reloaded || !f.filter.Same(was)
 }
 

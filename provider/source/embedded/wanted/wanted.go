@@ -54,13 +54,32 @@ func WantOf(id metric.Identifier) Want {
 	return w
 }
 
+// Maker makes filters, one after the other. It remembers what rules and queries look at, for
+// to try a rule out costs more than all else. The zero value is usable, by one goroutine.
+type Maker struct {
+	rules   *rule.Set
+	metrics map[Want]look // without namespaces
+	queries map[string]look
+}
+
+// look is what something looks at.
+type look struct {
+	names     rule.Names
+	namespace string // of a query
+	ok        bool
+}
+
 // Of returns the filter for what is wanted of a source that has no name: metrics by the
 // rules that may give them, and queries in PromQL. It keeps all series where a rule or a
 // query is too general to tell what it looks at.
-func Of(rules *rule.Set, ids []metric.Identifier, queries []string) Filter {
+func (m *Maker) Of(rules *rule.Set, ids []metric.Identifier, queries []string) Filter {
+	if rules != m.rules {
+		m.rules, m.metrics = rules, nil
+	}
 	var all collection
-	known := map[Want]int{} // without namespaces: what is in all.looks
+	places := map[Want]int{}
 	seen := map[Want]bool{}
+	metrics, texts := map[Want]look{}, make(map[string]look, len(queries))
 	for _, id := range ids {
 		w := WantOf(id)
 		if seen[w] {
@@ -69,18 +88,33 @@ func Of(rules *rule.Set, ids []metric.Identifier, queries []string) Filter {
 		seen[w] = true
 		namespace := w.namespace
 		w.namespace = ""
-		i, ok := known[w]
+		place, ok := places[w]
 		if !ok {
-			i = all.add(namesOf(rules, id))
-			known[w] = i
+			l, known := m.metrics[w]
+			if !known {
+				l.names, l.ok = namesOf(rules, id)
+			}
+			metrics[w] = l
+			place = all.add(l)
+			places[w] = place
 		}
-		all.want(i, namespace)
+		all.want(place, namespace)
 	}
 	for _, query := range queries {
-		names, namespace, ok := rule.NamesIn(query)
-		all.want(all.add(names, ok), namespace)
+		l, known := m.queries[query]
+		if !known {
+			l.names, l.namespace, l.ok = rule.NamesIn(query)
+		}
+		texts[query] = l
+		all.want(all.add(l), l.namespace)
 	}
+	m.metrics, m.queries = metrics, texts
 	return all.filter()
+}
+
+// Of is that of a new Maker.
+func Of(rules *rule.Set, ids []metric.Identifier, queries []string) Filter {
+	return new(Maker).Of(rules, ids, queries)
 }
 
 // namesOf are the names of series that are looked at for a metric.
@@ -125,10 +159,10 @@ type collection struct {
 }
 
 // add adds something that is looked at, and returns its place.
-func (c *collection) add(names rule.Names, ok bool) int {
-	c.everything = c.everything || !ok
-	c.anywhere = append(c.anywhere, names.Anywhere...)
-	c.looks = append(c.looks, names.Within)
+func (c *collection) add(l look) int {
+	c.everything = c.everything || !l.ok
+	c.anywhere = append(c.anywhere, l.names.Anywhere...)
+	c.looks = append(c.looks, l.names.Within)
 	return len(c.looks) - 1
 }
 

@@ -146,6 +146,30 @@ func TestSameWithin(t *testing.T) {
 	}
 }
 
+// A filter that is made after another one is that which a new Maker makes.
+func TestMakerForgets(t *testing.T) {
+	other := compiled(t, strings.ReplaceAll(tenants, "_total", "_count"))
+	rules := compiled(t, tenants)
+	var m wanted.Maker
+	for i, step := range []struct {
+		rules   *rule.Set
+		ids     []metric.Identifier
+		queries []string
+	}{
+		{rules, []metric.Identifier{of("pods", "a", "x_per_second")}, []string{`lag{namespace="a"}`}},
+		{rules, []metric.Identifier{of("pods", "b", "x_per_second"), of("pods", "b", "y_per_second")}, []string{`lag{namespace="b"}`}},
+		{other, []metric.Identifier{of("pods", "b", "x_per_second"), of("pods", "b", "y_per_second")}, []string{`lag{namespace="b"}`}},
+		{rules, []metric.Identifier{of("nodes", "", "y_per_second"), memory("nodes", ""), memory("pods", "a")}, nil},
+		{rules, nil, []string{`lag`}},
+	} {
+		want, got := wanted.Of(step.rules, step.ids, step.queries), m.Of(step.rules, step.ids, step.queries)
+		names := []string{"x_total", "y_total", "x_count", "y_count", "lag", "pod_memory", "node_memory"}
+		if diff := cmp.Diff(keptOf(want, names...), keptOf(got, names...)); diff != "" || !want.Same(got) {
+			t.Errorf("step %d (-want +got):\n%s", i, diff)
+		}
+	}
+}
+
 // Whoever wants too much keeps all of his own pods' series, and costs nobody else anything.
 func TestBoundsAreOfTheNamespace(t *testing.T) {
 	rules := compiled(t, tenants)
@@ -199,6 +223,13 @@ func BenchmarkNamespaces(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				wanted.Of(rules, ids, nil)
+			}
+		})
+		b.Run(name+"/made again", func(b *testing.B) {
+			var m wanted.Maker
+			m.Of(rules, ids, nil)
+			for b.Loop() {
+				m.Of(rules, ids, nil)
 			}
 		})
 		one, other := wanted.Of(rules, ids, nil), wanted.Of(rules, ids, nil)
