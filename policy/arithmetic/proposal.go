@@ -52,6 +52,8 @@ type Proposal struct {
 	Name string
 	// Type of the metric.
 	Type autoscalingv2.MetricSourceType
+	// Resource is what a metric of a resource is of; empty for the others.
+	Resource corev1.ResourceName
 	// Failure is why it asks for nothing; nil if it asks for Replicas.
 	Failure  *Failure
 	Replicas int32
@@ -63,7 +65,10 @@ type Proposal struct {
 	// Usage is what is used, in thousandths: of all for a Value, on average over the pods
 	// that count for the rest. Nil where there is no pod to divide by.
 	Usage *int64
-	// Utilization is the same in whole percent of the requests, for that type.
+	// Total is what Usage is the average of, for an object or an external metric with an
+	// AverageValue; nil for the rest.
+	Total *int64
+	// Utilization is Usage in whole percent of the requests, for that type.
 	Utilization *int32
 
 	// Ratio is usage by target. Assumed is the ratio with what is assumed of pods without a
@@ -168,7 +173,7 @@ func (c *calculation) selects(m autoscalingv2.MetricIdentifier) bool {
 	return err == nil
 }
 
-func (c *calculation) aim(of autoscalingv2.MetricTargetType, target int64) {
+func (c *calculation) toward(of autoscalingv2.MetricTargetType, target int64) {
 	c.TargetType, c.Target = of, target
 }
 
@@ -186,12 +191,13 @@ func (c *calculation) times(ratio float64, pods int) int32 {
 // resource is computeStatusForResourceMetricGeneric in horizontal.go: an average value goes
 // before a utilization.
 func (c *calculation) resource(t autoscalingv2.MetricTarget, name corev1.ResourceName, container string) {
+	c.Resource = name
 	switch {
 	case t.AverageValue != nil:
-		c.aim(autoscalingv2.AverageValueMetricType, t.AverageValue.MilliValue())
+		c.toward(autoscalingv2.AverageValueMetricType, t.AverageValue.MilliValue())
 		c.average(name)
 	case t.AverageUtilization != nil:
-		c.aim(autoscalingv2.UtilizationMetricType, int64(*t.AverageUtilization))
+		c.toward(autoscalingv2.UtilizationMetricType, int64(*t.AverageUtilization))
 		c.utilization(name, container)
 	default:
 		c.fail("it has no target: neither averageUtilization nor averageValue")
@@ -203,7 +209,7 @@ func (c *calculation) ofPods(m *autoscalingv2.PodsMetricSource) {
 		c.fail("it has no target: no averageValue") // the API server takes no such HPA
 		return
 	}
-	c.aim(autoscalingv2.AverageValueMetricType, m.Target.AverageValue.MilliValue())
+	c.toward(autoscalingv2.AverageValueMetricType, m.Target.AverageValue.MilliValue())
 	if c.selects(m.Metric) {
 		c.average("")
 	}

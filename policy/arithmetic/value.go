@@ -15,12 +15,12 @@ func (c *calculation) object(m *autoscalingv2.ObjectMetricSource) {
 	}
 	switch t := m.Target; {
 	case t.Type == autoscalingv2.ValueMetricType && t.Value != nil:
-		c.aim(t.Type, t.Value.MilliValue())
+		c.toward(t.Type, t.Value.MilliValue())
 		if value, ok := c.one(); ok {
 			c.whole(value)
 		}
 	case t.Type == autoscalingv2.AverageValueMetricType && t.AverageValue != nil:
-		c.aim(t.Type, t.AverageValue.MilliValue())
+		c.toward(t.Type, t.AverageValue.MilliValue())
 		if value, ok := c.one(); ok {
 			c.shared(value, math.Inf(1))
 		}
@@ -38,9 +38,9 @@ func (c *calculation) external(m *autoscalingv2.ExternalMetricSource) {
 		return
 	}
 	if t.AverageValue != nil {
-		c.aim(autoscalingv2.AverageValueMetricType, t.AverageValue.MilliValue())
+		c.toward(autoscalingv2.AverageValueMetricType, t.AverageValue.MilliValue())
 	} else {
-		c.aim(autoscalingv2.ValueMetricType, t.Value.MilliValue())
+		c.toward(autoscalingv2.ValueMetricType, t.Value.MilliValue())
 	}
 	if !c.selects(m.Metric) || !c.values() {
 		return
@@ -132,6 +132,7 @@ func (c *calculation) whole(value int64) {
 // number of replicas at which the controller stops counting.
 func (c *calculation) shared(value int64, most float64) {
 	size := c.s.Scale.Status.Replicas
+	c.Total = &value
 	c.Ratio = float64(value) / (float64(c.Target) * float64(size))
 	if c.Tolerances.near(c.Ratio) {
 		c.hold(WithinTolerance, size)
