@@ -74,6 +74,8 @@ func (d dice) near(target int64) int64 {
 		return d.Int64N(math.MaxInt64 >> d.IntN(63))
 	case 5:
 		return -d.Int64N(target + 2)
+	case 6, 7, 8: // with pods that are not counted in full, what is near is decided by them
+		return int64(float64(target) * (0.7 + 0.6*d.Float64()))
 	}
 	return int64(float64(target) * 3 * d.Float64())
 }
@@ -132,8 +134,8 @@ func (d dice) behavior() *autoscalingv2.HorizontalPodAutoscalerBehavior {
 				Value: pick[int32](d, 1, 2, 4, 10, 50, 100, 900, 1+d.Int32N(200), math.MaxInt32), PeriodSeconds: pick[int32](d, 15, 60, 300, 1800),
 			})
 		}
-		if d.in(3) {
-			r.Tolerance = milli(pick[int64](d, 0, 50, 100, 250, 1000))
+		if d.in(2) {
+			r.Tolerance = milli(pick[int64](d, 0, 0, 10, 50, 100, 250, 1000))
 		}
 		return r
 	}
@@ -281,7 +283,7 @@ func (w *world) measure(d dice) {
 		names = nil
 	}
 	// What the pods use in relation to what they request, the same for all, or by each.
-	share, wild := 2*d.Float64(), d.in(4)
+	share, wild := pick(d, 2*d.Float64(), 0.5+d.Float64()), d.in(4)
 	for _, id := range names {
 		m := metricsapi.PodMetrics{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: id}, Timestamp: d.ago(), Window: metav1.Duration{Duration: pick(d, 0, 15*time.Second, time.Minute)}}
 		for _, c := range w.containers(id) {
@@ -363,6 +365,9 @@ func (w *world) measureOne(d dice, m *autoscalingv2.MetricSpec, pods []string) {
 			v := d.near(target(m.External.Target))
 			if m.External.Target.AverageValue != nil && d.in(2) {
 				v *= int64(w.scale.Status.Replicas)
+			}
+			if d.in(20) {
+				v = math.MaxInt64 - d.Int64N(1000) // two are more than there are numbers
 			}
 			a.items = append(a.items, externalmetrics.ExternalMetricValue{Value: *milli(v)})
 		}

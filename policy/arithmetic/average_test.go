@@ -259,6 +259,14 @@ func TestTolerances(t *testing.T) {
 	if diff := cmp.Diff(arithmetic.Tolerances{Down: 0, Up: 0.25}, p.Tolerances); diff != "" {
 		t.Error(diff)
 	}
+	// With a tolerance of 0 the least that is above the target is wanted by all pods.
+	s.HPA.Spec.Behavior.ScaleUp.Tolerance = quantity("0")
+	s.Readings[0] = samples("a", 10_001)
+	s.Pods = append(s.Pods, pod("p", phase(corev1.PodPending)))
+	if diff := cmp.Diff("4 TurnedRound, ratio 1 then 0.5, 10001m; p Unready as 0m", brief(arithmetic.Propose(s, 0))); diff != "" {
+		t.Error(diff)
+	}
+	s.Pods = s.Pods[:1]
 	s.Readings[0] = samples("a", 9_999)
 	if diff := cmp.Diff("1, ratio 0.9999 × 1, 9999m", brief(arithmetic.Propose(s, 0))); diff != "" {
 		t.Error(diff)
