@@ -213,3 +213,10 @@ update-monitoring: ## Generate it
 .PHONY: verify-alerts
 verify-alerts: tools ## promtool: each alert fires when it should, and not otherwise
 	@$(STAGE) 'alerts' go test -count=1 -tags e2e -run '^TestPromtool$$' ./hack/monitoring
+
+# The HPA controller is compiled for it, from Kubernetes' module: minutes from empty caches,
+# and half a minute from full ones. So it is no part of verify.
+.PHONY: verify-arithmetic
+verify-arithmetic: ## policy/arithmetic is equal to the HPA controller, over random states; ARGS='-seeds 1000000' for more
+	@$(STAGE) 'go vet of the comparison' go -C hack/arithmetic vet .
+	@$(STAGE) 'the arithmetic and the HPA controller' go -C hack/arithmetic test -count=1 -timeout 2h . $(ARGS)

@@ -46,6 +46,7 @@ func Loadline() Rules {
 			{"policy/handoff", []string{"policy/api/v1alpha1", "policy/quota", "policy/rollout"}},
 			{"policy/owner", nil},
 			{"policy/floor", []string{"policy/api/v1alpha1", "policy/hpa", "policy/rollout", "policy/schedule"}},
+			{"policy/arithmetic", []string{"policy/floor", "policy/hpa", "policy/quota"}},
 			{"policy/rollout", nil},
 			{"policy/guard", []string{"policy/api/v1alpha1", "policy/hpa", "policy/quota"}},
 			{"policy/quota", nil},
@@ -92,7 +93,7 @@ func bans() []Ban {
 			Why: "it follows one kind with client-go, and has no manager",
 		},
 		{
-			From: []string{"policy/api", "policy/hpa", "policy/guard", "policy/lint", "policy/convert", "policy/manifest", "policy/schedule", "policy/floor", "policy/rollout", "policy/handoff", "policy/owner", "policy/query", "policy/quota", "policy/decide", "policy/webhook"},
+			From: []string{"policy/api", "policy/hpa", "policy/guard", "policy/lint", "policy/convert", "policy/manifest", "policy/schedule", "policy/floor", "policy/rollout", "policy/handoff", "policy/owner", "policy/query", "policy/quota", "policy/decide", "policy/webhook", "policy/arithmetic"},
 			Not:  []string{"k8s.io/client-go", "k8s.io/apiserver", "sigs.k8s.io/controller-runtime"},
 			Why:  "it decides purely, from values: whoever needs a client hands the answer in, so that it is tested without a cluster",
 		},

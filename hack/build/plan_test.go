@@ -125,15 +125,35 @@ func TestPins(t *testing.T) {
 				t.Errorf("%s/go.mod has no tool line for %s: tidying would drop its requirements", target.source, p.Package)
 			}
 		}
-		if target.Name != "kubernetes" {
-			continue
+		if target.Name == "kubernetes" {
+			checkStaging(t, target.version, gomod)
+			checkController(t, root, target.version)
 		}
-		staging := "v0" + strings.TrimPrefix(target.version, "v1")
-		for _, m := range regexp.MustCompile(`(?m)^\s*(\S+) => (\S+) (\S+)$`).FindAllStringSubmatch(string(gomod), -1) {
-			if m[1] != m[2] || m[3] != staging {
-				t.Errorf("%s is replaced by %s %s; Kubernetes %s was released with %s", m[1], m[2], m[3], target.version, staging)
-			}
+	}
+}
+
+// checkStaging: the modules that Kubernetes is released in are those of its version.
+func checkStaging(t *testing.T, version string, gomod []byte) {
+	t.Helper()
+	staging := "v0" + strings.TrimPrefix(version, "v1")
+	for _, m := range regexp.MustCompile(`(?m)^\s*(\S+) => (\S+) (\S+)$`).FindAllStringSubmatch(string(gomod), -1) {
+		if m[1] != m[2] || m[3] != staging {
+			t.Errorf("%s is replaced by %s %s; Kubernetes %s was released with %s", m[1], m[2], m[3], version, staging)
 		}
+	}
+}
+
+// checkController: the HPA controller that policy/arithmetic is held against is the one of the
+// local cluster.
+func checkController(t *testing.T, root, version string) {
+	t.Helper()
+	gomod, err := os.ReadFile(filepath.Join(root, "hack/arithmetic/go.mod"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkStaging(t, version, gomod)
+	if got, err := requiredVersion(gomod, "k8s.io/kubernetes"); err != nil || got != version {
+		t.Errorf("hack/arithmetic requires Kubernetes %s, %v; want %s, as the local cluster is", got, err, version)
 	}
 }
 

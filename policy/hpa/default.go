@@ -77,3 +77,11 @@ func TargetOf(m *autoscalingv2.MetricSpec) *autoscalingv2.MetricTarget {
 	}
 	return nil
 }
+
+// Defaulted returns a copy of a spec as the API server completes it. A scale-down window that
+// it leaves open is the controller manager's to choose.
+func Defaulted(spec *autoscalingv2.HorizontalPodAutoscalerSpec) *autoscalingv2.HorizontalPodAutoscalerSpec {
+	full := spec.DeepCopy()
+	serverDefaults(full)
+	return full
+}
