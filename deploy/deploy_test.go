@@ -47,6 +47,7 @@ func variants() map[string][]string {
 		"policy, annotated":       {"resources: [policy]", "components: [components/policy-scrape-annotations]"},
 		"policy, monitored":       {"resources: [policy]", "components: [components/policy-scrape-podmonitor]"},
 		"policy, fenced":          {"resources: [policy]", "components: [components/policy-metrics-fence]"},
+		"policy, fenced, asked":   {"resources: [policy]", "components: [components/policy-webhook, components/policy-metrics-fence]"},
 		"adapter and policy":      {"resources: [overlays/everything]"},
 		"admission":               {"resources: [admission]"},
 		"admission that warns":    {"resources: [admission]", "components: [components/admission-warn]"},
