@@ -43,6 +43,8 @@ func ofVariants() map[string]string {
 		"policy that may switch":  with("switchNamespaces: [shop]"),
 		"policy beside warnings":  with("replicas: 2") + "admission: {enabled: true, refuse: false}",
 		"policy with its webhook": with("webhook: {enabled: true}"),
+		"policy, webhook, given":  with("webhook: {enabled: true, certificate: {mode: given}}"),
+		"policy, cert-manager":    with("webhook: {enabled: true, certificate: {mode: certManager}}"),
 		"policy, annotated":       with("metrics: {annotations: true}"),
 		"policy, monitored":       with("metrics: {podMonitor: {enabled: true}}"),
 		"policy, fenced":          with("metrics: {fence: {enabled: true}}"),
@@ -115,6 +117,15 @@ func chartPairs() map[string]pair {
 					patch("kind: Certificate, name: loadline-adapter-serving", "replace", "/spec/issuerRef", `{"group": "cert-manager.io", "kind": "ClusterIssuer", "name": "company"}`) + "]",
 			},
 			values: "adapter: {certificate: {mode: certManager, issuerRef: {kind: ClusterIssuer, name: company}}}",
+		},
+		"a CA of the webhook's that is given": {
+			kustomize: []string{
+				"resources: [policy]", "components: [components/policy-webhook, components/policy-webhook-given-certificate]",
+				patches(patch("kind: ValidatingWebhookConfiguration", "add", "/webhooks/0/clientConfig/caBundle", `"QUJD"`),
+					patch("kind: ValidatingWebhookConfiguration", "add", "/webhooks/1/clientConfig/caBundle", `"QUJD"`),
+					patch("kind: ValidatingWebhookConfiguration", "add", "/webhooks/2/clientConfig/caBundle", `"QUJD"`)),
+			},
+			values: "{adapter: {enabled: false}, crds: {install: false}, policy: {enabled: true, webhook: {enabled: true, certificate: {mode: given, caBundle: QUJD}}}}",
 		},
 		"another memory limit": {
 			kustomize: []string{"resources: [base]", "patches: [" +

@@ -46,6 +46,8 @@ func variants() map[string][]string {
 		"policy that may switch":  {"resources: [policy, examples/switch]"},
 		"policy beside warnings":  {"resources: [policy, admission]", "components: [components/admission-warn]"},
 		"policy with its webhook": {"resources: [policy]", "components: [components/policy-webhook]"},
+		"policy, webhook, given":  {"resources: [policy]", "components: [components/policy-webhook, components/policy-webhook-given-certificate]"},
+		"policy, cert-manager":    {"resources: [policy]", "components: [components/policy-webhook, components/policy-webhook-given-certificate, components/policy-webhook-cert-manager]"},
 		"policy, annotated":       {"resources: [policy]", "components: [components/policy-scrape-annotations]"},
 		"policy, monitored":       {"resources: [policy]", "components: [components/policy-scrape-podmonitor]"},
 		"policy, fenced":          {"resources: [policy]", "components: [components/policy-metrics-fence]"},

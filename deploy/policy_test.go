@@ -82,7 +82,10 @@ func TestRightsOfThePolicyController(t *testing.T) {
 		"loadline-system: get,update,watch secrets loadline-policy-webhook-tls",
 	}, want...)
 	slices.Sort(webhook)
+	given := append([]string{"cluster: list pods"}, want...)
+	slices.Sort(given)
 	for name, want := range map[string][]string{
+		"policy, webhook, given": given, "policy, cert-manager": given,
 		"policy": want, "policy beside a CRD": want, "policy of one's own": want, "adapter and policy": want,
 		"policy with its webhook": webhook,
 	} {

@@ -19,6 +19,7 @@ cp deploy/policy/controller/rbac{,-adapter,-switch,-targets,-users}.yaml \
 	deploy/policy/controller/{admission-rights,pdb}.yaml deploy/monitoring/prometheusrule-policy.yaml "$fresh/policy/"
 cp deploy/components/policy-webhook/{configuration,service,rbac-pods}.yaml "$fresh/policy/"
 cp deploy/components/policy-webhook/rbac-certificate.yaml deploy/components/policy-webhook/secret.yaml "$fresh/policy/"
+cp deploy/components/policy-webhook-cert-manager/ca.yaml "$fresh/policy/"
 cp deploy/components/policy-scrape-podmonitor/podmonitor.yaml "$fresh/policy/"
 cp deploy/components/policy-scrape-podmonitor/discovery.yaml "$fresh/policy/rbac-discovery.yaml"
 cp deploy/admission/[0-9]*.yaml "$fresh/admission/"

@@ -19,7 +19,8 @@ labels:
 
 {{/* The objects of a file that the chart takes over as it stands, but for the release's
 namespace and the labels. "subjects", where given, are the subjects of its bindings;
-"annotations" and "labels" are added to each of its objects; those with "bare" get none of ours. */}}
+"annotations" and "labels" are added to each of its objects; those with "bare" get none of ours.
+"caBundle" is what its webhooks are verified by. */}}
 {{- define "loadline.file" -}}
 {{- $text := .root.Files.Get .file | required (printf "%s is not in the chart" .file) }}
 {{- $all := dict }}
@@ -36,6 +37,11 @@ namespace and the labels. "subjects", where given, are the subjects of its bindi
 {{- end }}
 {{- if and $.subjects (hasSuffix "Binding" $object.kind) }}
 {{- $_ := set $object "subjects" $.subjects }}
+{{- end }}
+{{- if $.caBundle }}
+{{- range $object.webhooks }}
+{{- $_ := set .clientConfig "caBundle" $.caBundle }}
+{{- end }}
 {{- end }}
 ---
 {{ toYaml $object }}
@@ -178,4 +184,21 @@ metadata:
   {{- end }}
 # The Deployment asks for the token itself; nothing else here needs one.
 automountServiceAccountToken: false
+{{- end }}
+
+{{/* A Certificate of cert-manager's for the Service "service", into the Secret that the value
+"certificate" names, by its issuer or else by that of our own CA, called "ca". */}}
+{{- define "loadline.certificate" -}}
+apiVersion: cert-manager.io/v1
+kind: Certificate
+metadata:
+  {{- include "loadline.metadata" (merge (dict "object" .certificate.secretName) .) | nindent 2 }}
+spec:
+  secretName: {{ .certificate.secretName }}
+  dnsNames: [{{ .service }}.{{ .root.Release.Namespace }}.svc]
+  privateKey: {algorithm: ECDSA, size: 256, rotationPolicy: Always}
+  issuerRef:
+    group: {{ .certificate.issuerRef.group }}
+    kind: {{ .certificate.issuerRef.kind }}
+    name: {{ .certificate.issuerRef.name | default .ca }}
 {{- end }}
