@@ -46,7 +46,7 @@ unit: ## Unit tests of both modules, with the race detector
 
 # Four at a time, for each waits for its Prometheus half of the time.
 .PHONY: conformance
-conformance: tools verify-alerts ## The adapter against each case of hack/conformance, and the alerts; ARGS="-run 'TestCases/external'" for some
+conformance: tools verify-alerts verify-chart ## The adapter against each case of hack/conformance, the alerts and the chart; ARGS="-run 'TestCases/external'" for some
 	@$(STAGE) 'conformance' go test -count=1 -tags e2e -parallel 4 -timeout 15m ./hack/conformance $(ARGS)
 
 .PHONY: e2e
@@ -74,15 +74,19 @@ e2e: build tools ## End-to-end tests, on local clusters side by side; ARGS='-tes
 		'admission, scenarios' "$(ADMISSION); $(POLICIES) -test.run '^TestP15'")
 
 # Of Flux and Argo CD only what applies and compares is built, which shares most of its
-# compilation with the servers: 24 and 55 s of CPU from empty caches. Helm takes 115 s.
-# With the downloads that is too much for each run, hence a target of its own.
+# compilation with the servers: 24 and 55 s of CPU from empty caches. With the downloads that
+# is too much for each run, hence a target of its own. Helm takes 115 s, and its chart is
+# looked at in each.
+.PHONY: helm
+helm:
+	@$(STAGE) 'build Helm' go -C hack/tools/helm build -trimpath -o $(CURDIR)/bin/ helm.sh/helm/v4/cmd/helm
+
 .PHONY: gitops-tools e2e-gitops
 gitops-tools:
 	@$(STAGE) 'build what Flux applies and compares by' go -C hack/tools/flux build -trimpath -o $(CURDIR)/bin/ .
 	@$(STAGE) 'build what Argo CD applies and compares by' go -C hack/tools/argocd build -trimpath -o $(CURDIR)/bin/ .
 
-e2e-gitops: build tools gitops-tools ## Helm, Flux and Argo CD see no drift in policies; not in e2e, for their builds take minutes
-	@$(STAGE) 'build Helm' go -C hack/tools/helm build -trimpath -o $(CURDIR)/bin/ helm.sh/helm/v4/cmd/helm
+e2e-gitops: build tools gitops-tools helm ## Helm, Flux and Argo CD see no drift in policies; not in e2e, for their builds take minutes
 	@$(STAGE) 'compile the e2e tests of policies' go test -c -tags e2e -o bin/policy.test ./hack/e2e/policy
 	@$(STAGE) 'e2e tests, GitOps' $(POLICIES) -test.run '^TestP10GitOps' $(ARGS)
 
@@ -159,10 +163,10 @@ clean: ## Remove bin/; the servers stay in the user's cache
 ##@ Check, and mend what can be mended by a program
 
 .PHONY: verify
-verify: verify-gofmt verify-mod verify-vet verify-lint verify-arch verify-docs verify-crds verify-monitoring ## All checks
+verify: verify-gofmt verify-mod verify-vet verify-lint verify-arch verify-docs verify-crds verify-monitoring verify-copies ## All checks but verify-alerts and verify-chart
 
 .PHONY: update
-update: update-gofmt update-mod update-crds update-docs update-monitoring ## All mends
+update: update-gofmt update-mod update-crds update-docs update-monitoring update-copies ## All mends
 
 .PHONY: verify-gofmt update-gofmt
 verify-gofmt: ## Go files are formatted
@@ -220,3 +224,15 @@ verify-alerts: tools ## promtool: each alert fires when it should, and not other
 verify-arithmetic: ## policy/arithmetic is equal to the HPA controller, over random states; ARGS='-seeds 1000000' for more
 	@$(STAGE) 'go vet of the comparison' go -C hack/arithmetic vet .
 	@$(STAGE) 'the arithmetic and the HPA controller' go -C hack/arithmetic test -count=1 -timeout 2h . $(ARGS)
+
+.PHONY: verify-copies update-copies
+verify-copies: ## deploy/chart/files has what it takes over of deploy
+	@$(STAGE) 'copies in the chart' hack/verify/chart.sh verify
+update-copies: ## Copy it
+	@hack/verify/chart.sh update
+
+# Helm takes 115 s of CPU from an empty cache, so this is a part of conformance, too, and not
+# of verify.
+.PHONY: verify-chart
+verify-chart: helm verify-copies ## helm lint, and the chart makes what kustomize makes, in each variant
+	@$(STAGE) 'chart' go test -count=1 -tags e2e -run '^TestChart' ./deploy

@@ -38,6 +38,9 @@ func TestPredecessorsArguments(t *testing.T) {
 			if err := cmd.ValidateArgs(cmd.Flags().Args()); err != nil {
 				t.Error(err)
 			}
+			if found, _, err := cmd.Find(args); err != nil || found != cmd {
+				t.Errorf("taken for the command %v: %v", found, err)
+			}
 			var out bytes.Buffer
 			sayMeaningless(textlogger.NewLogger(textlogger.NewConfig(textlogger.Output(&out))), cmd.Flags())
 			said := strings.Count(out.String(), "\n")

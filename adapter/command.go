@@ -34,5 +34,7 @@ func NewCommand(ctx context.Context) *cobra.Command {
 	o.AddFlags(cmd.Flags())
 	logsapi.AddFlags(logging, cmd.Flags())
 	addMeaningless(cmd.Flags())
+	cmd.AddCommand(newCheckCommand(ctx))
+	cmd.CompletionOptions.DisableDefaultCmd = true
 	return cmd
 }

@@ -16,6 +16,7 @@ import (
 	clientscheme "k8s.io/client-go/kubernetes/scheme"
 	apiregistrationv1 "k8s.io/kube-aggregator/pkg/apis/apiregistration/v1"
 	"sigs.k8s.io/kustomize/api/krusty"
+	"sigs.k8s.io/kustomize/api/resource"
 	"sigs.k8s.io/kustomize/kyaml/filesys"
 
 	"github.com/loadline/loadline/policy/api/v1alpha1"
@@ -33,6 +34,7 @@ func variants() map[string][]string {
 		"resource-metrics":        {"resources: [base]", "components: [components/resource-metrics]"},
 		"scrape-annotations":      {"resources: [base]", "components: [components/scrape-annotations]"},
 		"scrape-servicemonitor":   {"resources: [base]", "components: [components/scrape-servicemonitor]"},
+		"cert-manager":            {"resources: [overlays/given-certificate]", "components: [components/cert-manager]"},
 		"given, scraped":          {"resources: [overlays/given-certificate]", "components: [components/scrape-annotations]"},
 		"another Prometheus":      {"resources: [overlays/prometheus]", "configMapGenerator: [{name: loadline-adapter-settings, namespace: loadline-system, behavior: merge, literals: ['prometheus-url=https://thanos.example:443/prefix']}]"},
 		"examples/remindme":       {"resources: [examples/remindme/manifests]"},
@@ -44,9 +46,12 @@ func variants() map[string][]string {
 		"policy that may switch":  {"resources: [policy, examples/switch]"},
 		"policy beside warnings":  {"resources: [policy, admission]", "components: [components/admission-warn]"},
 		"policy with its webhook": {"resources: [policy]", "components: [components/policy-webhook]"},
+		"policy, webhook, given":  {"resources: [policy]", "components: [components/policy-webhook, components/policy-webhook-given-certificate]"},
+		"policy, cert-manager":    {"resources: [policy]", "components: [components/policy-webhook, components/policy-webhook-given-certificate, components/policy-webhook-cert-manager]"},
 		"policy, annotated":       {"resources: [policy]", "components: [components/policy-scrape-annotations]"},
 		"policy, monitored":       {"resources: [policy]", "components: [components/policy-scrape-podmonitor]"},
 		"policy, fenced":          {"resources: [policy]", "components: [components/policy-metrics-fence]"},
+		"policy, fenced, asked":   {"resources: [policy]", "components: [components/policy-webhook, components/policy-metrics-fence]"},
 		"adapter and policy":      {"resources: [overlays/everything]"},
 		"admission":               {"resources: [admission]"},
 		"admission that warns":    {"resources: [admission]", "components: [components/admission-warn]"},
@@ -54,10 +59,37 @@ func variants() map[string][]string {
 	}
 }
 
-// render builds a kustomization of these lines, whose paths are relative to
-// this directory, and decodes every object strictly: an unknown or doubled
+// render builds a kustomization and decodes every object strictly: an unknown or doubled
 // field is an error.
 func render(t *testing.T, lines []string) []runtime.Object {
+	t.Helper()
+	decoder := serializer.NewCodecFactory(scheme(t), serializer.EnableStrict).UniversalDeserializer()
+	var objects []runtime.Object
+	for _, r := range kustomized(t, lines) {
+		if slices.Contains(foreign(), r.GetKind()) {
+			continue
+		}
+		data, err := r.AsYAML()
+		if err != nil {
+			t.Fatal(err)
+		}
+		object, _, err := decoder.Decode(data, nil, nil)
+		if err != nil {
+			t.Fatalf("%s %s: %v", r.GetKind(), r.GetName(), err)
+		}
+		objects = append(objects, object)
+	}
+	return objects
+}
+
+// foreign are the kinds whose Go types are not among our dependencies.
+func foreign() []string {
+	return []string{"ServiceMonitor", "PodMonitor", "PrometheusRule", "CustomResourceDefinition", "Issuer", "Certificate"}
+}
+
+// kustomized builds a kustomization of these lines, whose paths are relative to this
+// directory.
+func kustomized(t *testing.T, lines []string) []*resource.Resource {
 	t.Helper()
 	here, err := os.Getwd()
 	if err != nil {
@@ -84,24 +116,7 @@ func render(t *testing.T, lines []string) []runtime.Object {
 	if err != nil {
 		t.Fatal(err)
 	}
-	decoder := serializer.NewCodecFactory(scheme(t), serializer.EnableStrict).UniversalDeserializer()
-	var objects []runtime.Object
-	for _, r := range resources.Resources() {
-		// The kinds whose Go types are not among our dependencies.
-		if slices.Contains([]string{"ServiceMonitor", "PodMonitor", "CustomResourceDefinition"}, r.GetKind()) {
-			continue
-		}
-		data, err := r.AsYAML()
-		if err != nil {
-			t.Fatal(err)
-		}
-		object, _, err := decoder.Decode(data, nil, nil)
-		if err != nil {
-			t.Fatalf("%s %s: %v", r.GetKind(), r.GetName(), err)
-		}
-		objects = append(objects, object)
-	}
-	return objects
+	return resources.Resources()
 }
 
 func scheme(t *testing.T) *runtime.Scheme {

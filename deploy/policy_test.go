@@ -82,7 +82,10 @@ func TestRightsOfThePolicyController(t *testing.T) {
 		"loadline-system: get,update,watch secrets loadline-policy-webhook-tls",
 	}, want...)
 	slices.Sort(webhook)
+	given := append([]string{"cluster: list pods"}, want...)
+	slices.Sort(given)
 	for name, want := range map[string][]string{
+		"policy, webhook, given": given, "policy, cert-manager": given,
 		"policy": want, "policy beside a CRD": want, "policy of one's own": want, "adapter and policy": want,
 		"policy with its webhook": webhook,
 	} {
@@ -236,34 +239,42 @@ func TestPolicyArguments(t *testing.T) {
 }
 
 // The fence is around the pods of the Deployment, and lets one namespace to the values
-// that all namespaces' policies have in /metrics; the probes get through.
+// that all namespaces' policies have in /metrics. Whatever else a pod serves is open: to the
+// kubelet, whose probes come from the node, and to kube-apiserver, which asks the webhook and
+// whose address is not known.
 func TestPolicyMetricsFence(t *testing.T) {
-	objects := render(t, variants()["policy, fenced"])
-	d, fence := only[*appsv1.Deployment](t, objects), only[*networkingv1.NetworkPolicy](t, objects)
-	around, err := metav1.LabelSelectorAsSelector(&fence.Spec.PodSelector)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if fence.Namespace != d.Namespace || !around.Matches(labels.Set(d.Spec.Template.Labels)) {
-		t.Errorf("it is around %s in %s", around, fence.Namespace)
-	}
-	if diff := cmp.Diff([]networkingv1.PolicyType{networkingv1.PolicyTypeIngress}, fence.Spec.PolicyTypes); diff != "" {
-		t.Error(diff)
-	}
-	from := map[string][]networkingv1.NetworkPolicyPeer{}
-	for _, rule := range fence.Spec.Ingress {
-		for _, port := range rule.Ports {
-			from[port.Port.String()] = rule.From
-		}
-	}
-	monitoring := &metav1.LabelSelector{MatchLabels: map[string]string{corev1.LabelMetadataName: "monitoring"}}
-	if diff := cmp.Diff(map[string][]networkingv1.NetworkPolicyPeer{"metrics": {{NamespaceSelector: monitoring}}, "health": nil}, from); diff != "" {
-		t.Error(diff)
-	}
-	for name := range from {
-		if !slices.ContainsFunc(d.Spec.Template.Spec.Containers[0].Ports, func(p corev1.ContainerPort) bool { return p.Name == name }) {
-			t.Errorf("there is no port %s", name)
-		}
+	for _, variant := range []string{"policy, fenced", "policy, fenced, asked"} {
+		t.Run(variant, func(t *testing.T) {
+			objects := render(t, variants()[variant])
+			d, fence := only[*appsv1.Deployment](t, objects), only[*networkingv1.NetworkPolicy](t, objects)
+			around, err := metav1.LabelSelectorAsSelector(&fence.Spec.PodSelector)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if fence.Namespace != d.Namespace || !around.Matches(labels.Set(d.Spec.Template.Labels)) {
+				t.Errorf("it is around %s in %s", around, fence.Namespace)
+			}
+			if diff := cmp.Diff([]networkingv1.PolicyType{networkingv1.PolicyTypeIngress}, fence.Spec.PolicyTypes); diff != "" {
+				t.Error(diff)
+			}
+			from := map[string][]networkingv1.NetworkPolicyPeer{}
+			for _, rule := range fence.Spec.Ingress {
+				for _, port := range rule.Ports {
+					from[port.Port.String()] = rule.From
+				}
+			}
+			monitoring := &metav1.LabelSelector{MatchLabels: map[string]string{corev1.LabelMetadataName: "monitoring"}}
+			want := map[string][]networkingv1.NetworkPolicyPeer{}
+			for _, p := range d.Spec.Template.Spec.Containers[0].Ports {
+				want[p.Name] = nil
+			}
+			want["metrics"] = []networkingv1.NetworkPolicyPeer{{NamespaceSelector: monitoring}}
+			// Without the component policy-webhook no pod has this port, and the name lets nothing in.
+			want["webhook"] = nil
+			if diff := cmp.Diff(want, from); diff != "" {
+				t.Error(diff)
+			}
+		})
 	}
 }
 

@@ -34,15 +34,19 @@ func TestWebhookWiring(t *testing.T) {
 		if o.Webhook.BindAddress == "" {
 			return
 		}
-		config := only[*admissionv1.ValidatingWebhookConfiguration](t, objects)
-		service, secret := only[*corev1.Service](t, objects), only[*corev1.Secret](t, objects)
-		if config.Name != o.Webhook.Configuration || service.Name != o.Webhook.Service || secret.Name != o.Webhook.Secret {
-			t.Errorf("configuration %s, Service %s, Secret %s of %+v", config.Name, service.Name, secret.Name, o.Webhook)
-		}
-		if service.Namespace != o.Namespace || secret.Namespace != o.Namespace || len(secret.Data)+len(secret.StringData) > 0 {
-			t.Errorf("Service in %s, Secret in %s with %d entries", service.Namespace, secret.Namespace, len(secret.Data))
+		config, service := only[*admissionv1.ValidatingWebhookConfiguration](t, objects), only[*corev1.Service](t, objects)
+		if config.Name != o.Webhook.Configuration || service.Name != o.Webhook.Service || service.Namespace != o.Namespace {
+			t.Errorf("configuration %s, Service %s/%s of %+v", config.Name, service.Namespace, service.Name, o.Webhook)
 		}
 		pod := d.Spec.Template
+		if o.Webhook.CertFile == "" {
+			secret := only[*corev1.Secret](t, objects)
+			if secret.Name != o.Webhook.Secret || secret.Namespace != o.Namespace || len(secret.Data)+len(secret.StringData) > 0 {
+				t.Errorf("Secret %s/%s with %d entries", secret.Namespace, secret.Name, len(secret.Data))
+			}
+		} else if v, m := pod.Spec.Volumes[0], pod.Spec.Containers[0].VolumeMounts[0]; v.Name != m.Name || v.Secret == nil || o.Webhook.CertFile != m.MountPath+"/tls.crt" || o.Webhook.KeyFile != m.MountPath+"/tls.key" || len(all[*corev1.Secret](objects)) > 0 {
+			t.Errorf("certificate %s and %s, volume %v at %s", o.Webhook.CertFile, o.Webhook.KeyFile, v, m.MountPath)
+		}
 		if !labels.SelectorFromSet(service.Spec.Selector).Matches(labels.Set(pod.Labels)) {
 			t.Error("the Service does not select the pods")
 		}

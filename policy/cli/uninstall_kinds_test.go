@@ -20,13 +20,24 @@ func TestUninstallKnowsWhatIsDeployed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	all, err := filepath.Glob(deploy + "/components/policy-*")
+	if err != nil || len(all) < 2 {
+		t.Fatalf("%v, %v", all, err)
+	}
+	managed := slices.DeleteFunc(slices.Clone(all), func(c string) bool { return strings.HasPrefix(filepath.Base(c), "policy-webhook-") })
+	for name, components := range map[string][]string{
+		"a certificate that is managed":     managed,
+		"one that is given by cert-manager": all, // which takes away what the managed one needs
+	} {
+		t.Run(name, func(t *testing.T) { uninstallKnows(t, deploy, components) })
+	}
+}
+
+func uninstallKnows(t *testing.T, deploy string, components []string) {
+	t.Helper()
 	dir, err := filepath.EvalSymlinks(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
-	}
-	components, err := filepath.Glob(deploy + "/components/policy-*")
-	if err != nil || len(components) < 2 {
-		t.Fatalf("%v, %v", components, err)
 	}
 	relative := func(path string) string {
 		to, err := filepath.Rel(dir, path)

@@ -64,10 +64,14 @@ func otherKinds() []kind {
 	}
 }
 
-// operatorKinds are those of the Prometheus operator, which not every cluster has.
+// operatorKinds are those of the Prometheus operator and of cert-manager, which not every
+// cluster has.
 func operatorKinds() []kind {
-	const operator = "monitoring.coreos.com"
-	return []kind{{gvr(operator, "v1", "podmonitors"), "PodMonitor"}, {gvr(operator, "v1", "prometheusrules"), "PrometheusRule"}}
+	const operator, issues = "monitoring.coreos.com", "cert-manager.io"
+	return []kind{
+		{gvr(operator, "v1", "podmonitors"), "PodMonitor"}, {gvr(operator, "v1", "prometheusrules"), "PrometheusRule"},
+		{gvr(issues, "v1", "certificates"), "Certificate"}, {gvr(issues, "v1", "issuers"), "Issuer"},
+	}
 }
 
 // uninstaller reads and changes a cluster.

@@ -36,6 +36,10 @@ func TestOptions(t *testing.T) {
 		"--webhook-bind-address=9443":                                       "--webhook-bind-address=9443: must be HOST:PORT or :PORT",
 		"--webhook-bind-address=:9443 --webhook-secret= --webhook-service=": "--webhook-service: must be given with --webhook-bind-address\n--webhook-secret: must be given",
 		"--webhook-configuration=":                                          "",
+		"--webhook-bind-address=:9443 --webhook-secret= --webhook-tls-cert-file=/a --webhook-tls-private-key-file=/b": "",
+		"--webhook-bind-address=:9443 --webhook-tls-cert-file=/a":                                                     "--webhook-tls-cert-file and --webhook-tls-private-key-file: give both, or none of them",
+		"--webhook-bind-address=:9443 --webhook-tls-private-key-file=/b":                                              "--webhook-tls-cert-file and --webhook-tls-private-key-file: give both, or none of them",
+		"--webhook-tls-cert-file=/a --webhook-tls-private-key-file=/b":                                                "--webhook-tls-cert-file: has no effect without --webhook-bind-address",
 	}
 	for flags, want := range tests {
 		t.Run(flags, func(t *testing.T) {

@@ -14,6 +14,8 @@ type WebhookOptions struct {
 	Service       string
 	Secret        string
 	Configuration string
+	// A certificate that is given, in place of one that is kept in Secret and Configuration.
+	CertFile, KeyFile string
 }
 
 func newWebhookOptions() WebhookOptions {
@@ -25,13 +27,24 @@ func (o *WebhookOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.Service, "webhook-service", o.Service, "Service in --namespace that is in front of the webhook, for which its certificate is.")
 	fs.StringVar(&o.Secret, "webhook-secret", o.Secret, "Secret in --namespace in which the replicas keep the webhook's certificate, which they manage themselves. It must exist and may be empty.")
 	fs.StringVar(&o.Configuration, "webhook-configuration", o.Configuration, "ValidatingWebhookConfiguration whose caBundle is kept right.")
+	fs.StringVar(&o.CertFile, "webhook-tls-cert-file", o.CertFile, "File with a certificate for the webhook's Service, in place of the one that the replicas manage themselves; of the configuration nothing is written then. It is read again when it changes.")
+	fs.StringVar(&o.KeyFile, "webhook-tls-private-key-file", o.KeyFile, "File with the key of --webhook-tls-cert-file.")
 }
 
 func (o *WebhookOptions) validate() error {
-	if o.BindAddress == "" {
-		return nil
-	}
 	var errs []error
+	if (o.CertFile == "") != (o.KeyFile == "") {
+		errs = append(errs, errors.New("--webhook-tls-cert-file and --webhook-tls-private-key-file: give both, or none of them"))
+	}
+	if o.BindAddress == "" {
+		if o.CertFile != "" {
+			errs = append(errs, errors.New("--webhook-tls-cert-file: has no effect without --webhook-bind-address"))
+		}
+		return errors.Join(errs...)
+	}
+	if o.CertFile != "" {
+		return errors.Join(errs...)
+	}
 	for _, f := range []struct{ flag, value string }{
 		{"webhook-service", o.Service}, {"webhook-secret", o.Secret}, {"webhook-configuration", o.Configuration},
 	} {

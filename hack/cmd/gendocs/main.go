@@ -44,8 +44,9 @@ func write(dir string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
+	server := adapter.NewCommand(context.Background())
 	pages := map[string]string{
-		"flags.md":            flagsPage("loadline-adapter", adapter.NewCommand(context.Background()).Flags()),
+		"flags.md":            flagsPage("loadline-adapter", server.Flags()) + commandsOf(server),
 		"metrics.md":          adapterMetrics,
 		"policy-flags.md":     flagsPage("loadline-policy", controller.NewCommand(context.Background()).Flags()),
 		"policy-metrics.md":   policyMetrics,
