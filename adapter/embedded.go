@@ -97,6 +97,7 @@ func apiServers(config *rest.Config) map[netip.Addr]string {
 func (s *scrapes) start(ctx context.Context, t *tasks) {
 	t.Go("watch of pods", func() { s.follower.Run(ctx) })
 	t.Go("Events of scrapes", func() { s.refusals.run(ctx) })
+	t.Go("news of scrapes", func() { tellOfScrapes(ctx, max(s.interval, time.Second), s.Status) })
 	t.Go("evaluation of scrapes", func() { s.Follow(ctx, s.evaluate) })
 	t.Go("scrapes", func() {
 		if err := s.Run(ctx); err != nil {
