@@ -5,10 +5,10 @@ import (
 	"net/url"
 	"strings"
 	"time"
+	"unicode"
 
 	"k8s.io/klog/v2"
 
-	"github.com/loadline/loadline/provider/source"
 	"github.com/loadline/loadline/provider/source/embedded/scrape"
 	"github.com/loadline/loadline/provider/source/embedded/target"
 )
@@ -112,10 +112,25 @@ func addressIn(id string) string {
 	return ""
 }
 
-// reasonOf is one short line: what a pod answers may be quoted in it.
+// mostOfReason bounds a reason, in bytes.
+const mostOfReason = 300
+
+// reasonOf is one short line, which the log quotes: what a pod answers may be in it.
 func reasonOf(err error) string {
 	if err == nil {
 		return "unknown"
 	}
-	return source.Excerpt(err.Error())
+	text, cut := err.Error(), ""
+	if len(text) > mostOfReason {
+		text, cut = text[:mostOfReason], "…"
+	}
+	return strings.Map(func(r rune) rune {
+		switch {
+		case unicode.IsSpace(r):
+			return ' '
+		case r == unicode.ReplacementChar || !unicode.IsPrint(r):
+			return -1
+		}
+		return r
+	}, text) + cut
 }
