@@ -32,6 +32,9 @@ func TestSyncs(t *testing.T) {
 		s := start(t, w)
 		l := ledger{keeps: true}
 		for n := range 12 {
+			if n > 0 && d.in(15) { // another one takes over, which remembers nothing
+				s, l = start(t, w), ledger{keeps: true}
+			}
 			d.now = time.Now()
 			if n > 0 {
 				w.change(d, &l)
@@ -40,7 +43,7 @@ func TestSyncs(t *testing.T) {
 			if t.Failed() {
 				return
 			}
-			time.Sleep(pick(d, 15*time.Second, 15*time.Second, 15*time.Second, 45*time.Second, time.Minute, 5*time.Minute, time.Hour+time.Second/2))
+			time.Sleep(pick(d, 15*time.Second, 15*time.Second, 14600*time.Millisecond, 59700*time.Millisecond, 45*time.Second, time.Minute, 5*time.Minute, time.Hour+time.Second/2))
 		}
 	})
 	t.Logf("%+v", told)
@@ -99,10 +102,27 @@ func (l *ledger) note(d *arithmetic.Decision, h *autoscalingv2.HorizontalPodAuto
 	}
 	switch by := d.Replicas.Least - d.Current; {
 	case by > 0:
-		l.Ups = append(l.Ups, arithmetic.Change{At: now, By: by})
+		l.Ups = put(l.Ups, arithmetic.Change{At: now, By: by}, h.Spec.Behavior.ScaleUp)
 	case by < 0:
-		l.Downs = append(l.Downs, arithmetic.Change{At: now, By: -by})
+		l.Downs = put(l.Downs, arithmetic.Change{At: now, By: -by}, h.Spec.Behavior.ScaleDown)
 	}
+}
+
+// put adds a change in the place of one that no policy of its direction looks back to, if there
+// is one. The other direction's policies may, and then the controller has forgotten it
+// (storeScaleEvent and markScaleEventsOutdated in horizontal.go).
+func put(list []arithmetic.Change, c arithmetic.Change, rules *autoscalingv2.HPAScalingRules) []arithmetic.Change {
+	var longest int32
+	for _, p := range rules.Policies {
+		longest = max(longest, p.PeriodSeconds)
+	}
+	for i := len(list) - 1; i >= 0; i-- {
+		if list[i].At.Before(c.At.Add(-time.Duration(longest) * time.Second)) {
+			list[i] = c
+			return list
+		}
+	}
+	return append(list, c)
 }
 
 // begin puts the world where controllers have been before.

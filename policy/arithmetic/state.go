@@ -82,7 +82,9 @@ type Sample struct {
 type Memory struct {
 	// Recommendations are what its metrics asked for in earlier syncs, before stabilisation.
 	Recommendations []Recommendation
-	// Ups and Downs are how it scaled under a behavior.
+	// Ups and Downs are how it scaled under a behavior. What is older than every policy of its
+	// own direction looks back may be missing, even where one of the other direction would
+	// count it: the controller has overwritten it (storeScaleEvent in horizontal.go).
 	Ups, Downs []Change
 }
 
