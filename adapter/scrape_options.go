@@ -37,7 +37,7 @@ func newScrapeOptions() *ScrapeOptions {
 func (o *ScrapeOptions) addFlags(fs *pflag.FlagSet) {
 	fs.DurationVar(&o.Interval, "scrape-interval", o.Interval, "Without --prometheus-url: time between two scrapes of a pod. What HPAs reference is evaluated as often, after the scrapes, and the window of the built-in rates is four of it.")
 	fs.DurationVar(&o.Timeout, "scrape-timeout", o.Timeout, "Deadline of one scrape, at most the interval; 0 is four fifths of it.")
-	fs.IntVar(&o.SampleLimit, "scrape-sample-limit", o.SampleLimit, "Samples of one scrape with names that anybody wants, at most. A scrape with more fails as a whole.")
+	fs.IntVar(&o.SampleLimit, "scrape-sample-limit", o.SampleLimit, "Samples of one scrape, of those that are kept, at most; and as many lines that are neither samples nor comments. A scrape with more fails as a whole.")
 	fs.Int64Var(&o.BodySizeLimit, "scrape-body-size-limit", o.BodySizeLimit, "Bytes of one scrape after decompression, at most.")
 	fs.IntVar(&o.LabelLimit, "scrape-label-limit", o.LabelLimit, "Labels of one series, at most.")
 	fs.IntVar(&o.LabelNameLengthLimit, "scrape-label-name-length-limit", o.LabelNameLengthLimit, "Bytes of a label's name, at most.")
