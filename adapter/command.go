@@ -2,6 +2,7 @@ package adapter
 
 import (
 	"context"
+	"log"
 
 	"github.com/spf13/cobra"
 	"k8s.io/component-base/logs"
@@ -24,6 +25,7 @@ func NewCommand(ctx context.Context) *cobra.Command {
 			if err := logsapi.ValidateAndApply(logging, nil); err != nil {
 				return err
 			}
+			log.SetOutput(withoutUnsolicited{log.Writer()})
 			if err := o.Validate(); err != nil {
 				return err
 			}

@@ -49,8 +49,7 @@ type stripper struct {
 	within bool // a line of which a part was taken
 	does   fate // to that, and to lines that go on with it
 	quote  quotation
-	kind   []byte // the newest line with a type, until a series of its family is kept
-	family []byte
+	kind   []byte // the newest line with a type, until something is copied, of which it may be that
 }
 
 // fate is what happens to a line.
@@ -67,17 +66,27 @@ func (s *stripper) take(part []byte, more bool) error {
 	if len(part) == 0 { // at the end
 		return nil
 	}
-	if !s.within && !s.quote.open {
+	switch {
+	case !s.within && !s.quote.open:
 		s.quote = quotation{}
 		if err := s.begin(part, more); err != nil {
 			return err
 		}
-	} else if s.does != skip {
-		s.quote.read(part)
+	case !s.within: // whatever has a quotation mark may have made it a part of it
+		if err := s.doubt(); err != nil {
+			return err
+		}
+		fallthrough
+	default:
+		if s.does != skip {
+			s.quote.read(part)
+		}
 	}
 	s.within = more
 	switch {
 	case s.does == pass:
+		s.dst.Write(s.kind) // to the parser it is the type of all that follows
+		s.kind = s.kind[:0]
 		s.dst.Write(part)
 	case s.does == drop && s.quote.open && !more:
 		// What is open may go on in the next line, which then is not what it seems to be.
@@ -93,7 +102,7 @@ func (s *stripper) begin(part []byte, more bool) error {
 	switch line.is {
 	case nothing:
 	case kind:
-		s.kind, s.family = append(s.kind[:0], part...), append(s.family[:0], line.name...)
+		s.kind = append(s.kind[:0], part...)
 	case end:
 		s.does = pass
 	case sample:
@@ -101,24 +110,25 @@ func (s *stripper) begin(part []byte, more bool) error {
 		switch {
 		case s.keep(line.name):
 			s.does = pass
-			if bytes.HasPrefix(line.name, s.family) {
-				s.dst.Write(s.kind)
-				s.kind = s.kind[:0]
-			}
 			return nil
 		case !s.quote.open || more:
 			s.does = drop
 			return nil
 		}
-		fallthrough // it goes on in the next line
+		s.does = pass // it goes on in the next line
+		return s.doubt()
 	default:
-		if line.is == unclear {
-			s.quote.read(part)
-		}
+		s.quote.read(part)
 		s.does = pass
-		if s.unclear--; s.unclear < 0 {
-			return ErrUnclear
-		}
+		return s.doubt()
+	}
+	return nil
+}
+
+// doubt counts a line of which it is unclear what it is.
+func (s *stripper) doubt() error {
+	if s.unclear--; s.unclear < 0 {
+		return ErrUnclear
 	}
 	return nil
 }

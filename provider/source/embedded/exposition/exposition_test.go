@@ -42,7 +42,12 @@ func TestStrip(t *testing.T) {
 		"a break in a label of ours":    {"want{a=\"x\ny 1\"} 2\na 1\n", "want{a=\"x\ny 1\"} 2\n"},
 		"a break in another's":          {"a{b=\"x\nwant 1\\\"\"} 2\na 1\nwant 3\n", "a{b=\"x\nwant 1\\\"\"} 2\nwant 3\n"},
 		"long lines":                    {"a{b=\"" + long + "\"} 1\nwant{b=\"" + long + "\\\"\"} 2\n# " + long + "\"\nwant 1\n", "want{b=\"" + long + "\\\"\"} 2\nwant 1\n"},
-		"a long type":                   {"# TYPE want " + long + "\nwant 1\n", "want 1\n"},
+		"a type of another":             {"# TYPE a histogram\na 1\nwant{le=\"1\"} 1\nwant{le=\"2\"} 1\n", "# TYPE a histogram\nwant{le=\"1\"} 1\nwant{le=\"2\"} 1\n"},
+		"a type of what is unclear":     {"# TYPE want histogram\n{le=\"1\",\"want\"} 1\n", "# TYPE want histogram\n{le=\"1\",\"want\"} 1\n"},
+		"no type":                       {"# TYPE want histogram\n#TYPE want gauge\nwant{le=\"1\"} 1\n", "# TYPE want histogram\nwant{le=\"1\"} 1\n"},
+		"no names in comments":          {"#HELP \"a\n# it \"is\n # \"fine\n\t\n#\"\na 1\nwant 1\n", "want 1\n"},
+		"a long end":                    {"# EOF" + long + "\"\na 1\nwant 1\n", "want 1\n"},
+		"a long type":                   {"# TYPE want " + long + "\nwant 1\n", "# TYPE want " + long + "\nwant 1\n"},
 		"a name that is too long":       {"a" + long + " 1\nwant 1\n", "a" + long + " 1\nwant 1\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -60,6 +65,11 @@ func TestStrip(t *testing.T) {
 func TestStripFails(t *testing.T) {
 	if _, err := strip("?\n?\n?\n", 32, 2); !errors.Is(err, ErrUnclear) {
 		t.Errorf("three lines that are unclear: %v", err)
+	}
+	for _, open := range []string{"# HELP \"\n", "?\"\n", "a{b=\"\n", "want{a=\"\n", "{a=\"" + strings.Repeat("x", 40) + "\n"} {
+		if _, err := strip(open+"a 1\nb 2\nc 3\nd 4\n", 32, 3); !errors.Is(err, ErrUnclear) {
+			t.Errorf("four lines that may belong to %q: %v", open, err)
+		}
 	}
 	if _, err := strip("?\n?\nwant 1\n", 32, 2); err != nil {
 		t.Errorf("two lines that are unclear: %v", err)
@@ -112,6 +122,8 @@ func FuzzStrip(f *testing.F) {
 		"# TYPE wanted counter\n# UNIT wanted s\nwanted_total{a=\"b\"} 1 # {t=\"x\"} 1 1\nwanted_created 1\n# EOF\n",
 		"{\"want\",a=\"b\"} 1\n{\"a.b\"} 1\n# HELP \"a\nwant 1\n\" x\nwant 2\n", " want 1\n\twant 2\n# TYPE want\nwant 3\n", "want{\"a\"} 1\n",
 		"# TYPE want histogram\nwant_bucket{le=\"1\"} 1\nwant_sum 1\nwant 1\n", "a{b=\"\\\"} 1\nwant 1\n\"} 2\n",
+		"# TYPE a histogram\nwant{le=\"1\"} 1\n", "# TYPE want histogram\n{le=\"1\",\"want\"} 1\n", "# TYPE want summary\n#TYPE want gauge\nwant{quantile=\"1\"} 1\n",
+		"#x \"\nwant{b=\"\nb 1\n\"} 2\n", " # \"\nwant{b=\"\nb 1\n\"} 2\n",
 	} {
 		f.Add(text, false, uint8(0))
 		f.Add(text, true, uint8(20))

@@ -16,12 +16,18 @@ const (
 // line is what the beginning of a line says.
 type line struct {
 	is   is
-	name []byte // of the family or the series
+	name []byte // of the series
 }
 
 // classify tells what a line is by its beginning; more says that it goes on.
 func classify(text []byte, more bool) line {
 	first := text[0]
+	if blank(first) { // as text may have it before what is none of its samples
+		if text = bytes.TrimLeft(text, " \t"); len(text) == 0 || text[0] != '#' && text[0] != '\n' {
+			return line{}
+		}
+		first = text[0]
+	}
 	switch {
 	case first == '#':
 		return classifyComment(text, more)
@@ -51,21 +57,28 @@ var ofName = func() (of [256]bool) {
 }()
 
 // classifyComment tells what a line is that starts with #. A quoted name in one may contain
-// anything.
+// anything; without a space behind the # there is none.
 func classifyComment(text []byte, more bool) line {
 	words := bytes.TrimLeft(text[1:], " \t")
-	n := max(bytes.IndexAny(words, " \t\n"), 0)
-	word, name := words[:n], bytes.TrimLeft(words[n:], " \t")
+	n := bytes.IndexAny(words, " \t\n")
+	if n < 0 && more && len(words) <= len("TYPE") && len(words) < len(text)-1 {
+		return line{} // of a word that is not all here
+	}
+	n = max(n, 0)
+	word, name := string(words[:n]), bytes.TrimLeft(words[n:], " \t")
 	switch {
-	case bytes.HasPrefix(words, []byte("EOF")):
+	case bytes.HasPrefix(words, []byte("EOF")) && !more:
 		return line{is: end}
-	case bytes.HasPrefix(name, []byte(`"`)):
+	case len(words) == len(text)-1 || word != "TYPE" && word != "HELP" && word != "UNIT":
+	case bytes.HasPrefix(name, []byte(`"`)), len(name) == 0 && more, word == "TYPE" && more:
 		return line{}
-	case string(word) == "TYPE" && !more:
-		return line{kind, name[:max(bytes.IndexAny(name, " \t\n"), 0)]}
+	case word == "TYPE":
+		return line{is: kind}
 	}
 	return line{is: nothing}
 }
+
+func blank(c byte) bool { return c == ' ' || c == '\t' }
 
 // classifyQuoted finds the name in {"name"…}, where it is first and has no escapes.
 func classifyQuoted(text []byte) line {

@@ -24,9 +24,10 @@ type gate struct {
 	fence   target.Fence
 }
 
-// newDialer returns one that connects to nothing before open.
-func newDialer() *dialer {
-	d := &dialer{Dialer: net.Dialer{KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 30 * time.Second, Interval: 15 * time.Second, Count: 3}}}
+// newDialer returns one that connects to nothing before open. It gives up after timeout, for
+// who asks for a connection may have given up before without being heard.
+func newDialer(timeout time.Duration) *dialer {
+	d := &dialer{Dialer: net.Dialer{Timeout: timeout, KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 30 * time.Second, Interval: 15 * time.Second, Count: 3}}}
 	d.gate.Store(&gate{})
 	return d
 }

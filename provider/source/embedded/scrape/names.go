@@ -11,10 +11,12 @@ import (
 // scrape asks it.
 type names struct{ now atomic.Pointer[decisions] }
 
-// What is remembered: pods may export any names, at each scrape others.
+// What is remembered: pods may export any names, at each scrape others. One scrape adds so few
+// that those who do have not what everybody exports forgotten all the time.
 const (
 	maxNames     = 20_000
 	maxNameBytes = 200
+	maxNew       = 1_000 // of one scrape
 )
 
 // decisions are those of one filter.
@@ -43,13 +45,14 @@ func (n *names) set(filter wanted.Filter) {
 // filter is the present one.
 func (n *names) filter() wanted.Filter { return n.now.Load().filter }
 
-// of says which series are kept of the targets that speak for a namespace, or for anybody if
-// that is empty, until another filter is set. It is nil if all are.
+// of says which series are kept in one scrape of a target that speaks for a namespace, or for
+// anybody if that is empty, until another filter is set. It is nil if all are.
 func (n *names) of(namespace string) func(name []byte) bool {
 	d := n.now.Load()
 	if d.filter.AllWithin(namespace) {
 		return nil
 	}
+	room := maxNew
 	return func(name []byte) bool {
 		d.mu.RLock()
 		keep, known := d.anybodys[string(name)]
@@ -60,7 +63,8 @@ func (n *names) of(namespace string) func(name []byte) bool {
 		if known {
 			return keep
 		}
-		return d.decide(namespace, string(name))
+		room--
+		return d.decide(namespace, string(name), room >= 0)
 	}
 }
 
@@ -73,22 +77,26 @@ func (n *names) keeper(namespace string) func(name string) bool {
 	return d.filter.Within(namespace)
 }
 
-// decide decides on a name, and remembers it.
-func (d *decisions) decide(namespace, name string) bool {
+// decide decides on a name, and may remember it: where there is no room, instead of all others.
+func (d *decisions) decide(namespace, name string, remember bool) bool {
 	anybodys := d.filter.Keep(name)
 	keep := anybodys
 	if anybodys && namespace != "" {
 		keep = d.filter.Within(namespace)(name)
 	}
-	if len(name) > maxNameBytes {
+	if !remember || len(name) > maxNameBytes {
 		return keep
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if len(d.anybodys) < maxNames {
-		d.anybodys[name] = anybodys
+	if len(d.anybodys) >= maxNames {
+		clear(d.anybodys)
 	}
-	if anybodys && namespace != "" && len(d.within) < maxNames {
+	d.anybodys[name] = anybodys
+	if anybodys && namespace != "" {
+		if len(d.within) >= maxNames {
+			clear(d.within)
+		}
 		d.within[withinName{namespace, name}] = keep
 	}
 	return keep

@@ -1,7 +1,9 @@
 package scrape
 
 import (
+	"errors"
 	"fmt"
+	"net/url"
 	"testing"
 
 	"github.com/loadline/loadline/provider/rule"
@@ -41,6 +43,41 @@ func TestNames(t *testing.T) {
 	n.set(wanted.Everything())
 	if n.of("shop") != nil || n.of("") != nil {
 		t.Error("everything is wanted, and each name is looked at")
+	}
+}
+
+// Who exports names without end has those of others forgotten no sooner than it must be.
+func TestNamesOfOneScrape(t *testing.T) {
+	remembers := func(n *names, name string) bool { _, ok := n.now.Load().anybodys[name]; return ok }
+	n := newNames()
+	n.of("shop")([]byte("a"))
+	of := n.of("other")
+	for i := range 2 * maxNames {
+		of(fmt.Append(nil, "n", i))
+	}
+	n.of("shop")([]byte("b"))
+	if !remembers(n, "a") || !remembers(n, "b") {
+		t.Errorf("one scrape of many names leaves %d remembered, and not those of others", len(n.now.Load().anybodys))
+	}
+	for i := range 2 * maxNames {
+		n.of("other")(fmt.Append(nil, "n", i))
+	}
+	n.of("shop")([]byte("c"))
+	if !remembers(n, "c") {
+		t.Error("when many scrapes have had many names, nothing new is remembered any more")
+	}
+}
+
+func TestReason(t *testing.T) {
+	for text, err := range map[string]error{
+		"EOF":             errors.New("server returned HTTP status 599 EOF"),
+		"HTTP status 599": errors.New("server returned HTTP status 599 HTTP status 599"),
+		"a 599 b":         errors.New("a 599 b"), // which a target has said
+		"too late":        &url.Error{Op: "Get", URL: "http://10.0.0.1/http/shop/metrics", Err: errors.New("too late")},
+	} {
+		if got := reason(err); got.Error() != text {
+			t.Errorf("%q is told as %q, want %q", err, got, text)
+		}
 	}
 }
 

@@ -32,6 +32,7 @@ type relay struct {
 
 	ctx  context.Context // of all that it asks
 	stop context.CancelFunc
+	mu   sync.Mutex // nothing is begun while it is stopped: a client dials on after it has given up
 	wg   sync.WaitGroup
 }
 
@@ -42,6 +43,7 @@ const statusFailed = 599
 const (
 	maxHeader = 64 << 10 // bytes
 	maxIdle   = 1000     // connections to one address, of an exporter with many targets
+	maxZip    = 64 << 10 // bytes by which what is compressed may be longer: of nothing it can be any number
 )
 
 // errBodySize ends an answer of which more came than one may have.
@@ -54,6 +56,7 @@ func newRelay(c Config, d *dialer, names *names) *relay {
 		Transport: &http.Transport{
 			DialContext:            d.dial,
 			TLSClientConfig:        &tls.Config{InsecureSkipVerify: true}, // why: endpoint.ParseScheme
+			TLSHandshakeTimeout:    c.Timeout,                             // it goes on after who wants it has given up
 			MaxIdleConnsPerHost:    maxIdle,
 			IdleConnTimeout:        max(idleConnection, 3*c.Interval),
 			MaxResponseHeaderBytes: maxHeader,
@@ -66,13 +69,17 @@ func newRelay(c Config, d *dialer, names *names) *relay {
 
 // close ends all that is asked, and waits for it.
 func (r *relay) close() {
+	r.mu.Lock()
 	r.stop()
+	r.mu.Unlock()
 	r.wg.Wait()
 	r.client.CloseIdleConnections()
 }
 
 // dial is what a scrape dials in the place of its target.
 func (r *relay) dial(context.Context, string, string) (net.Conn, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	if err := r.ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -133,7 +140,9 @@ func (r *relay) ask(ctx context.Context, of *http.Request, body *bytes.Buffer) (
 	}
 	defer answer.Body.Close()
 	if answer.StatusCode != http.StatusOK {
-		_, _ = io.CopyN(io.Discard, answer.Body, 4<<10) // so that the connection is kept
+		if answer.StatusCode != http.StatusSwitchingProtocols { // the connection is ours then, and nothing ends a read of it
+			_, _ = io.CopyN(io.Discard, answer.Body, 4<<10) // so that the connection is kept
+		}
 		return "", fmt.Errorf("the target answers with HTTP status %d %s", answer.StatusCode, http.StatusText(answer.StatusCode))
 	}
 	contentType = answer.Header.Get("Content-Type")
@@ -146,7 +155,7 @@ func (r *relay) ask(ctx context.Context, of *http.Request, body *bytes.Buffer) (
 	case "gzip":
 		unzip := unzippers.Get().(*gzip.Reader)
 		defer unzippers.Put(unzip)
-		if err := unzip.Reset(answer.Body); err != nil {
+		if err := unzip.Reset(&capped{answer.Body, min(r.config.BodySizeLimit, 1<<62) + maxZip}); err != nil {
 			return "", err
 		}
 		from = unzip

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -72,7 +73,7 @@ func New(c Config, to Store) (*Scraper, error) {
 		return nil, err
 	}
 	c = c.withDefaults()
-	s := &Scraper{config: c, to: to, dialer: newDialer(), names: newNames(), changed: make(chan struct{}, 1)}
+	s := &Scraper{config: c, to: to, dialer: newDialer(c.Timeout), names: newNames(), changed: make(chan struct{}, 1)}
 	s.relay = newRelay(c, s.dialer, s.names)
 	options := &promscrape.Options{
 		PassMetadataInContext:    true, // with it comes the target
@@ -275,8 +276,11 @@ func reason(err error) error {
 	if err == nil {
 		return nil
 	}
-	if _, of, relayed := strings.Cut(err.Error(), fmt.Sprintf(" %d ", statusFailed)); relayed {
+	if of, relayed := strings.CutPrefix(err.Error(), fmt.Sprintf("server returned HTTP status %d ", statusFailed)); relayed {
 		return errors.New(of)
+	}
+	if asked := (*url.Error)(nil); errors.As(err, &asked) { // its URL is that of the relay
+		return asked.Err
 	}
 	return err
 }
