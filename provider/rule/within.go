@@ -33,10 +33,14 @@ func namespaceIn(matchers []*promlabels.Matcher) string {
 }
 
 // confines says whether the namespace of a read is in its query as that of a trial is in the
-// trial's: it goes by the label namespace, and the template does no more than print.
+// trial's: it goes by the label namespace, no other objects do, and the template does no more
+// than print.
 func (r *Rule) confines() bool {
 	root := r.template.parsed.Root
-	return r.association.coreLabel("namespace") == namespaceLabel && prints(root, true) && !strings.Contains(root.String(), probe)
+	others := slices.ContainsFunc(r.association.overrides, func(o override) bool {
+		return o.label == namespaceLabel && !sameResource(o.resource, namespaces())
+	})
+	return !others && r.association.coreLabel("namespace") == namespaceLabel && prints(root, true) && !strings.Contains(root.String(), probe)
 }
 
 // prints says whether a template only prints its variables. root says that the dot is still

@@ -23,6 +23,7 @@ func TestNamesWithin(t *testing.T) {
 		"another label":        {`{seriesQuery: 'a{pod!=""}', resources: {overrides: {ns: {resource: namespace}, pod: {resource: pod}}}, metricsQuery: 'sum(<<.Series>>{<<.LabelMatchers>>}) by (<<.GroupBy>>)'}`, anywhere("a")},
 		"what pods say":        {`{seriesQuery: 'a{pod!=""}', resources: {overrides: {exported_namespace: {resource: namespace}, pod: {resource: pod}}}, metricsQuery: 'sum(<<.Series>>{<<.LabelMatchers>>}) by (<<.GroupBy>>)'}`, anywhere("a")},
 		"the label of a pod":   {`{seriesQuery: 'a{pod!=""}', resources: {overrides: {ns: {resource: namespace}, namespace: {resource: pod}}}, metricsQuery: 'sum(<<.Series>>{<<.LabelMatchers>>}) by (<<.GroupBy>>)'}`, anywhere("a")},
+		"of widgets":           {`{seriesQuery: 'a{pod!=""}', resources: {template: <<.Resource>>, overrides: {namespace: {group: example.com, resource: widget}}}, metricsQuery: 'sum(a{namespace=~"<<.LabelValuesByName.namespace>>"}) by (namespace,<<.GroupBy>>)'}`, anywhere("a")},
 		"another template":     {`{seriesQuery: 'a{kube_pod!=""}', resources: {template: kube_<<.Resource>>}, metricsQuery: 'sum(<<.Series>>{<<.LabelMatchers>>}) by (<<.GroupBy>>)'}`, anywhere("a")},
 		"no matchers":          {`{seriesQuery: 'a{pod!=""}', resources: ` + pods + `, metricsQuery: 'sum(<<.Series>>) by (<<.GroupBy>>)'}`, anywhere("a")},
 		"a printed value":      {`{seriesQuery: 'a{pod!=""}', resources: ` + pods + `, metricsQuery: 'sum(a{namespace="<<.LabelValuesByName.namespace>>",pod=~"<<index .LabelValuesByName "pod">>"}) by (<<.GroupBy>>)'}`, within("a")},
