@@ -124,6 +124,9 @@ func (p *parts) serves() func(promQL string) error {
 	return nil
 }
 
+// twice is the time within which each pod is scraped twice.
+func (s *scrapes) twice() time.Duration { return 2*s.interval + time.Second }
+
 // warm waits until rates of what is there can be known: for the second scrape of each pod
 // since the series are kept that HPAs reference. Where these are told one by one, the last of
 // them are kept an interval later than the first.
@@ -131,7 +134,7 @@ func (s *scrapes) warm(ctx context.Context) {
 	if !closed(ctx, s.follower.Synced()) {
 		return
 	}
-	twice := 2*s.interval + time.Second
+	twice := s.twice()
 	for until := time.Now().Add(twice); ; {
 		since, settled := s.Settled()
 		if settled && since.Add(twice).After(until) {

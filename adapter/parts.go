@@ -26,7 +26,7 @@ import (
 )
 
 // warmUp is how long readiness waits for the first evaluation of what HPAs
-// reference, at most.
+// reference, at most; besides the time in which pods are scraped twice, if they are.
 const warmUp = 30 * time.Second
 
 // discoveryTimeout bounds one request of the API server's discovery.
@@ -185,7 +185,11 @@ func (p *parts) start(ctx context.Context, t *tasks, o *Options) {
 // be ready.
 func (p *parts) evaluateFirst(ctx context.Context) {
 	defer close(p.warm)
-	ctx, cancel := context.WithTimeout(ctx, warmUp)
+	limit := warmUp
+	if p.scrapes != nil {
+		limit += p.scrapes.twice()
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	// The kinds as well: with resourceRules alone there are no series to wait for.
 	if closed(ctx, p.mapper.Filled()) && (p.watcher == nil || closed(ctx, p.watcher.Synced())) && (p.policies == nil || closed(ctx, p.policies.Synced())) {

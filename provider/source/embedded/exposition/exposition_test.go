@@ -11,6 +11,7 @@ import (
 	"testing/iotest"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/model/textparse"
 )
@@ -102,7 +103,7 @@ func parse(text, contentType string) (samples []string, ok bool) {
 		}
 		var of labels.Labels
 		p.Labels(&of)
-		if !kept([]byte(of.Get(labels.MetricName))) {
+		if !kept([]byte(of.Get(model.MetricNameLabel))) {
 			continue
 		}
 		_, at, value := p.Series()
