@@ -86,6 +86,10 @@ func prepare(ctx context.Context, opts Options) (*exec.Cmd, func(), error) {
 	return cmd, control.close, nil
 }
 
+// sameSignal is how long after the end of a context the signal may come that has ended it: who
+// listens to a signal is told one after the other, in any order.
+const sameSignal = 100 * time.Millisecond
+
 // supervise starts cmd, passes signals on, and waits.
 func supervise(ctx context.Context, cmd *exec.Cmd, grace time.Duration) error {
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
@@ -116,7 +120,8 @@ func supervise(ctx context.Context, cmd *exec.Cmd, grace time.Duration) error {
 	// Whoever of the group outlives the command goes with it.
 	defer syscall.Kill(-pid, syscall.SIGKILL)
 
-	done, kill := ctx.Done(), (<-chan time.Time)(nil)
+	done := ctx.Done()
+	var end, kill <-chan time.Time
 	asked := false // the command to end, by a signal that was passed on
 	for {
 		select {
@@ -126,8 +131,10 @@ func supervise(ctx context.Context, cmd *exec.Cmd, grace time.Duration) error {
 			asked = asked || asksToEnd(s)
 			_ = syscall.Kill(-pid, s.(syscall.Signal))
 		case <-done:
-			done = nil
-			if asked || len(signals) > 0 {
+			done, end = nil, time.After(sameSignal)
+		case <-end:
+			end = nil
+			if asked {
 				continue // that signal ended ctx, and the command decides what it means
 			}
 			_ = syscall.Kill(-pid, syscall.SIGTERM)
