@@ -23,7 +23,7 @@ func (d *Decision) Text() []string {
 		lines = append(lines, d.Proposals[i].text()...)
 	}
 	for i := range d.Steps {
-		lines = append(lines, d.Steps[i].text()...)
+		lines = append(lines, d.Steps[i].Text()...)
 	}
 	last := fmt.Sprintf("decision: %d → %s", d.Current, replicas(d.Replicas))
 	switch {
@@ -37,9 +37,13 @@ func (d *Decision) Text() []string {
 
 // text is a metric's arithmetic.
 func (p *Proposal) text() []string {
-	head := p.Name + ": "
+	return append([]string{p.Name + ": " + p.Formula()}, p.others()...)
+}
+
+// Formula is a metric's arithmetic in a line, or why there is none, without the metric's name.
+func (p *Proposal) Formula() string {
 	if p.Failure != nil {
-		return append([]string{head + p.Failure.Message + " (" + p.Failure.Reason + ")"}, p.others()...)
+		return p.Failure.Message + " (" + p.Failure.Reason + ")"
 	}
 	formula := fmt.Sprintf("%s, target %s: ratio %s", p.used(), p.aim(), ratio(p.Ratio))
 	if p.Assumed != nil && *p.Assumed != p.Ratio {
@@ -59,7 +63,7 @@ func (p *Proposal) text() []string {
 	default:
 		formula += ": " + n
 	}
-	return append([]string{head + formula}, p.others()...)
+	return formula
 }
 
 // used is what is used, and of what it is.
@@ -126,8 +130,8 @@ func some(names []string) string {
 	return strings.Join(names, ", ")
 }
 
-// text is a step, and what of it cannot be known.
-func (s *Step) text() []string {
+// Text is a step in a line and, in a second one, what of it cannot be known.
+func (s *Step) Text() []string {
 	name := map[Rule]string{
 		AtZero: "at 0", IntoBounds: "bounds", Metrics: "metrics", Stabilize: "stabilisation", Limit: "bounds and rates", FromZero: "from 0",
 	}[s.Rule]
@@ -141,9 +145,12 @@ func (s *Step) text() []string {
 	return []string{line, "  not observable: " + s.NotObservable}
 }
 
-// amount writes thousandths of a metric's unit: 42.5, and 128Mi of memory.
-func (p *Proposal) amount(milli int64) string {
-	if p.Resource == corev1.ResourceMemory && milli%1000 == 0 {
+func (p *Proposal) amount(milli int64) string { return Amount(p.Resource, milli) }
+
+// Amount writes thousandths of a metric's unit: 42.5, and 128Mi of memory. of is the resource,
+// empty for a metric that is none.
+func Amount(of corev1.ResourceName, milli int64) string {
+	if of == corev1.ResourceMemory && milli%1000 == 0 {
 		return resource.NewQuantity(milli/1000, resource.BinarySI).String()
 	}
 	return strconv.FormatFloat(float64(milli)/1000, 'f', -1, 64)

@@ -37,6 +37,7 @@ func hpasResource() schema.GroupVersionResource {
 
 // cluster is what the flags and the kubeconfig lead to.
 type cluster struct {
+	config *rest.Config
 	client dynamic.Interface
 	// namespace is that of the flag or, without it, of the kubeconfig's context.
 	namespace string
@@ -60,7 +61,7 @@ func (e *env) cluster() (*cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &cluster{client: client, namespace: namespace, said: e.ErrOut}, nil
+	return &cluster{config: config, client: client, namespace: namespace, said: e.ErrOut}, nil
 }
 
 // scope is a choice of policies. Their HPAs have the same names and namespaces.

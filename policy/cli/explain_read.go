@@ -1,0 +1,147 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/rest"
+
+	"github.com/loadline/loadline/policy/chain"
+)
+
+// maxAnswer is how many bytes of one answer are read. A page of 500 pods has a tenth of that.
+const maxAnswer = 64 << 20
+
+// question is a read, with what its errors are about.
+type question struct {
+	// at is the place in the chain.
+	at string
+	of schema.GroupVersion
+	// right is what the read takes: a verb and a resource.
+	right string
+	// absent is what a 404 of what is asked for means, and what to do.
+	absent, remedy string
+	// optional: what is not there is not missed, and leaves the object as it is.
+	optional bool
+}
+
+// fetch reads the answer to a question into an object; what is broken if there is none.
+func fetch(ctx context.Context, r *rest.Request, q question, into any) *chain.Break {
+	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
+	// Waiting for what says Retry-After would use the time of the others up.
+	answer, err := r.MaxRetries(0).Stream(ctx)
+	if err != nil && q.optional && apierrors.IsNotFound(err) {
+		return nil
+	}
+	if err != nil {
+		return q.broken(err)
+	}
+	defer answer.Close()
+	data, err := io.ReadAll(io.LimitReader(answer, maxAnswer+1))
+	switch {
+	case err != nil:
+		return q.broken(err)
+	case len(data) > maxAnswer:
+		return &chain.Break{At: q.at, Reason: fmt.Sprintf("the answer has more than %d bytes", maxAnswer), Remedy: "there is more than can be explained"}
+	}
+	if err := json.Unmarshal(data, into); err != nil {
+		return &chain.Break{At: q.at, Reason: fmt.Sprintf("the answer of %s cannot be read: %s", q.of, err), Remedy: "see who serves this API, and in which version"}
+	}
+	return nil
+}
+
+// broken says what an error means and what to do about it.
+func (q question) broken(err error) *chain.Break {
+	b := &chain.Break{At: q.at, Reason: err.Error(), Remedy: "see what the API server logs about it"}
+	unsent, _ := errors.AsType[*url.Error](err)
+	aggregated := slices.Contains([]string{resourceMetrics, customMetrics, externalMetrics}, q.of.Group)
+	apiService := q.of.Version + "." + q.of.Group
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		b.Reason = fmt.Sprintf("no answer within %s, or %s in all", readTimeout, explainTimeout)
+		if aggregated {
+			b.Remedy = "see whether the API server reaches who serves it (kubectl get apiservices), and what that logs"
+		}
+	case errors.Is(err, context.Canceled):
+		b.Reason, b.Remedy = "it was interrupted", "call it again"
+	case unsent != nil:
+		b.Reason, b.Remedy = "the API server cannot be reached: "+unsent.Err.Error(), "see --kubeconfig and --context"
+	case apierrors.IsForbidden(err) && strings.Contains(err.Error(), `" cannot `): // RBAC's words
+		b.Remedy = "ask for a Role that lets you " + q.right + inGroup(q.of.Group) + ". Whether the HPA controller may, the HPA's conditions say"
+		if aggregated && q.of.Group != resourceMetrics {
+			b.Remedy += ". The ClusterRole loadline-metrics-reader has this right for all metrics"
+		}
+	case apierrors.IsForbidden(err):
+		b.Remedy = "it is who serves the API that refuses, and says what to change"
+	case apierrors.IsUnauthorized(err):
+		b.Remedy = "see the user of the kubeconfig's context"
+	case unknown404(err) && aggregated:
+		b.Reason = fmt.Sprintf("the cluster does not serve %s: there is no APIService %s", q.of.Group, apiService)
+		if q.of.Version == "" {
+			b.Reason = fmt.Sprintf("the cluster does not serve %s: there is no APIService of this group", q.of.Group)
+		}
+		b.Remedy = serving(q.of.Group)
+	case apierrors.IsNotFound(err) && q.absent != "":
+		b.Reason, b.Remedy = q.absent+": "+err.Error(), q.remedy
+		if unknown404(err) {
+			b.Reason = fmt.Sprintf("%s: the cluster does not serve %s", q.absent, strings.TrimSuffix(q.of.String(), "/"))
+		}
+	case aggregated && apierrors.IsServiceUnavailable(err):
+		b.Remedy = "if the message names no cause, the API server does not reach who serves it: kubectl get apiservices; otherwise see what it names"
+	case aggregated:
+		b.Remedy = "see what who serves this API logs about it"
+	}
+	return b
+}
+
+// unknown404 says whether the API server does not know a path. It then answers with its
+// library's plain 404, and with a status of its own about an object that there is not.
+func unknown404(err error) bool {
+	return apierrors.IsNotFound(err) && apierrors.HasStatusCause(err, metav1.CauseTypeUnexpectedServerResponse)
+}
+
+func inGroup(group string) string {
+	if group == "" {
+		return " in the core group"
+	}
+	return " in the group " + group
+}
+
+// serving is what brings an API into a cluster.
+func serving(group string) string {
+	if group == resourceMetrics {
+		return "install metrics-server, or give loadline-adapter resourceRules and its component resource-metrics"
+	}
+	return "install loadline-adapter (deploy/base has its APIServices), with a section of rules for this API if it has a configuration file"
+}
+
+// pods reads those that a selector finds.
+func (g *gatherer) pods(ctx context.Context, selector string) ([]corev1.Pod, *chain.Break) {
+	q := question{at: "pods", of: corev1.SchemeGroupVersion, right: "list pods"}
+	var all []corev1.Pod
+	for next := ""; ; {
+		r := g.get(q.of).Namespace(g.namespace).Resource("pods").Param("labelSelector", selector).Param("limit", fmt.Sprint(pageSize))
+		if next != "" {
+			r.Param("continue", next)
+		}
+		var page corev1.PodList
+		if b := fetch(ctx, r, q, &page); b != nil {
+			return nil, b
+		}
+		all = append(all, page.Items...)
+		if next = page.Continue; next == "" {
+			return all, nil
+		}
+	}
+}
