@@ -160,7 +160,7 @@ func cases() map[string]func() *chain.Input {
 				{Broken: &chain.Break{Reason: "the cluster does not serve custom.metrics.k8s.io", Remedy: "install loadline-adapter"}},
 				{Asked: "/apis/external.metrics.k8s.io/v1beta1/namespaces/shop/queue_depth?labelSelector=queue%3Dmail", Reading: arithmetic.Reading{Err: errors.New("the metrics API answered with an empty list")}},
 			}
-			in.HPA.Status.Conditions[1] = condition(autoscalingv2.ScalingActive, corev1.ConditionFalse, "FailedGetPodsMetric", "the HPA was unable to compute the replica count: unable to get metric\nhttp_requests_per_second")
+			in.HPA.Status.Conditions[1] = condition(autoscalingv2.ScalingActive, corev1.ConditionFalse, "FailedGetPodsMetric", "the HPA was unable to compute the replica count: unable to get metric\nhttp_requests_per_second\x1b[2J")
 			return in
 		},
 		"many pods": func() *chain.Input {

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -87,7 +86,7 @@ func (g *gatherer) ofPods(ctx context.Context, a *chain.Answer, version func() (
 	}
 	r := g.get(q.of).Namespace(g.namespace).Resource("pods").Name(custommetrics.AllObjects).SubResource(of.Name)
 	var answer custommetrics.MetricValueList
-	if ask(ctx, a, with(with(r, "labelSelector", selector), "metricLabelSelector", series), q, listOf(v, &answer)) {
+	if ask(ctx, a, with(with(r, "labelSelector", selector), "metricLabelSelector", series), q, &answer) {
 		a.Reading = arithmetic.PodsReading(answer.Items)
 	}
 }
@@ -116,7 +115,7 @@ func (g *gatherer) object(ctx context.Context, a *chain.Answer, version func() (
 		r, q.right = g.get(q.of).Namespace(g.namespace).Resource("metrics").Name(of.Metric.Name), "get metrics"
 	}
 	var answer custommetrics.MetricValueList
-	if !ask(ctx, a, with(r, "metricLabelSelector", series), q, listOf(v, &answer)) {
+	if !ask(ctx, a, with(r, "metricLabelSelector", series), q, &answer) {
 		return
 	}
 	if len(answer.Items) != 1 {
@@ -169,7 +168,8 @@ func with(r *rest.Request, name, value string) *rest.Request {
 }
 
 // customVersion is the version of custom.metrics.k8s.io that the controller asks for: the one
-// that the API server prefers or, if it does not know that one, the first that it knows.
+// that the API server prefers or, if it does not know that one, the first that it knows. What
+// is read of their lists has the same names in both.
 func (g *gatherer) customVersion(ctx context.Context) (string, *chain.Break) {
 	q := question{of: schema.GroupVersion{Group: customMetrics}, right: "get the URL " + root(schema.GroupVersion{Group: customMetrics})}
 	var group metav1.APIGroup
@@ -183,30 +183,4 @@ func (g *gatherer) customVersion(ctx context.Context) (string, *chain.Break) {
 		}
 	}
 	return "", &chain.Break{Reason: "the cluster serves " + customMetrics + " in no version that the HPA controller knows", Remedy: serving(customMetrics)}
-}
-
-// listOf is what an answer of custom.metrics.k8s.io in a version is read into, for a list.
-func listOf(version string, list *custommetrics.MetricValueList) any {
-	if version == customv1beta1.SchemeGroupVersion.Version {
-		return &older{list}
-	}
-	return list
-}
-
-// older reads a list of v1beta1.
-type older struct{ *custommetrics.MetricValueList }
-
-// UnmarshalJSON is json.Unmarshaler's.
-func (o *older) UnmarshalJSON(data []byte) error {
-	var list customv1beta1.MetricValueList
-	if err := json.Unmarshal(data, &list); err != nil {
-		return err
-	}
-	for _, m := range list.Items {
-		o.Items = append(o.Items, custommetrics.MetricValue{
-			DescribedObject: m.DescribedObject, Metric: custommetrics.MetricIdentifier{Name: m.MetricName, Selector: m.Selector},
-			Timestamp: m.Timestamp, WindowSeconds: m.WindowSeconds, Value: m.Value,
-		})
-	}
-	return nil
 }
