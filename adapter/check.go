@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/pflag"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/rest"
 	apiregistrationv1 "k8s.io/kube-aggregator/pkg/apis/apiregistration/v1"
 	aggregator "k8s.io/kube-aggregator/pkg/client/clientset_generated/clientset/typed/apiregistration/v1"
@@ -94,13 +95,14 @@ func (o *checkOptions) run(ctx context.Context, config *rest.Config, out io.Writ
 	defer cancel()
 	failed := 0
 	for _, name := range o.apiServices {
-		err := o.look(ctx, client, name)
-		for err != nil && pause(waiting, checkInterval) {
-			err = o.look(ctx, client, name)
-		}
-		if err != nil {
+		var problem error
+		_ = wait.PollUntilContextCancel(waiting, checkInterval, true, func(context.Context) (bool, error) {
+			problem = o.look(ctx, client, name) // which has deadlines of its own
+			return problem == nil, nil
+		})
+		if problem != nil {
 			failed++
-			fmt.Fprintf(out, "%s: FAILED: %v\n", name, err)
+			fmt.Fprintf(out, "%s: FAILED: %v\n", name, problem)
 			continue
 		}
 		fmt.Fprintf(out, "%s: ok\n", name)
@@ -109,18 +111,6 @@ func (o *checkOptions) run(ctx context.Context, config *rest.Config, out io.Writ
 		return fmt.Errorf("%d of %d APIServices do not answer", failed, len(o.apiServices))
 	}
 	return nil
-}
-
-// pause waits, and says whether ctx goes on.
-func pause(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return ctx.Err() == nil
-	}
 }
 
 // look asks kube-apiserver what it thinks of an APIService, and then by way of it the server.

@@ -2,7 +2,6 @@ package adapter
 
 import (
 	"context"
-	"net/url"
 	"strings"
 	"time"
 	"unicode"
@@ -95,21 +94,12 @@ func tellOfScrapes(ctx context.Context, every time.Duration, status func() []scr
 
 func (t turn) log(to klog.Logger) {
 	namespace, pod := target.PodOf(t.Target)
-	of := []any{"namespace", namespace, "pod", pod, "address", addressIn(t.Target)}
+	of := []any{"namespace", namespace, "pod", pod, "address", target.AddressOf(t.Target)}
 	if t.Failing {
 		to.Info("Scrapes of a pod fail", append(of, "reason", reasonOf(t.Err))...)
 	} else {
 		to.Info("Scrapes of a pod succeed again", of...)
 	}
-}
-
-// addressIn is the address of a target by its ID. The path is what the pod says.
-func addressIn(id string) string {
-	_, text, _ := strings.Cut(id, " ")
-	if u, err := url.Parse(text); err == nil {
-		return u.Host
-	}
-	return ""
 }
 
 // mostOfReason bounds a reason, in bytes.

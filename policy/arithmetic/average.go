@@ -22,12 +22,8 @@ type measure struct {
 //
 // of is the resource, empty for a metric that is none.
 func (c *calculation) average(of corev1.ResourceName) {
-	if c.failed() || !c.any() {
-		return
-	}
-	g := c.s.group(c.read.Pods, of)
-	c.Pods = g.all
-	if !c.some(&g) {
+	g, ok := c.samples(of)
+	if !ok {
 		return
 	}
 	c.judge(&g, measure{
@@ -48,12 +44,8 @@ func (c *calculation) average(of corev1.ResourceName) {
 //	utilization = sum of the samples × 100 / sum of the same pods' requests, cut to whole percent
 //	replicas    = ceil(utilization / target × pods)
 func (c *calculation) utilization(of corev1.ResourceName, container string) {
-	if c.failed() || !c.any() {
-		return
-	}
-	g := c.s.group(c.read.Pods, of)
-	c.Pods = g.all
-	if !c.some(&g) {
+	g, ok := c.samples(of)
+	if !ok {
 		return
 	}
 	request, err := requests(c.s.Pods, of, container)
@@ -105,12 +97,17 @@ func (c *calculation) any() bool {
 	return len(c.s.Pods) > 0
 }
 
-// some says whether a sample counts.
-func (c *calculation) some(g *pods) bool {
+// samples are those of the target's pods; false if none counts.
+func (c *calculation) samples(of corev1.ResourceName) (g pods, ok bool) {
+	if c.failed() || !c.any() {
+		return pods{}, false
+	}
+	g = c.s.group(c.read.Pods, of)
+	c.Pods = g.all
 	if len(g.values) == 0 {
 		c.fail("no pod has a sample that counts")
 	}
-	return len(g.values) > 0
+	return g, len(g.values) > 0
 }
 
 // judge is what an average and a utilization have in common, the second half of

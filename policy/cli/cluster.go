@@ -127,11 +127,9 @@ func (c *cluster) get(ctx context.Context, resource schema.GroupVersionResource,
 	return u, err
 }
 
-// explain says what an error about a resource means. A path that the API server
-// does not know is answered by its library's plain 404, an object that there is not by
-// a status of its own.
+// explain says what an error about a resource means.
 func explain(err error, resource schema.GroupVersionResource) error {
-	if resource == policiesResource() && apierrors.IsNotFound(err) && apierrors.HasStatusCause(err, metav1.CauseTypeUnexpectedServerResponse) {
+	if resource == policiesResource() && unknown404(err) {
 		return fmt.Errorf("the cluster does not know AutoscalingPolicies: apply Loadline's deploy/crd first (%w)", err)
 	}
 	if unsent, ok := errors.AsType[*url.Error](err); ok {

@@ -128,7 +128,7 @@ func BenchmarkScrape(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	two := wanted.Of(rules, []metric.Identifier{
+	two := new(wanted.Maker).Of(rules, []metric.Identifier{
 		{API: metric.Custom, Metric: "process_resident_memory_bytes", Resource: schema.GroupResource{Resource: "pods"}},
 		{API: metric.Custom, Metric: "go_goroutines", Resource: schema.GroupResource{Resource: "pods"}},
 	}, nil)

@@ -183,7 +183,7 @@ func TestManyPodsAtOnce(t *testing.T) {
 		targets[i].Address = at[i%len(at)]
 	}
 	s := run(t, embedded.Config{Scrape: scrape.Config{Interval: interval}, Engine: engine.Config{MaxSeries: most}})
-	only := wanted.Of(&rule.Set{}, nil, []string{"c_total"})
+	only := new(wanted.Maker).Of(&rule.Set{}, nil, []string{"c_total"})
 	const rates = `count(irate(c_total{pod=~"old.*"}[20s]) > 0)`
 	s.Set(targets[:old], target.Fence{Loopback: true}, only)
 	within(t, 60*time.Second, func() string {

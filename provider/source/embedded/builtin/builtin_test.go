@@ -93,7 +93,7 @@ func TestWhatIsWantedIsKept(t *testing.T) {
 		"queue_depth":              {"queue_depth"},
 		"nobody_exports_this":      nil,
 	} {
-		f := wanted.Of(rules, []metric.Identifier{{API: metric.Custom, Metric: name, Resource: schema.GroupResource{Resource: "pods"}}}, nil)
+		f := new(wanted.Maker).Of(rules, []metric.Identifier{{API: metric.Custom, Metric: name, Resource: schema.GroupResource{Resource: "pods"}}}, nil)
 		var kept []string
 		for _, series := range exported {
 			if f.Keep(series) {

@@ -105,22 +105,16 @@ func (s *stripper) begin(part []byte, more bool) error {
 		s.kind = append(s.kind[:0], part...)
 	case end:
 		s.does = pass
-	case sample:
-		s.quote.read(part)
-		switch {
-		case s.keep(line.name):
-			s.does = pass
-			return nil
-		case !s.quote.open || more:
-			s.does = drop
-			return nil
-		}
-		s.does = pass // it goes on in the next line
-		return s.doubt()
-	default:
+	case sample, unclear:
 		s.quote.read(part)
 		s.does = pass
-		return s.doubt()
+		switch {
+		case line.is == sample && s.keep(line.name):
+		case line.is == sample && (!s.quote.open || more):
+			s.does = drop
+		default: // it is unclear, or goes on in the next line
+			return s.doubt()
+		}
 	}
 	return nil
 }

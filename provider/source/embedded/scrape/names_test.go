@@ -14,7 +14,7 @@ import (
 // than are remembered, and when they are too long.
 func TestNames(t *testing.T) {
 	long := fmt.Sprintf("x%0300d", 1)
-	filter := wanted.Of(&rule.Set{}, nil, []string{`a{namespace="shop"}`, `b{namespace="other"}`, "c", `{__name__=~"long|` + long + `"}`})
+	filter := new(wanted.Maker).Of(&rule.Set{}, nil, []string{`a{namespace="shop"}`, `b{namespace="other"}`, "c", `{__name__=~"long|` + long + `"}`})
 	n := newNames()
 	if n.of("shop")([]byte("a")) {
 		t.Error("something is kept before anything is wanted")

@@ -194,7 +194,7 @@ rules:
 		for _, n := range names {
 			ids = append(ids, metric.Identifier{API: metric.Custom, Metric: n, Namespace: "shop", Resource: schema.GroupResource{Resource: "pods"}})
 		}
-		return wanted.Of(rules, ids, nil)
+		return new(wanted.Maker).Of(rules, ids, nil)
 	}
 	p := pod(t, "a", exporter(t, says("a_total 1\nb_total 2\nc_total 3\nd 4\n")))
 	w := start(t)
@@ -234,7 +234,7 @@ func TestEachNamespaceHasWhatItWants(t *testing.T) {
 	a, b, e := pod(t, "a", exporter(t, says(text))), pod(t, "b", exporter(t, says(text))), pod(t, "e", exporter(t, says(text)))
 	b.Namespace, e.Exporter = "other", "e"
 	targets := []target.Target{a, b, e}
-	filter := func(queries ...string) wanted.Filter { return wanted.Of(&rule.Set{}, nil, queries) }
+	filter := func(queries ...string) wanted.Filter { return new(wanted.Maker).Of(&rule.Set{}, nil, queries) }
 	w := start(t, func(_ *scrape.Config, e *engine.Config) { e.Lookback = 9 * time.Minute }) // nothing ends by itself
 	settled := func() {
 		t.Helper()
@@ -273,7 +273,7 @@ func TestEachNamespaceHasWhatItWants(t *testing.T) {
 func TestUpIsNotKeptAnyMore(t *testing.T) {
 	a, b := pod(t, "a", exporter(t, says("x 1\n"))), pod(t, "b", exporter(t, says("x 1\n")))
 	b.Namespace = "other"
-	filter := func(queries ...string) wanted.Filter { return wanted.Of(&rule.Set{}, nil, queries) }
+	filter := func(queries ...string) wanted.Filter { return new(wanted.Maker).Of(&rule.Set{}, nil, queries) }
 	w := start(t)
 	w.Set([]target.Target{a, b}, loopback(), filter(`up{namespace="shop"}`, `up{namespace="other"}`, `x`))
 	w.has(`sum(up) by (pod)`, `{pod="a"} 1`, `{pod="b"} 1`)
@@ -284,7 +284,7 @@ func TestUpIsNotKeptAnyMore(t *testing.T) {
 
 // Another filter is in use at once, and no scrape begins anew for it.
 func TestSettled(t *testing.T) {
-	named := func(names ...string) wanted.Filter { return wanted.Of(&rule.Set{}, nil, names) }
+	named := func(names ...string) wanted.Filter { return new(wanted.Maker).Of(&rule.Set{}, nil, names) }
 	var scrapes atomic.Int64
 	targets := []target.Target{pod(t, "a", exporter(t, func(w http.ResponseWriter, r *http.Request) {
 		scrapes.Add(1)
@@ -567,7 +567,7 @@ func TestTheCeiling(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	only := wanted.Of(rules, []metric.Identifier{{API: metric.External, Metric: "m"}}, nil)
+	only := new(wanted.Maker).Of(rules, []metric.Identifier{{API: metric.External, Metric: "m"}}, nil)
 	w.Set([]target.Target{old}, loopback(), only)
 	w.has(`count(m) by (pod)`, `{pod="old"} 8`)
 	w.Set([]target.Target{old, young}, loopback(), only)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"net/netip"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -37,6 +38,16 @@ func PodOf(id string) (namespace, pod string) {
 	of, _, _ := strings.Cut(id, " ") // neither name has one, or a slash
 	namespace, pod, _ = strings.Cut(of, "/")
 	return namespace, pod
+}
+
+// AddressOf is the address and port of a target by its ID. The path behind it is what the pod
+// says.
+func AddressOf(id string) string {
+	_, text, _ := strings.Cut(id, " ")
+	if u, err := url.Parse(text); err == nil {
+		return u.Host
+	}
+	return ""
 }
 
 // Refusal is a pod that is wanted, or a part of an exporter, and that is not scraped.

@@ -112,11 +112,6 @@ func (m *Maker) Of(rules *rule.Set, ids []metric.Identifier, queries []string) F
 	return all.filter()
 }
 
-// Of is that of a new Maker.
-func Of(rules *rule.Set, ids []metric.Identifier, queries []string) Filter {
-	return new(Maker).Of(rules, ids, queries)
-}
-
 // namesOf are the names of series that are looked at for a metric.
 func namesOf(rules *rule.Set, id metric.Identifier) (all rule.Names, ok bool) {
 	for _, r := range of(rules, id) {

@@ -69,7 +69,7 @@ func TestOf(t *testing.T) {
 		"a query too general to tell":  {queries: []string{`sum({job="a"})`}, want: names, all: true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			f := wanted.Of(rules, tc.ids, tc.queries)
+			f := new(wanted.Maker).Of(rules, tc.ids, tc.queries)
 			var got []string
 			for _, n := range names {
 				if f.Keep(n) {
@@ -88,8 +88,8 @@ func TestSame(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := wanted.Of(rules, []metric.Identifier{custom("busy"), custom("requests_per_second")}, nil)
-	b := wanted.Of(rules, []metric.Identifier{custom("requests_per_second"), custom("busy"), custom("busy"), custom("nothing")}, nil)
+	a := new(wanted.Maker).Of(rules, []metric.Identifier{custom("busy"), custom("requests_per_second")}, nil)
+	b := new(wanted.Maker).Of(rules, []metric.Identifier{custom("requests_per_second"), custom("busy"), custom("busy"), custom("nothing")}, nil)
 	if !a.Same(b) {
 		t.Errorf("the order of what is wanted makes two filters: %q, %q", a.String(), b.String())
 	}

@@ -116,7 +116,7 @@ func TestWithin(t *testing.T) {
 		"a query of which it is open": {nil, []string{`max(lag{namespace="b"}) / max({job="x"})`}, kept{all, all, all}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			f := wanted.Of(rules, tc.ids, tc.queries)
+			f := new(wanted.Maker).Of(rules, tc.ids, tc.queries)
 			if diff := cmp.Diff(tc.want, keptOf(f, names...)); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
@@ -126,10 +126,10 @@ func TestWithin(t *testing.T) {
 
 func TestSameWithin(t *testing.T) {
 	rules := compiled(t, tenants)
-	one := wanted.Of(rules, []metric.Identifier{of("pods", "a", "x_per_second"), of("pods", "b", "x_per_second"), of("pods", "b", "y_per_second")}, nil)
-	again := wanted.Of(rules, []metric.Identifier{of("pods", "b", "y_per_second"), of("pods", "b", "x_per_second"), of("pods", "a", "x_per_second")}, nil)
-	swapped := wanted.Of(rules, []metric.Identifier{of("pods", "b", "x_per_second"), of("pods", "a", "x_per_second"), of("pods", "a", "y_per_second")}, nil)
-	nodes := wanted.Of(rules, []metric.Identifier{of("nodes", "", "x_per_second"), of("nodes", "", "y_per_second")}, nil)
+	one := new(wanted.Maker).Of(rules, []metric.Identifier{of("pods", "a", "x_per_second"), of("pods", "b", "x_per_second"), of("pods", "b", "y_per_second")}, nil)
+	again := new(wanted.Maker).Of(rules, []metric.Identifier{of("pods", "b", "y_per_second"), of("pods", "b", "x_per_second"), of("pods", "a", "x_per_second")}, nil)
+	swapped := new(wanted.Maker).Of(rules, []metric.Identifier{of("pods", "b", "x_per_second"), of("pods", "a", "x_per_second"), of("pods", "a", "y_per_second")}, nil)
+	nodes := new(wanted.Maker).Of(rules, []metric.Identifier{of("nodes", "", "x_per_second"), of("nodes", "", "y_per_second")}, nil)
 	for name, tc := range map[string]struct {
 		other wanted.Filter
 		same  bool
@@ -162,7 +162,7 @@ func TestMakerForgets(t *testing.T) {
 		{rules, []metric.Identifier{of("nodes", "", "y_per_second"), memory("nodes", ""), memory("pods", "a")}, nil},
 		{rules, nil, []string{`lag`}},
 	} {
-		want, got := wanted.Of(step.rules, step.ids, step.queries), m.Of(step.rules, step.ids, step.queries)
+		want, got := new(wanted.Maker).Of(step.rules, step.ids, step.queries), m.Of(step.rules, step.ids, step.queries)
 		names := []string{"x_total", "y_total", "x_count", "y_count", "lag", "pod_memory", "node_memory"}
 		if diff := cmp.Diff(keptOf(want, names...), keptOf(got, names...)); diff != "" || !want.Same(got) {
 			t.Errorf("step %d (-want +got):\n%s", i, diff)
@@ -181,13 +181,13 @@ func TestBoundsAreOfTheNamespace(t *testing.T) {
 		return ids
 	}
 	ids := append(many("b", 80), of("pods", "a", "x_per_second"))
-	if diff := cmp.Diff(kept{"x_total", "x_total other", "x_total other"}, keptOf(wanted.Of(rules, ids, nil), "x_total", "other")); diff != "" {
+	if diff := cmp.Diff(kept{"x_total", "x_total other", "x_total other"}, keptOf(new(wanted.Maker).Of(rules, ids, nil), "x_total", "other")); diff != "" {
 		t.Errorf("one wants too much (-want +got):\n%s", diff)
 	}
 	for i := range 18 { // each of which has less than that
 		ids = append(ids[:len(ids):len(ids)], many(fmt.Sprintf("c%d", i), 60)...)
 	}
-	f := wanted.Of(rules, ids, nil)
+	f := new(wanted.Maker).Of(rules, ids, nil)
 	if diff := cmp.Diff(kept{"x_total", "x_total other", "x_total other"}, keptOf(f, "x_total", "other")); diff != "" {
 		t.Errorf("many want much (-want +got):\n%s", diff)
 	}
@@ -222,7 +222,7 @@ func BenchmarkNamespaces(b *testing.B) {
 		b.Run(name+"/made", func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				wanted.Of(rules, ids, nil)
+				new(wanted.Maker).Of(rules, ids, nil)
 			}
 		})
 		b.Run(name+"/made again", func(b *testing.B) {
@@ -232,7 +232,7 @@ func BenchmarkNamespaces(b *testing.B) {
 				m.Of(rules, ids, nil)
 			}
 		})
-		one, other := wanted.Of(rules, ids, nil), wanted.Of(rules, ids, nil)
+		one, other := new(wanted.Maker).Of(rules, ids, nil), new(wanted.Maker).Of(rules, ids, nil)
 		b.Run(name+"/compared", func(b *testing.B) {
 			for b.Loop() {
 				if !one.Same(other) {
