@@ -21,6 +21,7 @@ export CGO_ENABLED := 0
 # They wait for the HPA controller more than they compute. The scenarios have the shortest
 # limits: they begin when the many policies have been made and only come to rest.
 E2E := env LOADLINE_ROOT=$(CURDIR) bin/cluster exec -- bin/e2e.test -test.v -test.timeout 30m
+EXPLAIN := env LOADLINE_ROOT=$(CURDIR) bin/cluster exec -- bin/explain.test -test.v -test.timeout 10m
 ADMISSION := env LOADLINE_ROOT=$(CURDIR) bin/cluster exec -- bin/admission.test -test.v -test.timeout 20m
 POLICIES := env LOADLINE_ROOT=$(CURDIR) bin/cluster exec -- bin/policy.test -test.v -test.timeout 90m
 
@@ -54,6 +55,7 @@ e2e: build tools ## End-to-end tests, on local clusters side by side; ARGS='-tes
 	@$(STAGE) 'compile the e2e tests' go test -c -tags e2e -o bin/e2e.test ./hack/e2e
 	@$(STAGE) 'compile the e2e tests of policies' go test -c -tags e2e -o bin/policy.test ./hack/e2e/policy
 	@$(STAGE) 'compile the e2e tests of admission' go test -c -tags e2e -o bin/admission.test ./hack/e2e/admission
+	@$(STAGE) 'compile the e2e tests of explanations' go test -c -tags e2e -o bin/explain.test ./hack/e2e/explain
 	@$(STAGE) 'compile the e2e tests of the cluster and its node' go test -c -tags e2e -o bin/ ./hack/cluster ./hack/node
 	@$(if $(ARGS),$(STAGE) 'e2e tests' $(E2E) $(ARGS),hack/together.sh \
 		'scaling' "$(E2E) -test.run '^Test[123]'" \
@@ -63,7 +65,7 @@ e2e: build tools ## End-to-end tests, on local clusters side by side; ARGS='-tes
 			$(E2E) -test.run '^Test4HungInFront'"; hack/together.sh \
 		'the embedded engine' "echo 'without the tests of a Prometheus that is away or hangs, which it does not have, and of its rules'; \
 			$(E2E) -source=embedded -test.run '^Test(1R|2|3|5)'" \
-		'outages' "$(E2E) -test.run '^Test4SourceAway'" \
+		'outages, explanations' "$(E2E) -test.run '^Test4SourceAway'; $(EXPLAIN)" \
 		'the rest' "$(E2E) -test.skip '^Test[1234]'"; hack/together.sh \
 		'policies' "echo 'without TestP10GitOps, whose tools take minutes to build (make e2e-gitops),'; \
 			echo 'TestP14Story, which needs a machine that does nothing else (make stories), and with 16 of the 500 of TestP15Scenarios (make soak)'; \
