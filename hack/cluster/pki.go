@@ -1,9 +1,11 @@
 package cluster
 
 import (
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
@@ -20,13 +22,14 @@ import (
 const (
 	certLife = 24 * time.Hour
 	certSlew = time.Hour
+	caBits   = 2048
 )
 
 // pair is a certificate with its key, in PEM and parsed.
 type pair struct {
 	certPEM, keyPEM []byte
 	cert            *x509.Certificate
-	key             *ecdsa.PrivateKey
+	key             crypto.Signer
 }
 
 // identity is what a leaf certificate says of its holder. With hosts it serves
@@ -37,13 +40,19 @@ type identity struct {
 	hosts  []string // DNS names and IP addresses
 }
 
+// newCA makes one of RSA, as kubeadm does by default: servers verify each request's client
+// certificate anew, and with ECDSA that costs them several times as much.
 func newCA(name string, now time.Time) (*pair, error) {
+	key, err := rsa.GenerateKey(rand.Reader, caBits)
+	if err != nil {
+		return nil, err
+	}
 	return sign(&x509.Certificate{
 		Subject:               pkix.Name{CommonName: name},
 		KeyUsage:              x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature,
 		BasicConstraintsValid: true,
 		IsCA:                  true,
-	}, nil, now)
+	}, key, nil, now)
 }
 
 // issue signs a leaf for id.
@@ -63,15 +72,15 @@ func (ca *pair) issue(id identity, now time.Time) (*pair, error) {
 			template.DNSNames = append(template.DNSNames, host)
 		}
 	}
-	return sign(template, ca, now)
-}
-
-// sign makes a key and a certificate for it; a nil ca means self-signed.
-func sign(template *x509.Certificate, ca *pair, now time.Time) (*pair, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, err
 	}
+	return sign(template, key, ca, now)
+}
+
+// sign makes a certificate for a key; a nil ca means self-signed.
+func sign(template *x509.Certificate, key crypto.Signer, ca *pair, now time.Time) (*pair, error) {
 	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 120))
 	if err != nil {
 		return nil, err
@@ -82,7 +91,7 @@ func sign(template *x509.Certificate, ca *pair, now time.Time) (*pair, error) {
 	if ca != nil {
 		parent, signer = ca.cert, ca.key
 	}
-	der, err := x509.CreateCertificate(rand.Reader, template, parent, &key.PublicKey, signer)
+	der, err := x509.CreateCertificate(rand.Reader, template, parent, key.Public(), signer)
 	if err != nil {
 		return nil, fmt.Errorf("sign the certificate of %s: %w", template.Subject.CommonName, err)
 	}
@@ -104,7 +113,7 @@ func sign(template *x509.Certificate, ca *pair, now time.Time) (*pair, error) {
 
 // publicPEM is the key's public half, as service account tokens are checked with.
 func (p *pair) publicPEM() ([]byte, error) {
-	der, err := x509.MarshalPKIXPublicKey(&p.key.PublicKey)
+	der, err := x509.MarshalPKIXPublicKey(p.key.Public())
 	if err != nil {
 		return nil, err
 	}
