@@ -92,6 +92,22 @@ e2e-gitops: build tools gitops-tools helm ## Helm, Flux and Argo CD see no drift
 	@$(STAGE) 'compile the e2e tests of policies' go test -c -tags e2e -o bin/policy.test ./hack/e2e/policy
 	@$(STAGE) 'e2e tests, GitOps' $(POLICIES) -test.run '^TestP10GitOps' $(ARGS)
 
+# The servers of another minor take minutes to build, and the tests as long as the others.
+.PHONY: e2e-oldest
+e2e-oldest: export LOADLINE_KUBERNETES := 1.34
+e2e-oldest: build ## Scaling, policies, holds, rollouts and admission on the oldest supported Kubernetes, 1.34
+	@$(STAGE) 'servers of Kubernetes $(LOADLINE_KUBERNETES)' go run ./hack/cmd/cluster build
+	@$(STAGE) 'compile the e2e tests' go test -c -tags e2e -o bin/e2e.test ./hack/e2e
+	@$(STAGE) 'compile the e2e tests of policies' go test -c -tags e2e -o bin/policy.test ./hack/e2e/policy
+	@$(STAGE) 'compile the e2e tests of admission' go test -c -tags e2e -o bin/admission.test ./hack/e2e/admission
+	@$(STAGE) 'compile the e2e tests of explanations' go test -c -tags e2e -o bin/explain.test ./hack/e2e/explain
+	@hack/together.sh \
+		'scaling' "$(E2E) -test.run '^Test[123]'" \
+		'the embedded engine' "$(E2E) -source=embedded -test.run '^Test(1R|2|5)'"; hack/together.sh \
+		'policies' "$(POLICIES) -test.run '^TestP(1B|2|8|9)'; $(EXPLAIN)" \
+		'policies, in time' "$(POLICIES) -test.run '^TestP(3|11)'" \
+		'policies, switches, admission' "$(POLICIES) -test.run '^TestP1[23]'; $(ADMISSION)"
+
 .PHONY: stories
 stories: build tools ## Roll out, undo and switch Remind Me with and without a policy, and print what is lost
 	@$(STAGE) 'compile the e2e tests of policies' go test -c -tags e2e -o bin/policy.test ./hack/e2e/policy

@@ -53,6 +53,8 @@ func newServer(ctx context.Context, o *Options, config *rest.Config, rules *rule
 	if err := o.Server.ApplyTo(generic); err != nil {
 		return nil, err
 	}
+	authn := &generic.Authentication
+	authn.Authenticator = rememberCertificates(authn.Authenticator, authn.RequestHeaderConfig, time.Now)
 	controller, err := o.Cert.controller(config, rules)
 	if err != nil {
 		return nil, err

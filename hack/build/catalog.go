@@ -1,10 +1,14 @@
 package build
 
-import "strings"
+import (
+	"os"
+	"strings"
+)
 
 // Tool is a set of programs built from one wrapper module, hack/tools/<Name>.
 type Tool struct {
-	Name     string    // directory under hack/tools, and prefix of the cache directory
+	Name     string    // directory under hack/tools, unless Source names another, and prefix of the cache directory
+	Source   string    // directory under hack/tools; Name if empty
 	Module   string    // required module whose version is the tool's version
 	Programs []Program // built in this order
 	Tags     string    // build tags, comma separated
@@ -20,10 +24,19 @@ type Program struct {
 
 // Catalog lists everything the local cluster runs, largest first, so that a
 // build that cannot work fails before the small ones have been waited for.
-func Catalog() []Tool {
+// Kubernetes is the newest that is supported, or where $LOADLINE_KUBERNETES
+// says so an older minor, such as 1.34, that hack/tools has a module for.
+func Catalog() []Tool { return catalog(os.Getenv("LOADLINE_KUBERNETES")) }
+
+func catalog(kubernetes string) []Tool {
+	source := ""
+	if kubernetes != "" {
+		source = "kubernetes-" + kubernetes
+	}
 	return []Tool{
 		{
 			Name:   "kubernetes",
+			Source: source,
 			Module: "k8s.io/kubernetes",
 			Programs: []Program{
 				{"kube-apiserver", "k8s.io/kubernetes/cmd/kube-apiserver"},

@@ -1,6 +1,7 @@
 package build
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -37,7 +38,7 @@ func (t target) built() bool {
 func plan(root, cache string, tools []Tool) ([]target, error) {
 	targets := make([]target, 0, len(tools))
 	for _, tool := range tools {
-		source := filepath.Join(root, "hack", "tools", tool.Name)
+		source := filepath.Join(root, "hack", "tools", cmp.Or(tool.Source, tool.Name))
 		mod, err := os.ReadFile(filepath.Join(source, "go.mod"))
 		if err != nil {
 			return nil, fmt.Errorf("wrapper module of %s: %w", tool.Name, err)

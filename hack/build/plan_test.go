@@ -105,32 +105,40 @@ func TestRoot(t *testing.T) {
 	}
 }
 
-// TestPins holds the catalogue against the wrapper modules of this checkout.
+// TestPins holds the catalogues against the wrapper modules of this checkout.
 func TestPins(t *testing.T) {
 	root, err := Root(".")
 	if err != nil {
 		t.Fatal(err)
 	}
-	targets, err := plan(root, "/cache", Catalog())
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, target := range targets {
-		gomod, err := os.ReadFile(filepath.Join(target.source, "go.mod"))
+	for _, minor := range []string{"", oldest} {
+		targets, err := plan(root, "/cache", catalog(minor))
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, p := range target.Programs {
-			if !regexp.MustCompile(`(?m)^(tool )?\s*` + regexp.QuoteMeta(p.Package) + `$`).Match(gomod) {
-				t.Errorf("%s/go.mod has no tool line for %s: tidying would drop its requirements", target.source, p.Package)
+		for _, target := range targets {
+			gomod, err := os.ReadFile(filepath.Join(target.source, "go.mod"))
+			if err != nil {
+				t.Fatal(err)
 			}
-		}
-		if target.Name == "kubernetes" {
+			for _, p := range target.Programs {
+				if !regexp.MustCompile(`(?m)^(tool )?\s*` + regexp.QuoteMeta(p.Package) + `$`).Match(gomod) {
+					t.Errorf("%s/go.mod has no tool line for %s: tidying would drop its requirements", target.source, p.Package)
+				}
+			}
+			if target.Name != "kubernetes" {
+				continue
+			}
 			checkStaging(t, target.version, gomod)
-			checkController(t, root, target.version)
+			if minor == "" {
+				checkController(t, root, target.version)
+			}
 		}
 	}
 }
+
+// oldest is the oldest minor that is supported.
+const oldest = "1.34"
 
 // checkStaging: the modules that Kubernetes is released in are those of its version.
 func checkStaging(t *testing.T, version string, gomod []byte) {
@@ -164,5 +172,30 @@ func write(t *testing.T, path, text string) {
 	}
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// The oldest minor that is supported has a module, and its servers a directory of their own.
+func TestOldestKubernetes(t *testing.T) {
+	root, err := Root(".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	kubernetes := func(minor string) target {
+		targets, err := plan(root, t.TempDir(), catalog(minor))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return targets[0]
+	}
+	newest, old := kubernetes(""), kubernetes(oldest)
+	if !strings.HasPrefix(old.version, "v"+oldest+".") || old.Name != newest.Name || filepath.Base(old.source) != "kubernetes-"+oldest {
+		t.Errorf("%s of %s in %s", old.Name, old.version, old.source)
+	}
+	if filepath.Base(old.dir) == filepath.Base(newest.dir) {
+		t.Errorf("both are built into %s", newest.dir)
+	}
+	if _, err := plan(root, t.TempDir(), catalog("1.1")); err == nil || !strings.Contains(err.Error(), "kubernetes-1.1") {
+		t.Errorf("a version that there is no module for: %v", err)
 	}
 }
