@@ -20,7 +20,7 @@ import (
 const maxInFlight = 1000
 
 // handlerChain returns what makes the generic API server's filters, with changes
-// at both ends; see withoutRetry, limitInFlight and checkSelector. The server is
+// at both ends; see withRoom, withoutRetry, limitInFlight and checkSelector. The server is
 // about to stop when stopping is closed.
 func handlerChain(stopping <-chan struct{}) func(http.Handler, *genericapiserver.Config) http.Handler {
 	return func(api http.Handler, c *genericapiserver.Config) http.Handler {
@@ -30,7 +30,7 @@ func handlerChain(stopping <-chan struct{}) func(http.Handler, *genericapiserver
 		h := genericapiserver.DefaultBuildHandlerChain(checkSelector(api, c.Serializer), c)
 		// Outside of authentication and authorization: when their reviews are slow,
 		// that is where requests pile up.
-		return withoutRetry(limitInFlight(h, c.Serializer, maxInFlight), stopping)
+		return withRoom(withoutRetry(limitInFlight(h, c.Serializer, maxInFlight), stopping))
 	}
 }
 
