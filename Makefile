@@ -163,7 +163,7 @@ clean: ## Remove bin/; the servers stay in the user's cache
 ##@ Check, and mend what can be mended by a program
 
 .PHONY: verify
-verify: verify-gofmt verify-mod verify-vet verify-lint verify-arch verify-docs verify-crds verify-monitoring verify-copies ## All checks but those that need what takes minutes to build: verify-alerts, verify-chart, verify-arithmetic
+verify: verify-gofmt verify-mod verify-vet verify-lint verify-arch verify-docs verify-links verify-crds verify-monitoring verify-copies ## All checks but those that need what takes minutes to build: verify-alerts, verify-chart, verify-arithmetic
 
 .PHONY: update
 update: update-gofmt update-mod update-crds update-docs update-monitoring update-copies ## All mends
@@ -198,6 +198,10 @@ verify-docs: ## docs/reference says what the code says
 	@$(STAGE) 'generated docs' hack/verify/docs.sh
 update-docs: ## Generate docs/reference
 	@go run ./hack/cmd/gendocs docs/reference
+
+.PHONY: verify-links
+verify-links: ## Links of the Markdown files lead somewhere
+	@$(STAGE) 'links' go test -count=1 ./hack/links
 
 .PHONY: verify-crds update-crds
 verify-crds: ## deploy/crd and the deep copies say what policy/api says
