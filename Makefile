@@ -11,6 +11,7 @@ REMINDME := deploy/examples/remindme
 STAGE := hack/stage.sh
 ARGS ?=
 SOURCE ?= embedded
+VERSION ?=
 # The race detector needs a C compiler. Without one the tests run without it,
 # and `make unit` says so.
 CGO := $(shell go env CGO_ENABLED)
@@ -47,7 +48,7 @@ unit: ## Unit tests of both modules, with the race detector
 
 # Four at a time, for each waits for its Prometheus half of the time.
 .PHONY: conformance
-conformance: tools verify-alerts verify-chart verify-arithmetic ## The adapter against each case of hack/conformance, the alerts, the chart, and the arithmetic of HPAs; ARGS="-run 'TestCases/external'" for some
+conformance: tools verify-alerts verify-chart verify-arithmetic verify-release ## The adapter against each case of hack/conformance, the alerts, the chart, the arithmetic of HPAs, and a release; ARGS="-run 'TestCases/external'" for some
 	@$(STAGE) 'conformance' go test -count=1 -tags e2e -parallel 4 -timeout 15m ./hack/conformance $(ARGS)
 
 .PHONY: e2e
@@ -174,14 +175,20 @@ remindme: ## The sample workload, in its two versions
 tools: ## The cluster's servers, into the user's cache (minutes, once)
 	@$(STAGE) 'servers of the local cluster' go run ./hack/cmd/cluster build
 
+# Of what is committed, whatever the work tree has (hack/release/doc.go).
+.PHONY: release
+release: helm ## Archives of the programs, images, the chart's package and their sums, into dist/; VERSION=v1.2.3 for one that is not HEAD's tag
+	@rm -rf dist
+	@$(STAGE) 'release' go -C hack/release run . -version '$(VERSION)' $(ARGS)
+
 .PHONY: clean
-clean: ## Remove bin/; the servers stay in the user's cache
-	rm -rf bin
+clean: ## Remove bin/ and dist/; the servers stay in the user's cache
+	rm -rf bin dist
 
 ##@ Check, and mend what can be mended by a program
 
 .PHONY: verify
-verify: verify-gofmt verify-mod verify-vet verify-lint verify-arch verify-docs verify-crds verify-monitoring verify-copies ## All checks but those that need what takes minutes to build: verify-alerts, verify-chart, verify-arithmetic
+verify: verify-gofmt verify-mod verify-vet verify-lint verify-arch verify-docs verify-links verify-crds verify-monitoring verify-copies ## All checks but those that need what takes minutes to build: verify-alerts, verify-chart, verify-arithmetic, verify-release
 
 .PHONY: update
 update: update-gofmt update-mod update-crds update-docs update-monitoring update-copies ## All mends
@@ -216,6 +223,10 @@ verify-docs: ## docs/reference says what the code says
 	@$(STAGE) 'generated docs' hack/verify/docs.sh
 update-docs: ## Generate docs/reference
 	@go run ./hack/cmd/gendocs docs/reference
+
+.PHONY: verify-links
+verify-links: ## Links of the Markdown files lead somewhere
+	@$(STAGE) 'links' go test -count=1 ./hack/links
 
 .PHONY: verify-crds update-crds
 verify-crds: ## deploy/crd and the deep copies say what policy/api says
@@ -254,3 +265,9 @@ update-copies: ## Copy it
 .PHONY: verify-chart
 verify-chart: helm verify-copies ## helm lint, and the chart makes what kustomize makes, in each variant
 	@$(STAGE) 'chart' go test -count=1 -tags e2e -run '^TestChart' ./deploy
+
+# The programs are compiled for it once more, for they are stripped and without paths.
+.PHONY: verify-release
+verify-release: helm ## What make release makes for this platform is whole, and the same when it is made again
+	@$(STAGE) 'go vet of the release' go -C hack/release vet -tags e2e ./...
+	@$(STAGE) 'a release, twice' go -C hack/release test -count=1 -tags e2e -timeout 40m ./...

@@ -31,5 +31,6 @@ func DescribeMetrics(r prometheus.Registerer) {
 	r.MustRegister(&scrapeState{
 		status: func() []scrape.Status { return nil }, holding: func() engine.Holding { return engine.Holding{} }, refused: func() []target.Refusal { return nil },
 	})
+	r.MustRegister(readiness{warm(nil)})
 	r.MustRegister(cert.NewCollector(metricPrefix, func() cert.Status { return cert.Status{NotAfter: time.Unix(1, 0)} }))
 }

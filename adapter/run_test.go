@@ -93,11 +93,18 @@ func running(t *testing.T, o *Options) (end func()) {
 // it is not ready, and stops cleanly as soon as it is told to.
 func TestRunWhereEverythingHangs(t *testing.T) {
 	o, listener, clusterAsked := hangingOptions(t)
+	plain, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.MetricsBindAddress = plain.Addr().String()
+	plain.Close()
 	end := running(t, o)
 	client := &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
 	defer client.CloseIdleConnections()
+	address := "https://" + listener.Addr().String()
 	get := func(path string) (int, string) {
-		resp, err := client.Get("https://" + listener.Addr().String() + path)
+		resp, err := client.Get(address + path)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -120,6 +127,13 @@ func TestRunWhereEverythingHangs(t *testing.T) {
 	}
 	if code, body := get("/readyz"); code != http.StatusInternalServerError || !strings.Contains(body, "[-]first-evaluation") {
 		t.Errorf("/readyz: %d %s", code, body)
+	}
+	address = "http://" + o.MetricsBindAddress
+	_, exported := get("/metrics")
+	for _, want := range []string{`loadline_ready{check="first-evaluation"} 0`, `loadline_ready{check="shutdown"} 1`, "loadline_serving_certificate_not_after_timestamp_seconds "} {
+		if !strings.Contains(exported, "\n"+want) {
+			t.Errorf("no %s in the metrics", want)
+		}
 	}
 	<-clusterAsked // API discovery hangs
 	end()

@@ -20,11 +20,11 @@ import (
 	"github.com/loadline/loadline/provider/source/embedded/target"
 )
 
-// Reasons of the Events on pods of which series are refused.
+// Reasons of Events on pods of which series are refused.
 const (
-	// EventScrapeRefused: none of the pod's series is held.
+	// EventScrapeRefused (Warning): none of the pod's series is held.
 	EventScrapeRefused = "ScrapeRefused"
-	// EventSeriesRefused: it keeps those that it had, and gets no more.
+	// EventSeriesRefused (Warning): it keeps those that it had, and gets no more.
 	EventSeriesRefused = "SeriesRefused"
 )
 

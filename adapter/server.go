@@ -7,6 +7,7 @@ import (
 
 	openapinamer "k8s.io/apiserver/pkg/endpoints/openapi"
 	genericapiserver "k8s.io/apiserver/pkg/server"
+	"k8s.io/apiserver/pkg/server/healthz"
 	"k8s.io/client-go/rest"
 	"k8s.io/klog/v2"
 	"k8s.io/kube-openapi/pkg/common"
@@ -59,10 +60,20 @@ func newServer(ctx context.Context, o *Options, config *rest.Config, rules *rule
 	if err != nil {
 		return nil, err
 	}
-	if controller != nil {
+	ready := readiness{warm(p.warm), healthz.NewShutdownHealthz(ctx.Done())}
+	switch {
+	case controller != nil:
 		generic.SecureServing.Cert = stoppable{controller, ctx.Done()}
 		p.metrics.registry.MustRegister(cert.NewCollector(metricPrefix, controller.Status))
+		ready = append(ready, certified(controller.Status))
+	case generic.SecureServing != nil && generic.SecureServing.Cert != nil:
+		given := generic.SecureServing.Cert
+		p.metrics.registry.MustRegister(cert.NewExpiry(metricPrefix, func() time.Time {
+			shown, _ := given.CurrentCertKeyContent()
+			return cert.NotAfter(shown)
+		}))
 	}
+	p.metrics.registry.MustRegister(ready)
 	generic.LivezChecks = append(generic.LivezChecks, alive(p.evaluator.Beat, o.EvaluationInterval, time.Now))
 	generic.AddReadyzChecks(warm(p.warm), p.config, answering(p.evaluator.Up))
 

@@ -25,7 +25,7 @@ const failed = `outcome=~"source-failed|stale|pending|objects-unknown|internal"`
 
 func glance(l *layout) {
 	l.row("At a glance")
-	l.stat("Adapters", "Replicas of loadline-adapter that are scraped.", "none", `count(loadline_config_last_load_successful) or vector(0)`, 1, 0)
+	l.stat("Adapters", "Replicas of loadline-adapter that are ready.", "none", `sum(min by (instance) (loadline_ready)) or vector(0)`, 1, 0)
 	l.stat("Reads that fail", "Part of the reads that fail for want of a source, of objects or of an evaluation.", "percentunit",
 		`sum(rate(loadline_reads_total{`+failed+`}[5m])) / sum(rate(loadline_reads_total[5m]))`, 0, 0.3)
 	l.stat("Oldest value", "Since its evaluation. Nothing where no value is served.", "s", `max(loadline_oldest_value_age_seconds)`, 0, 20)
@@ -66,7 +66,7 @@ func sources(l *layout) {
 		query{`max(loadline_kinds_forbidden)`, "kinds that may not be listed"},
 		query{`max(loadline_queries{state="refused"})`, "queries of policies refused"},
 		query{`max(1 - loadline_config_last_load_successful)`, "a file that is not in use"})
-	l.graph("Certificate", "Until it expires; it is renewed 8 days before that at the latest.", "s",
+	l.graph("Certificate", "Until it expires; a self-managed one is renewed 8 days before that at the latest.", "s",
 		query{`min(loadline_serving_certificate_not_after_timestamp_seconds - time())`, "adapter"},
 		query{`min(loadline_policy_webhook_serving_certificate_not_after_timestamp_seconds - time())`, "webhook"})
 	l.graph("Certificate: problems", "", "none",
@@ -103,6 +103,10 @@ func policies(l *layout) {
 	l.row("Policies")
 	l.graph("Policies by state", "", "none", query{`sum by (state) (loadline_policy_policies)`, "{{state}}"})
 	l.graph("What holds minimums up", "", "none", query{`sum by (owner_kind) (loadline_policy_floors)`, "{{owner_kind}}"})
+	l.graph("Age of the oldest floor", "A rollout holds for an hour at most, unless its policy says otherwise.", "s",
+		query{`max by (owner_kind) (loadline_policy_oldest_floor_age_seconds)`, "{{owner_kind}}"})
+	l.graph("HPAs that are not what their policy says", "And that are left so: in mode DryRun, in a fight, or because the write is refused.", "none",
+		query{`sum by (state) (loadline_policy_drifted)`, "{{state}}"})
 	// With the namespace of the target that was scraped, the metric's own becomes
 	// exported_namespace.
 	l.graph("Objectives farthest above their target", "Current value by target: above 1 the HPA scales out, unless it is at its maximum.", "none",

@@ -41,6 +41,9 @@ func (r *reconciler) turn(ctx context.Context, key types.NamespacedName) (time.D
 		}
 		plan = r.judge(s)
 		plan.Intent, plan.Action, plan.Handoff = nil, nil, nil
+		if s.Policy != nil {
+			r.metrics.observe(key, s.Policy.CreationTimestamp.Time, plan.Observations)
+		}
 	}
 	if plan.ValuesOnly && !r.values.TryAccept() {
 		// They come after what is waited for: thousands of busy policies would else

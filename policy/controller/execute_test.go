@@ -138,6 +138,24 @@ func TestRefused(t *testing.T) {
 	}
 }
 
+// A policy whose HPA the API server refuses is one of the metrics' invalid ones, and not one
+// that is in force.
+func TestRefusedIsObserved(t *testing.T) {
+	w := newWorld(t, newPolicy())
+	w.fault = func(_ int, write string) fault {
+		if write == "apply" {
+			return fault{err: apierrors.NewForbidden(hpas, "web", errors.New("not by you"))}
+		}
+		return fault{}
+	}
+	if _, err := w.turn(t.Context(), web); !errors.Is(err, errRefused) {
+		t.Fatalf("error %v", err)
+	}
+	if diff := cmp.Diff(map[string]int{decide.StateInvalid: 1}, w.metrics.observed.total().states); diff != "" {
+		t.Error(diff)
+	}
+}
+
 // The intent is stored before the HPA follows, and a status that cannot be stored
 // keeps the HPA as it is.
 func TestIntentComesFirst(t *testing.T) {

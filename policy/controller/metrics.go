@@ -2,6 +2,7 @@ package controller
 
 import (
 	"cmp"
+	"maps"
 	"net/http"
 	"slices"
 	"sync"
@@ -52,7 +53,7 @@ func newMetrics(most int, elected <-chan struct{}) *metrics {
 			Help:    "Time of one answer to the API server, by path and outcome: allowed, warned, refused, failed (it could not be judged, and passed), bad (it was no question).",
 			Buckets: []float64{0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 1.5, 2},
 		}, []string{"path", "outcome"}),
-		observed: &observed{most: most, elected: elected},
+		observed: &observed{most: most, elected: elected, now: time.Now},
 	}
 	m.registry.MustRegister(m.collectors()...)
 	return m
@@ -95,6 +96,7 @@ func (m *metrics) forget(policy types.NamespacedName) {
 type observed struct {
 	most    int
 	elected <-chan struct{}
+	now     func() time.Time
 
 	mu       sync.Mutex
 	policies map[types.NamespacedName]observation
@@ -110,67 +112,101 @@ func describe(name, help string, labels ...string) *prometheus.Desc {
 	return prometheus.NewDesc("loadline_policy_"+name, help, labels, nil)
 }
 
-func (o *observed) descs() (leader, policies, floors, current, target *prometheus.Desc) {
-	return describe("leader", "1 if this process has the Lease and works on the policies."),
-		describe("policies", "Policies by state.", "state"),
-		describe("floors", "Floors in force by kind of owner.", "owner_kind"),
-		describe("current_value", "What the HPA reads for an objective, in the metric's unit. Of --metrics-max-policies at most.", "namespace", "policy", "objective"),
-		describe("target_value", "Its target.", "namespace", "policy", "objective")
+// descs are the descriptions of the metrics of observed.
+type descs struct{ leader, policies, drifted, floors, oldest, current, target *prometheus.Desc }
+
+func newDescs() descs {
+	return descs{
+		leader:   describe("leader", "1 if this process has the Lease and works on the policies."),
+		policies: describe("policies", "Policies by state.", "state"),
+		drifted: describe("drifted", "Policies by state whose HPA their last turn left other than they say, the minimum aside: in mode DryRun, "+
+			"in a fight over a field, or where a conflict or the API server's refusal keeps Loadline from writing.", "state"),
+		floors:  describe("floors", "Floors in force by kind of owner.", "owner_kind"),
+		oldest:  describe("oldest_floor_age_seconds", "Time since the oldest floor in force began, by kind of owner; of releases, since the last step of the one that waits longest.", "owner_kind"),
+		current: describe("current_value", "What the HPA reads for an objective, in the metric's unit. Of --metrics-max-policies at most.", "namespace", "policy", "objective"),
+		target:  describe("target_value", "Its target.", "namespace", "policy", "objective"),
+	}
 }
 
 // Describe implements prometheus.Collector.
 func (o *observed) Describe(ch chan<- *prometheus.Desc) {
-	leader, policies, floors, current, target := o.descs()
-	for _, d := range []*prometheus.Desc{leader, policies, floors, current, target} {
+	d := newDescs()
+	for _, d := range []*prometheus.Desc{d.leader, d.policies, d.drifted, d.floors, d.oldest, d.current, d.target} {
 		ch <- d
 	}
 }
 
 // Collect implements prometheus.Collector.
 func (o *observed) Collect(ch chan<- prometheus.Metric) {
-	leader, policies, floors, current, target := o.descs()
+	d := newDescs()
 	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
 	}
 	select {
 	case <-o.elected:
-		gauge(leader, 1)
+		gauge(d.leader, 1)
 	default:
-		gauge(leader, 0)
+		gauge(d.leader, 0)
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	states, owners := map[string]int{}, map[string]int{}
-	var keys []types.NamespacedName
-	for key, p := range o.policies {
-		keys = append(keys, key)
-		states[p.State]++
-		for owner, n := range p.Floors {
-			owners[owner] += n
+	t := o.total()
+	for state, n := range t.states {
+		gauge(d.policies, float64(n), state)
+		gauge(d.drifted, float64(t.drifted[state]), state)
+	}
+	for owner, n := range t.floors {
+		gauge(d.floors, float64(n), owner)
+	}
+	for owner, since := range t.since {
+		gauge(d.oldest, max(0, o.now().Sub(since).Seconds()), owner)
+	}
+	for _, key := range o.eldest() {
+		for _, v := range o.policies[key].Values {
+			gauge(d.current, v.Current, key.Namespace, key.Name, v.Objective)
+			gauge(d.target, v.Target, key.Namespace, key.Name, v.Objective)
 		}
 	}
-	for state, n := range states {
-		gauge(policies, float64(n), state)
+}
+
+// totals are over all policies: how many by state, and the floors by kind of owner.
+type totals struct {
+	states, drifted, floors map[string]int
+	since                   map[string]time.Time
+}
+
+func (o *observed) total() totals {
+	t := totals{states: map[string]int{}, drifted: map[string]int{}, floors: map[string]int{}, since: map[string]time.Time{}}
+	for _, p := range o.policies {
+		t.states[p.State]++
+		if p.Drifted {
+			t.drifted[p.State]++
+		}
+		for owner, n := range p.Floors {
+			t.floors[owner] += n
+		}
+		for owner, since := range p.Since {
+			if oldest, ok := t.since[owner]; !ok || since.Before(oldest) {
+				t.since[owner] = since
+			}
+		}
 	}
-	for owner, n := range owners {
-		gauge(floors, float64(n), owner)
-	}
-	slices.SortFunc(keys, func(a, b types.NamespacedName) int {
+	return t
+}
+
+// eldest are the policies that have their values shown.
+func (o *observed) eldest() []types.NamespacedName {
+	keys := slices.SortedFunc(maps.Keys(o.policies), func(a, b types.NamespacedName) int {
 		return cmp.Or(o.policies[a].created.Compare(o.policies[b].created), cmp.Compare(a.String(), b.String()))
 	})
-	for _, key := range keys[:min(len(keys), o.most)] {
-		for _, v := range o.policies[key].Values {
-			gauge(current, v.Current, key.Namespace, key.Name, v.Objective)
-			gauge(target, v.Target, key.Namespace, key.Name, v.Objective)
-		}
-	}
+	return keys[:min(len(keys), o.most)]
 }
 
 // DescribeMetrics registers all metrics, for their documentation.
 func DescribeMetrics(r prometheus.Registerer) {
 	m := newMetrics(1, make(chan struct{}))
 	m.observe(types.NamespacedName{}, time.Time{}, decide.Observations{
-		Floors: map[string]int{"": 1}, Values: []decide.Value{{}},
+		Floors: map[string]int{"": 1}, Since: map[string]time.Time{"": {}}, Values: []decide.Value{{}},
 	})
 	r.MustRegister(m.collectors()...)
 	r.MustRegister(cert.NewCollector(webhookPrefix, func() cert.Status { return cert.Status{NotAfter: time.Unix(1, 0)} }))

@@ -3,6 +3,7 @@ package controller
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/spf13/pflag"
@@ -62,16 +63,22 @@ func TestOptions(t *testing.T) {
 func TestObserved(t *testing.T) {
 	elected := make(chan struct{})
 	m := newMetrics(1, elected)
+	m.observed.now = func() time.Time { return at.Add(time.Hour) }
 	key := func(name string) types.NamespacedName { return types.NamespacedName{Namespace: "shop", Name: name} }
-	m.observe(key("young"), at.Add(1), decide.Observations{State: "Enforced", Floors: map[string]int{"schedule": 2}, Values: []decide.Value{{Objective: "cpu", Current: 1, Target: 2}}})
-	m.observe(key("old"), at, decide.Observations{State: "Enforced", Floors: map[string]int{"schedule": 1, "fallback": 1}, Values: []decide.Value{{Objective: "requestRate", Current: 42.5, Target: 50}}})
-	m.observe(key("gone"), at, decide.Observations{State: "Paused"})
+	m.observe(key("young"), at.Add(1), decide.Observations{State: "Enforced", Drifted: true, Floors: map[string]int{"schedule": 2}, Since: map[string]time.Time{"schedule": at}, Values: []decide.Value{{Objective: "cpu", Current: 1, Target: 2}}})
+	m.observe(key("old"), at, decide.Observations{State: "Enforced", Floors: map[string]int{"schedule": 1, "fallback": 1}, Since: map[string]time.Time{"schedule": at.Add(time.Minute), "fallback": at.Add(2 * time.Hour)}, Values: []decide.Value{{Objective: "requestRate", Current: 42.5, Target: 50}}})
+	m.observe(key("dry"), at.Add(2), decide.Observations{State: "DryRun"})
+	m.observe(key("gone"), at, decide.Observations{State: "Paused", Drifted: true, Since: map[string]time.Time{"outage": at}})
 	m.forget(key("gone"))
 	close(elected)
 	want := `
 # HELP loadline_policy_current_value What the HPA reads for an objective, in the metric's unit. Of --metrics-max-policies at most.
 # TYPE loadline_policy_current_value gauge
 loadline_policy_current_value{namespace="shop",objective="requestRate",policy="old"} 42.5
+# HELP loadline_policy_drifted Policies by state whose HPA their last turn left other than they say, the minimum aside: in mode DryRun, in a fight over a field, or where a conflict or the API server's refusal keeps Loadline from writing.
+# TYPE loadline_policy_drifted gauge
+loadline_policy_drifted{state="DryRun"} 0
+loadline_policy_drifted{state="Enforced"} 1
 # HELP loadline_policy_floors Floors in force by kind of owner.
 # TYPE loadline_policy_floors gauge
 loadline_policy_floors{owner_kind="fallback"} 1
@@ -79,8 +86,13 @@ loadline_policy_floors{owner_kind="schedule"} 3
 # HELP loadline_policy_leader 1 if this process has the Lease and works on the policies.
 # TYPE loadline_policy_leader gauge
 loadline_policy_leader 1
+# HELP loadline_policy_oldest_floor_age_seconds Time since the oldest floor in force began, by kind of owner; of releases, since the last step of the one that waits longest.
+# TYPE loadline_policy_oldest_floor_age_seconds gauge
+loadline_policy_oldest_floor_age_seconds{owner_kind="fallback"} 0
+loadline_policy_oldest_floor_age_seconds{owner_kind="schedule"} 3600
 # HELP loadline_policy_policies Policies by state.
 # TYPE loadline_policy_policies gauge
+loadline_policy_policies{state="DryRun"} 1
 loadline_policy_policies{state="Enforced"} 2
 # HELP loadline_policy_target_value Its target.
 # TYPE loadline_policy_target_value gauge

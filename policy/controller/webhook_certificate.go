@@ -30,13 +30,14 @@ type webhookCertificate struct {
 
 // servingCertificate is one of the files that are given, which are read again when they
 // change, or else one that the replicas manage themselves. Of a given one the metrics say
-// nothing.
+// when it expires.
 func servingCertificate(config *rest.Config, c *http.Client, m *metrics, o *Options) (webhookCertificate, error) {
 	if file := o.Webhook.CertFile; file != "" {
 		given, err := certwatcher.New(file, o.Webhook.KeyFile)
 		if err != nil {
 			return webhookCertificate{}, fmt.Errorf("--webhook-tls-cert-file and --webhook-tls-private-key-file: %w", err)
 		}
+		m.registry.MustRegister(cert.NewExpiry(webhookPrefix, func() time.Time { return notAfter(given.GetCertificate(nil)) }))
 		return webhookCertificate{get: given.GetCertificate, keep: given.Start}, nil
 	}
 	managed, err := newCertificate(config, c, o)
@@ -45,6 +46,14 @@ func servingCertificate(config *rest.Config, c *http.Client, m *metrics, o *Opti
 	}
 	m.registry.MustRegister(cert.NewCollector(webhookPrefix, managed.Status))
 	return webhookCertificate{get: managed.GetCertificate, keep: func(ctx context.Context) error { managed.Run(ctx, 1); return nil }}, nil
+}
+
+// notAfter is when a certificate that was read expires; zero where none was.
+func notAfter(shown *tls.Certificate, err error) time.Time {
+	if err != nil || shown == nil || shown.Leaf == nil {
+		return time.Time{}
+	}
+	return shown.Leaf.NotAfter
 }
 
 // newCertificate makes what keeps the webhook's certificate. Its clients are of the kinds

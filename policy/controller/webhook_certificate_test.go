@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/x509"
 	"fmt"
+	"io"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -48,7 +50,7 @@ func TestWebhookWithAGivenCertificate(t *testing.T) {
 	dir := t.TempDir()
 	first := given(t, dir)
 	o := NewOptions()
-	o.MetricsBindAddress, o.HealthBindAddress, o.Webhook.BindAddress = "", "", freeAddress(t)
+	o.MetricsBindAddress, o.HealthBindAddress, o.Webhook.BindAddress = freeAddress(t), "", freeAddress(t)
 	o.Webhook.CertFile, o.Webhook.KeyFile = filepath.Join(dir, "tls.crt"), filepath.Join(dir, "tls.key")
 	cluster.lease = foreignLease()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -61,6 +63,10 @@ func TestWebhookWithAGivenCertificate(t *testing.T) {
 		return err == nil && strings.Contains(answer, "AdmissionReview"), fmt.Sprint(answer, err)
 	}
 	await(t, "an answer by the first", func() (bool, string) { return shown(first) })
+	await(t, "its end in the metrics", func() (bool, string) {
+		exported := exportedOf(o.MetricsBindAddress, "loadline_policy_webhook_serving_certificate")
+		return strings.HasPrefix(exported, "loadline_policy_webhook_serving_certificate_not_after_timestamp_seconds ") && strings.Count(exported, "\n") == 1, exported
+	})
 	second := given(t, dir)
 	await(t, "an answer by the second", func() (bool, string) { return shown(second) })
 	if ok, _ := shown(first); ok {
@@ -78,6 +84,27 @@ func TestWebhookWithAGivenCertificate(t *testing.T) {
 	if cluster.trusted(t) != nil || len(cluster.secret.Data) > 0 {
 		t.Errorf("written to: %d entries of the Secret, or a caBundle", len(cluster.secret.Data))
 	}
+}
+
+// exportedOf are the lines that a plain port exports about a metric, or why it does not.
+func exportedOf(address, prefix string) string {
+	client := &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+	resp, err := client.Get("http://" + address + "/metrics")
+	if err != nil {
+		return err.Error()
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return err.Error()
+	}
+	var found strings.Builder
+	for line := range strings.Lines(string(text)) {
+		if strings.HasPrefix(line, prefix) {
+			found.WriteString(line)
+		}
+	}
+	return found.String()
 }
 
 // Files that are not there are an error by their flags.

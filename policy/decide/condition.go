@@ -14,45 +14,70 @@ import (
 	"github.com/loadline/loadline/policy/floor"
 )
 
-// Reasons of MetricsAvailable, besides HPAStopped: then the HPA does not look at them.
+// Reasons of MetricsAvailable, besides HPAStopped: then the HPA does not look at them, and it is Unknown.
 const (
+	// AllAvailable (True): the HPA reads all its metrics.
 	AllAvailable = "AllAvailable"
-	SomeMissing  = "SomeMissing"
-	AllMissing   = "AllMissing"
-	// NeverAvailable: some or all are missing, and never were all there since the policy
-	// asks for them. NotYetRead: no HPA has looked at them yet.
+	// SomeMissing (False): it cannot read some of them, scales out by the others, and not in.
+	SomeMissing = "SomeMissing"
+	// AllMissing (False): it can read none, and keeps its size.
+	AllMissing = "AllMissing"
+	// NeverAvailable (False): some or all are missing, and never were all there since the
+	// policy asks for them. Most often a name or a selector is wrong.
 	NeverAvailable = floor.NeverAvailable
-	NotYetRead     = "NotYetRead"
-	NotKnown       = "Unknown"
+	// NotYetRead (Unknown): there is no HPA, or none has looked at the metrics yet.
+	NotYetRead = "NotYetRead"
+	// NotKnown (Unknown): the HPA says nothing clear of its metrics.
+	NotKnown = "Unknown"
 )
 
-// Reasons of ScalingLimited. NotScaling: the HPA does not bring the size to what its
-// metrics ask for, so nothing is known of limits.
+// Reasons of ScalingLimited.
 const (
-	AtMax       = "AtMax"
+	// AtMax (True): the metrics ask for more than replicas.max.
+	AtMax = "AtMax"
+	// RateLimited (True): the size follows the metrics at the pace of the profile or the behavior.
 	RateLimited = "RateLimited"
-	NotLimited  = "NotLimited"
-	NotScaling  = "NotScaling"
+	// NotLimited (False): the size is what the metrics ask for, or the minimum.
+	NotLimited = "NotLimited"
+	// NotScaling (Unknown): the HPA does not bring the size to what its metrics ask for, so
+	// nothing is known of limits.
+	NotScaling = "NotScaling"
 )
 
-// Reasons of Switching. While a switch is under way, and after it, they are its phase.
+// Reasons of Switching, besides NotWatched with --follow-services=false, and the policy's mode where that is not Enforce.
+// While a switch is under way, and after it, they are its phase.
 const (
+	// NoSwitch (False): there was none.
 	NoSwitch = "NoSwitch"
-	InDoubt  = "ServiceInDoubt"
+	// InDoubt (Unknown): the Service's selector fits both workloads or neither. Everything stays
+	// as it is.
+	InDoubt = "ServiceInDoubt"
 )
 
 // Reasons of Held.
 const (
+	// HeldBySchedule (True): a schedule holds the minimum.
 	HeldBySchedule = "Schedule"
+	// HeldByFallback (True): metrics cannot be read for as long as fallback.after, and
+	// fallback.min is in force.
 	HeldByFallback = "Fallback"
-	HeldByRollout  = "Rollout"
-	HeldBySwitch   = "Switch"
-	HeldByOutage   = "Outage"
-	HeldByUnknown  = "UnknownOrigin"
-	HeldCapped     = "Capped"
-	Releasing      = "Releasing"
-	NotHeld        = "NotHeld"
-	NotInForce     = "NotInForce"
+	// HeldByRollout (True): the target's pods are being replaced, or just were.
+	HeldByRollout = "Rollout"
+	// HeldBySwitch (True): the Service moves from one workload to the other, or just has.
+	HeldBySwitch = "Switch"
+	// HeldByOutage (True): metrics cannot be read, and the size from before is kept.
+	HeldByOutage = "Outage"
+	// HeldByUnknown (True): the HPA has a minimum that nothing known explains, as after the status was
+	// lost. It is kept for --unknown-hold.
+	HeldByUnknown = "UnknownOrigin"
+	// HeldCapped (True): a floor asks for more than replicas.max.
+	HeldCapped = "Capped"
+	// Releasing (True): floors have ended, and the minimum comes down step by step.
+	Releasing = "Releasing"
+	// NotHeld (False): the minimum is replicas.min.
+	NotHeld = "NotHeld"
+	// NotInForce (False): a floor holds more than the minimum that the HPA has. Ready says why.
+	NotInForce = "NotInForce"
 )
 
 // conditions are those of a policy, for its next status.

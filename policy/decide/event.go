@@ -9,37 +9,71 @@ import (
 	"github.com/loadline/loadline/policy/api/v1alpha1"
 )
 
-// Reasons of Events.
+// Reasons of Events on a policy or, where it is gone, on its HPA.
 const (
-	EventApplied         = "Applied"
-	EventAdopted         = "Adopted"
-	EventRetargeted      = "Retargeted"
-	EventMaxLowered      = "MaxLowered"
-	EventFloorRaised     = "FloorRaised"
-	EventFloorReleased   = "FloorReleased"
+	// EventApplied (Normal): the HPA was made.
+	EventApplied = "Applied"
+	// EventAdopted (Normal): an HPA that was there was taken over; its spec is kept in an annotation.
+	EventAdopted = "Adopted"
+	// EventRetargeted (Normal): the HPA scales another target from now on.
+	EventRetargeted = "Retargeted"
+	// EventMaxLowered (Warning): a lower maximum cuts the size at once; the message has the numbers.
+	EventMaxLowered = "MaxLowered"
+	// EventFloorRaised (Normal): a schedule, an outage of metrics or a minimum of unknown origin holds the minimum up.
+	EventFloorRaised = "FloorRaised"
+	// EventFloorReleased (Normal): the minimum is replicas.min again.
+	EventFloorReleased = "FloorReleased"
+	// EventFallbackEngaged (Warning): metrics cannot be read, and the fallback holds its minimum.
 	EventFallbackEngaged = "FallbackEngaged"
-	EventRecovered       = "Recovered"
-	EventConflict        = "Conflict"
-	EventResolved        = "ConflictResolved"
-	EventRefused         = "Refused"
-	EventReleasing       = "Releasing"
-	EventReleased        = "Released"
-	EventRolloutHeld     = "RolloutHeld"
-	EventRolloutStalled  = "RolloutStalled"
+	// EventRecovered (Normal): the metrics are back after a fallback.
+	EventRecovered = "Recovered"
+	// EventConflict (Warning): somebody else scales the target or writes the HPA.
+	EventConflict = "Conflict"
+	// EventResolved (Normal): nobody does any more.
+	EventResolved = "ConflictResolved"
+	// EventRefused (Warning): the policy cannot become an HPA, for the reason in Ready.
+	EventRefused = "Refused"
+	// EventHPAStopped (Warning): the HPA does not scale any more, for the reason in Ready.
+	EventHPAStopped = HPAStopped
+	// EventScaleRefused (Warning): the HPA cannot write the target's size.
+	EventScaleRefused = ScaleRefused
+	// EventReleasing (Normal, Warning): the HPA is being let go, step by step; a Warning where that has to wait.
+	EventReleasing = "Releasing"
+	// EventReleased (Normal): the HPA is no longer Loadline's.
+	EventReleased = "Released"
+	// EventRolloutHeld (Normal): a rollout has begun, and scale-in is held.
+	EventRolloutHeld = "RolloutHeld"
+	// EventRolloutStalled (Normal, Warning): a rollout does not go on by itself; a Warning where it has failed.
+	EventRolloutStalled = "RolloutStalled"
+	// EventRolloutComplete (Normal): all pods are of the new revision; scale-in is held until the metrics are theirs.
 	EventRolloutComplete = "RolloutComplete"
-	EventRolloutGivenUp  = "RolloutHoldEnded"
-	EventUnmetered       = "NewRevisionUnmetered"
-	EventRestored        = "SizeRestored"
-	EventOverwritten     = "ZeroOverwritten"
+	// EventRolloutGivenUp (Warning): a rollout takes longer than rollout.maxHold, and holds nothing any more.
+	EventRolloutGivenUp = "RolloutHoldEnded"
+	// EventUnmetered (Warning): no pod of the new revision has a metric of the policy.
+	EventUnmetered = "NewRevisionUnmetered"
+	// EventRestored (Warning): the target was smaller than the minimum in force, and the HPA has brought it back.
+	EventRestored = "SizeRestored"
+	// EventOverwritten (Warning): the HPA, which had decided before, has written its size over a 0 that somebody had set.
+	EventOverwritten = "ZeroOverwritten"
 
-	EventSwitchBegun        = "SwitchBegun"
-	EventSwitchPrescales    = "SwitchPrescales"
-	EventSwitchFlips        = "SwitchFlips"
-	EventSwitched           = "Switched"
-	EventSwitchRetires      = "SwitchRetires"
-	EventSwitchReverts      = "SwitchReverts"
-	EventSwitchComplete     = "SwitchComplete"
-	EventSwitchAborted      = "SwitchAborted"
+	// EventSwitchBegun (Normal): a switch of the Service was asked for.
+	EventSwitchBegun = "SwitchBegun"
+	// EventSwitchPrescales (Normal, Warning): the other workload is brought to its size; a Warning where no
+	// PodDisruptionBudget protects its pods as one does those that serve.
+	EventSwitchPrescales = "SwitchPrescales"
+	// EventSwitchFlips (Normal): the Service's selector is changed.
+	EventSwitchFlips = "SwitchFlips"
+	// EventSwitched (Normal): the Service has gone over, and the HPA keeps the size for a while.
+	EventSwitched = "Switched"
+	// EventSwitchRetires (Normal): what served before is scaled to 0.
+	EventSwitchRetires = "SwitchRetires"
+	// EventSwitchReverts (Normal): the switch is given up, and the other workload gets back the size that it had.
+	EventSwitchReverts = "SwitchReverts"
+	// EventSwitchComplete (Normal): the switch is complete.
+	EventSwitchComplete = "SwitchComplete"
+	// EventSwitchAborted (Warning): the switch was given up, and the Service not touched.
+	EventSwitchAborted = "SwitchAborted"
+	// EventPredecessorRetired (Normal): what the target has taken the place of was scaled to 0.
 	EventPredecessorRetired = "PredecessorRetired"
 )
 
@@ -71,7 +105,7 @@ func (d *decision) events(now *v1alpha1.AutoscalingPolicyStatus) []Event {
 		case d.ready.state == StateInvalid:
 			say(true, EventRefused, messageOf(now, v1alpha1.Ready))
 		case d.ready.conflict: // it is said as such
-		case is == HPAStopped, is == ScaleRefused:
+		case is == EventHPAStopped, is == EventScaleRefused:
 			say(true, is, messageOf(now, v1alpha1.Ready))
 		}
 	}

@@ -87,6 +87,11 @@ type Observations struct {
 	// Floors counts those in force by kind of owner: schedule, fallback, rollout, switch,
 	// outage, unknown, release.
 	Floors map[string]int
+	// Since is when the oldest of them began, by kind of owner; of a release, its last step.
+	Since map[string]time.Time
+	// Drifted: the HPA is not what the policy says, its minimum aside, which floors move, and
+	// stays so for now.
+	Drifted bool
 	// Values by objective, where the HPA reads them.
 	Values []Value
 }

@@ -13,12 +13,17 @@ import (
 
 // Reasons of RollingOut. While a rollout is on its way they are its phase.
 const (
-	AtRest        = "Complete"
-	NotWatched    = "NotWatched"
-	TargetUnseen  = "TargetNotSeen"
-	Unmetered     = "NewRevisionUnmetered"
-	notWatchedFor = "the pods of a %s are not watched: only those of the kinds of Kubernetes itself are"
+	// AtRest (False): the target has no pods of another revision.
+	AtRest = "Complete"
+	// NotWatched (Unknown): nobody looks: rollout.scaleIn is Allow, or the target is of a kind whose pods are not watched.
+	NotWatched = "NotWatched"
+	// TargetUnseen (Unknown): the target is not there, or not seen yet.
+	TargetUnseen = "TargetNotSeen"
+	// Unmetered (True): no pod of the new revision has a metric of the policy. Undo it, or see what it exports.
+	Unmetered = "NewRevisionUnmetered"
 )
+
+const notWatchedFor = "the pods of a %s are not watched: only those of the kinds of Kubernetes itself are"
 
 // rollingOut is about the rollout of the target.
 func (d *decision) rollingOut(s *v1alpha1.AutoscalingPolicyStatus) metav1.Condition {

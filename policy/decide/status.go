@@ -214,19 +214,22 @@ func lasting(s *v1alpha1.AutoscalingPolicyStatus) *v1alpha1.AutoscalingPolicySta
 
 // observe is what metrics of ours show.
 func (d *decision) observe(s *v1alpha1.AutoscalingPolicyStatus) Observations {
-	o := Observations{State: s.State, Values: d.values()}
-	count := func(owner string) {
+	o := Observations{State: s.State, Values: d.values(), Drifted: d.drifted()}
+	count := func(owner string, since metav1.Time) {
 		if o.Floors == nil {
-			o.Floors = map[string]int{}
+			o.Floors, o.Since = map[string]int{}, map[string]time.Time{}
 		}
 		kind, _, _ := strings.Cut(owner, "/")
 		o.Floors[kind]++
+		if oldest, ok := o.Since[kind]; !ok || since.Time.Before(oldest) {
+			o.Since[kind] = since.UTC()
+		}
 	}
 	for _, f := range s.Floors {
-		count(f.Owner)
+		count(f.Owner, f.Since)
 	}
 	if s.Release != nil {
-		count(floor.ReleaseOwner)
+		count(floor.ReleaseOwner, s.Release.LastStep)
 	}
 	return o
 }

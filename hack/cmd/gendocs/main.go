@@ -1,4 +1,5 @@
-// Command gendocs writes docs/reference out of the code: gendocs DIRECTORY.
+// Command gendocs writes docs/reference out of the code: gendocs DIRECTORY. It runs in the
+// repository's root, whose sources it reads for what only comments say.
 package main
 
 import (
@@ -41,6 +42,14 @@ func write(dir string) error {
 	if err != nil {
 		return err
 	}
+	conditions, err := conditionsPage(".")
+	if err != nil {
+		return err
+	}
+	events, err := eventsPage(".")
+	if err != nil {
+		return err
+	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
@@ -51,6 +60,8 @@ func write(dir string) error {
 		"policy-flags.md":     flagsPage("loadline-policy", controller.NewCommand(context.Background()).Flags()),
 		"policy-metrics.md":   policyMetrics,
 		"guard.md":            guardPage(),
+		"conditions.md":       conditions,
+		"events.md":           events,
 		"kubectl-loadline.md": commandPage(cli.NewCommand(genericiooptions.NewTestIOStreamsDiscard())),
 	}
 	for name, text := range pages {
