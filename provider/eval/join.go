@@ -34,9 +34,29 @@ func join(a source.Answer, q plan.Query, evaluated time.Time) (data []*store.Dat
 			errs[i] = err
 			continue
 		}
-		data[i], errs[i] = joinPart(samples, q, p, evaluated)
+		if data[i], errs[i] = joinPart(samples, q, p, evaluated); data[i] != nil {
+			tell(data[i], q, a.Warnings)
+		}
 	}
 	return data, errs
+}
+
+// The warnings that are kept of an answer.
+const (
+	maxWarnings = 3
+	maxWarning  = 300 // bytes
+)
+
+// tell adds to data how it came to be, for people.
+func tell(d *store.Data, q plan.Query, warnings []string) {
+	d.Reads, d.Remarks = len(q.For), len(warnings)
+	if q.Shared() { // warnings can be about others, which may be another tenant's
+		d.ToldApartBy = q.Labels()
+		return
+	}
+	for _, w := range warnings[:min(len(warnings), maxWarnings)] {
+		d.Warnings = append(d.Warnings, strings.ToValidUTF8(clip(w, maxWarning), ""))
+	}
 }
 
 // share returns what gives each part its elements of the answer, without those of objects
@@ -118,6 +138,8 @@ func together(a, b *store.Data) *store.Data {
 	maps.Copy(a.Objects, b.Objects)
 	maps.Copy(a.Bad, b.Bad)
 	maps.Copy(a.Containers, b.Containers)
+	a.Remarks += b.Remarks
+	a.Warnings = append(a.Warnings, b.Warnings[:min(len(b.Warnings), maxWarnings-len(a.Warnings))]...)
 	return a
 }
 
