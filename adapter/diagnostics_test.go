@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -33,7 +34,9 @@ const diagnosticsPath = "/apis/diagnostics.loadline.dev/v1alpha1"
 
 // serveDiagnostics serves our API through the real filters, to who may read it in the
 // namespace a, which wants one metric, as does the namespace b.
-func serveDiagnostics(t *testing.T) http.Handler {
+func serveDiagnostics(t *testing.T) http.Handler { return newDiagnostics(t).Handler }
+
+func newDiagnostics(t *testing.T) *genericapiserver.GenericAPIServer {
 	t.Helper()
 	rules, err := rule.Compile([]byte(servedRules))
 	if err != nil {
@@ -61,7 +64,10 @@ func serveDiagnostics(t *testing.T) http.Handler {
 		t.Fatal(err)
 	}
 	config := newTestConfig(nil)
-	config.OpenAPIV3Config = genericapiserver.DefaultOpenAPIV3Config(openAPI, openapinamer.NewDefinitionNamer(cmapiserver.Scheme, scheme))
+	namer := openapinamer.NewDefinitionNamer(cmapiserver.Scheme, scheme)
+	config.OpenAPIConfig, config.OpenAPIV3Config = genericapiserver.DefaultOpenAPIConfig(openAPI, namer), genericapiserver.DefaultOpenAPIV3Config(openAPI, namer)
+	config.OpenAPIConfig.Info.Title, config.OpenAPIV3Config.Info.Title = "test", "test"
+	config.SkipOpenAPIInstallation = false
 	config.Authorization.Authorizer = authorizer.AuthorizerFunc(func(_ context.Context, a authorizer.Attributes) (authorizer.Decision, string, error) {
 		mayRead := a.GetAPIGroup() == "diagnostics.loadline.dev" && a.GetResource() == "metrics" && a.GetNamespace() == "a"
 		if !a.IsResourceRequest() || mayRead {
@@ -77,7 +83,7 @@ func serveDiagnostics(t *testing.T) http.Handler {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return server.Handler
+	return server
 }
 
 func askFor(h http.Handler, method, path, accept string) *httptest.ResponseRecorder {
@@ -146,6 +152,28 @@ func TestDiagnosticsDiscovery(t *testing.T) {
 	w = askFor(h, "GET", diagnosticsPath+"/namespaces/a/metrics", "application/json;as=Table;v=v1;g=meta.k8s.io")
 	if err := json.Unmarshal(w.Body.Bytes(), &table); err != nil || table.Kind != "Table" || len(table.Rows) != 1 || len(table.ColumnDefinitions) != 7 {
 		t.Errorf("%v: %s", err, w.Body)
+	}
+}
+
+// The API server joins our definitions with its own; one that is not whole would end it at the
+// start.
+func TestDiagnosticsOpenAPI(t *testing.T) {
+	server := newDiagnostics(t)
+	server.PrepareRun()
+	for path, want := range map[string]string{
+		"/openapi/v2":                   `"dev.loadline.diagnostics.v1alpha1.MetricList"`,
+		"/openapi/v3" + diagnosticsPath: `"$ref":"#/components/schemas/dev.loadline.diagnostics.v1alpha1.Read"`,
+	} {
+		w := askFor(server.Handler, "GET", path, "application/json")
+		if w.Code != 200 || !strings.Contains(w.Body.String(), want) || !strings.Contains(w.Body.String(), `{"group":"diagnostics.loadline.dev","kind":"Metric","version":"v1alpha1"}`) {
+			t.Errorf("%s: %d, %d bytes without %s", path, w.Code, w.Body.Len(), want)
+		}
+		// Each type that is referred to is there, as a key.
+		for _, ref := range regexp.MustCompile(`"\$ref":"#/(?:components/schemas|definitions)/([^"]+)"`).FindAllStringSubmatch(w.Body.String(), -1) {
+			if !strings.Contains(w.Body.String(), `"`+ref[1]+`":{`) {
+				t.Errorf("%s: no %s", path, ref[1])
+			}
+		}
 	}
 }
 
