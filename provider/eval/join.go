@@ -28,6 +28,10 @@ var errUnsure = errors.New("there is nothing for it in an answer to several read
 func join(a source.Answer, q plan.Query, evaluated time.Time) (data []*store.Data, errs []error) {
 	data, errs = make([]*store.Data, len(q.Parts)), make([]error, len(q.Parts))
 	own := share(a, q)
+	var apart []string // one for all
+	if q.Shared() {
+		apart = q.Labels()
+	}
 	for i, p := range q.Parts {
 		samples, err := filled(own(&p), q, p, a.Warnings, evaluated)
 		if err != nil {
@@ -35,7 +39,7 @@ func join(a source.Answer, q plan.Query, evaluated time.Time) (data []*store.Dat
 			continue
 		}
 		if data[i], errs[i] = joinPart(samples, q, p, evaluated); data[i] != nil {
-			tell(data[i], q, a.Warnings)
+			tell(data[i], q, apart, a.Warnings)
 		}
 	}
 	return data, errs
@@ -48,10 +52,9 @@ const (
 )
 
 // tell adds to data how it came to be, for people.
-func tell(d *store.Data, q plan.Query, warnings []string) {
-	d.Reads, d.Remarks = len(q.For), len(warnings)
+func tell(d *store.Data, q plan.Query, apart, warnings []string) {
+	d.Reads, d.Remarks, d.ToldApartBy = len(q.For), len(warnings), apart
 	if q.Shared() { // warnings can be about others, which may be another tenant's
-		d.ToldApartBy = q.Labels()
 		return
 	}
 	for _, w := range warnings[:min(len(warnings), maxWarnings)] {
