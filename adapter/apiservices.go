@@ -21,6 +21,10 @@ func externalAPIServices() []string { return []string{"v1beta1.external.metrics.
 // serve.
 func usageAPIServices() []string { return []string{"v1beta1.metrics.k8s.io"} }
 
+// diagnosticsAPIServices are those of deploy/base for our own API, which no rules are needed
+// for.
+func diagnosticsAPIServices() []string { return []string{"v1alpha1.diagnostics.loadline.dev"} }
+
 // unserved are the APIServices whose group the rules do not serve. One that points
 // here all the same is unavailable, and nothing we could answer would mend it.
 func unserved(rules *rule.Set) []string {
@@ -32,6 +36,18 @@ func unserved(rules *rule.Set) []string {
 		names = append(names, externalAPIServices()...)
 	}
 	return names
+}
+
+// split takes those of names that are among some apart.
+func split(names, some []string) (others, those []string) {
+	for _, name := range names {
+		if slices.Contains(some, name) {
+			those = append(those, name)
+		} else {
+			others = append(others, name)
+		}
+	}
+	return others, those
 }
 
 // sayUnserved names the APIServices that the operator has to delete.

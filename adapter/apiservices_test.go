@@ -19,15 +19,16 @@ func TestUnservedAPIServices(t *testing.T) {
 		beta1    = "v1beta1.custom.metrics.k8s.io"
 		beta2    = "v1beta2.custom.metrics.k8s.io"
 		ext1     = "v1beta1.external.metrics.k8s.io"
+		ours     = "v1alpha1.diagnostics.loadline.dev"
 	)
 	for name, tc := range map[string]struct {
 		file    string
 		kept    []string
 		command string
 	}{
-		"both":          {"{rules: [" + custom + "], externalRules: [" + external + "]}", []string{beta1, beta2, ext1, "other"}, ""},
-		"only rules":    {"{rules: [" + custom + "]}", []string{beta1, beta2, "other"}, "kubectl delete apiservice " + ext1 + `"`},
-		"only external": {"{externalRules: [" + external + "]}", []string{ext1, "other"}, "kubectl delete apiservice " + beta1 + " " + beta2 + `"`},
+		"both":          {"{rules: [" + custom + "], externalRules: [" + external + "]}", []string{beta1, beta2, ext1, ours, "other"}, ""},
+		"only rules":    {"{rules: [" + custom + "]}", []string{beta1, beta2, ours, "other"}, "kubectl delete apiservice " + ext1 + `"`},
+		"only external": {"{externalRules: [" + external + "]}", []string{ext1, ours, "other"}, "kubectl delete apiservice " + beta1 + " " + beta2 + `"`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			rules, err := rule.Compile([]byte(tc.file))

@@ -20,7 +20,7 @@ import (
 )
 
 // certInterval is for how long an APIService whose caBundle somebody overwrote can
-// be unavailable. A look is four GETs, of the Secret and three APIServices, which
+// be unavailable. A look is five GETs, of the Secret and four APIServices, which
 // keep kube-apiserver busy for less than 10 ms.
 const certInterval = 10 * time.Second
 
@@ -36,7 +36,7 @@ func newCertOptions() *CertOptions {
 	return &CertOptions{
 		Service:       "loadline-adapter",
 		ClusterDomain: "cluster.local",
-		APIServices:   slices.Concat(customAPIServices(), externalAPIServices(), usageAPIServices()),
+		APIServices:   slices.Concat(customAPIServices(), externalAPIServices(), usageAPIServices(), diagnosticsAPIServices()),
 	}
 }
 
@@ -76,11 +76,15 @@ func (o *CertOptions) controller(config *rest.Config, rules *rule.Set) (*cert.Co
 		return nil, err
 	}
 	namespace, name, _ := splitName(o.Secret)
+	carriers := func(names []string) []cert.Carrier {
+		return cert.APIServices(apis.ApiregistrationV1().APIServices(), namespace, o.Service, names...)
+	}
+	needed, ours := split(served(o.APIServices, rules), diagnosticsAPIServices())
 	policy := cert.DefaultPolicy()
 	policy.Jitter = rand.Float64()
 	return cert.New(cert.Options{
 		Namespace: namespace, Secret: name, Service: o.Service, ClusterDomain: o.ClusterDomain,
-		Carriers: cert.APIServices(apis.ApiregistrationV1().APIServices(), namespace, o.Service, served(o.APIServices, rules)...),
+		Carriers: slices.Concat(carriers(needed), cert.Optional(carriers(ours)...)),
 		Program:  "the adapter", Manifests: "deploy/base",
 		Policy: policy, Interval: certInterval, StartTimeout: 30 * time.Second,
 		Secrets: core.CoreV1().Secrets(namespace), Clock: clock.RealClock{}, Log: klog.Background().WithName("cert"),

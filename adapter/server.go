@@ -21,12 +21,13 @@ import (
 
 	"github.com/loadline/loadline/adapter/cert"
 	"github.com/loadline/loadline/provider"
+	openapidiagnostics "github.com/loadline/loadline/provider/api/openapi"
 	"github.com/loadline/loadline/provider/rule"
 )
 
 // newServer makes the API server over the parts, which stops when ctx ends. A
 // group without rules is not served, so that another provider can; its APIServices
-// must not point here then.
+// must not point here then. Our own group is always served.
 func newServer(ctx context.Context, o *Options, config *rest.Config, rules *rule.Set, p *parts) (*cmapiserver.CustomMetricsAdapterServer, error) {
 	var custom cmprovider.CustomMetricsProvider
 	var external cmprovider.ExternalMetricsProvider
@@ -40,7 +41,11 @@ func newServer(ctx context.Context, o *Options, config *rest.Config, rules *rule
 	sayUnserved(klog.FromContext(ctx), rules)
 
 	const name = "loadline-adapter"
-	namer := openapinamer.NewDefinitionNamer(cmapiserver.Scheme, msapi.Scheme)
+	diagnostics, err := diagnosticsScheme()
+	if err != nil {
+		return nil, err
+	}
+	namer := openapinamer.NewDefinitionNamer(cmapiserver.Scheme, msapi.Scheme, diagnostics)
 	o.Server.OpenAPIConfig = genericapiserver.DefaultOpenAPIConfig(openAPI, namer)
 	o.Server.OpenAPIConfig.Info.Title = name
 	o.Server.OpenAPIV3Config = genericapiserver.DefaultOpenAPIV3Config(openAPI, namer)
@@ -87,6 +92,9 @@ func newServer(ctx context.Context, o *Options, config *rest.Config, rules *rule
 			return nil, err
 		}
 	}
+	if err := installDiagnostics(server.GenericAPIServer, diagnostics, p.describer(o)); err != nil {
+		return nil, err
+	}
 	server.GenericAPIServer.Handler.NonGoRestfulMux.Handle("/metrics", p.metrics.handler())
 	server.GenericAPIServer.Handler.NonGoRestfulMux.Handle("/debug/plan", debugPlan(p.evaluator))
 	return server, nil
@@ -105,5 +113,6 @@ func openAPI(ref common.ReferenceCallback) map[string]common.OpenAPIDefinition {
 	maps.Copy(all, openapicustom.GetOpenAPIDefinitions(ref))
 	maps.Copy(all, openapiexternal.GetOpenAPIDefinitions(ref))
 	maps.Copy(all, openapiusage.GetOpenAPIDefinitions(ref))
+	maps.Copy(all, openapidiagnostics.GetOpenAPIDefinitions(ref))
 	return all
 }

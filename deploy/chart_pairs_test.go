@@ -97,9 +97,15 @@ func chartPairs() map[string]pair {
 		},
 		"beside another provider of external metrics": {
 			kustomize: []string{"resources: [base]", "patches: [" + deleted("v1beta1.external.metrics.k8s.io") + ", " +
-				adapter("add", "/spec/template/spec/containers/0/args/-", `"--cert-apiservices=v1beta1.custom.metrics.k8s.io,v1beta2.custom.metrics.k8s.io"`) + ", " +
+				adapter("add", "/spec/template/spec/containers/0/args/-", `"--cert-apiservices=v1beta1.custom.metrics.k8s.io,v1beta2.custom.metrics.k8s.io,v1alpha1.diagnostics.loadline.dev"`) + ", " +
 				`{target: {kind: ClusterRole, name: loadline-adapter-certificate}, patch: '[{"op": "remove", "path": "/rules/0/resourceNames/2"}]'}]`},
 			values: "adapter: {apiServices: {external: false}}",
+		},
+		"without diagnostics": {
+			kustomize: []string{"resources: [base]", "patches: [" + deleted("v1alpha1.diagnostics.loadline.dev") + ", " +
+				adapter("add", "/spec/template/spec/containers/0/args/-", `"--cert-apiservices=v1beta1.custom.metrics.k8s.io,v1beta2.custom.metrics.k8s.io,v1beta1.external.metrics.k8s.io"`) + ", " +
+				`{target: {kind: ClusterRole, name: loadline-adapter-certificate}, patch: '[{"op": "remove", "path": "/rules/0/resourceNames/3"}]'}]`},
+			values: "adapter: {apiServices: {diagnostics: false}}",
 		},
 		"external metrics alone, given": {
 			kustomize: []string{"resources: [overlays/given-certificate]", "patches: [" + deleted("v1beta1.custom.metrics.k8s.io", "v1beta2.custom.metrics.k8s.io") + "]"},

@@ -172,6 +172,41 @@ func lines(scope string, rule rbacv1.PolicyRule) []string {
 	return out
 }
 
+// Who may view a namespace may read its diagnostics, and nobody else by our manifests.
+func TestDiagnosticsAreForViewers(t *testing.T) {
+	forEachAdapter(t, func(t *testing.T, objects []runtime.Object) {
+		var found []role
+		for _, r := range roles(objects) {
+			for _, rule := range r.rules {
+				if slices.Contains(rule.APIGroups, "diagnostics.loadline.dev") {
+					found = append(found, r)
+				}
+			}
+		}
+		if len(found) != 1 || found[0].name != "loadline-diagnostics-reader" {
+			t.Fatalf("roles: %+v", found)
+		}
+		want := []string{"cluster: get,list metrics.diagnostics.loadline.dev"}
+		if diff := cmp.Diff(want, lines("cluster", found[0].rules[0])); diff != "" || len(found[0].rules) != 1 {
+			t.Error(diff)
+		}
+		aggregates := map[string]string{}
+		for label, value := range found[0].labels {
+			if strings.HasPrefix(label, "rbac.authorization.k8s.io/") {
+				aggregates[label] = value
+			}
+		}
+		if diff := cmp.Diff(map[string]string{"rbac.authorization.k8s.io/aggregate-to-view": "true"}, aggregates); diff != "" {
+			t.Error(diff)
+		}
+		for _, b := range all[*rbacv1.ClusterRoleBinding](objects) {
+			if b.RoleRef.Name == found[0].name {
+				t.Errorf("bound by %s", b.Name)
+			}
+		}
+	})
+}
+
 // The whole of what the adapter may do. A change here is a change of what users
 // have to trust us with: say it in the changelog.
 func TestRightsOfTheAdapter(t *testing.T) {
@@ -187,7 +222,7 @@ func TestRightsOfTheAdapter(t *testing.T) {
 		"kube-system: Role extension-apiserver-authentication-reader",
 	}
 	certificate := []string{
-		"cluster: get,patch apiservices.apiregistration.k8s.io v1beta1.custom.metrics.k8s.io,v1beta2.custom.metrics.k8s.io,v1beta1.external.metrics.k8s.io",
+		"cluster: get,patch apiservices.apiregistration.k8s.io v1beta1.custom.metrics.k8s.io,v1beta2.custom.metrics.k8s.io,v1beta1.external.metrics.k8s.io,v1alpha1.diagnostics.loadline.dev",
 		"loadline-system: get,update,watch secrets loadline-adapter-tls",
 	}
 	scraping := []string{"cluster: create,patch events.events.k8s.io", "cluster: list,watch endpointslices.discovery.k8s.io"}

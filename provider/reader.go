@@ -83,15 +83,7 @@ func (r *Reader) Want(ids ...metric.Identifier) {
 
 // unserved is why what snap holds is not served at now; nil if it is.
 func (r *Reader) unserved(snap *store.Snapshot, now time.Time) error {
-	if snap.Err != nil && (snap.Data == nil || !store.Bridged(snap.Err)) {
-		return snap.Err
-	}
-	if age := now.Sub(snap.Data.Evaluated); age > r.MaxAge {
-		err := metric.Errorf(metric.Stale, "the newest value is %s old, more than --value-max-age=%s", age.Round(time.Second), r.MaxAge)
-		err.Err = snap.Err
-		return err
-	}
-	return nil
+	return snap.Unserved(now, r.MaxAge)
 }
 
 // Oldest is the evaluation time of the oldest value that a read would be served

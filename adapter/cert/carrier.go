@@ -25,6 +25,35 @@ type outcome struct {
 	owner string
 	// changed: its caBundle was another one.
 	changed bool
+	// note is why nothing was done that need not be; empty if something was, or is right.
+	note string
+}
+
+// Optional are carriers that need not be there, nor be ours to read: manifests of an earlier
+// version, or of another adapter, have neither them nor the right. That must not hold a new
+// certificate back.
+func Optional(carriers ...Carrier) []Carrier {
+	out := make([]Carrier, 0, len(carriers))
+	for _, c := range carriers {
+		out = append(out, optional{c})
+	}
+	return out
+}
+
+type optional struct{ Carrier }
+
+func (o optional) publish(ctx context.Context, bundle []byte) (outcome, error) {
+	found, err := o.Carrier.publish(ctx, bundle)
+	call, ok := errors.AsType[*callError](err)
+	switch {
+	case !ok || call.verb != "get":
+		return found, err
+	case apierrors.IsNotFound(err):
+		return outcome{}, nil
+	case apierrors.IsForbidden(err):
+		return outcome{note: fmt.Sprintf("%s may not be read: left alone, which is right if it is not there", o)}, nil
+	}
+	return found, err
 }
 
 // target is the Service that an object has to point to, to be ours.

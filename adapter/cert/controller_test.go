@@ -290,6 +290,44 @@ func TestAPIServices(t *testing.T) {
 	})
 }
 
+// What need not be there is no problem where it is not, or may not be read, and holds nothing
+// back; where it is there it is kept right.
+func TestOptional(t *testing.T) {
+	for name, tc := range map[string]struct {
+		there  bool
+		refuse error
+		want   Status
+	}{
+		"not there":       {},
+		"there":           {there: true},
+		"may not be read": {true, forbidden("apiservices", "ours"), Status{Notes: []string{"apiservice ours may not be read: left alone, which is right if it is not there"}}},
+		"no answer":       {true, errors.New("connection refused"), Status{Problems: []string{"apiservice ours: get: connection refused"}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				if tc.there {
+					if err := w.aggr.Tracker().Add(apiService("ours")); err != nil {
+						t.Fatal(err)
+					}
+				}
+				w.setRefusal("get apiservices", tc.refuse)
+				var log journal
+				c := w.controller(&log)
+				c.opts.Carriers = Optional(APIServices(w.aggr.ApiregistrationV1().APIServices(), "ns", "adapter", "ours")...)
+				run(t, c)
+				tc.want.NotAfter = c.serving.Load().Leaf.NotAfter
+				if diff := cmp.Diff(tc.want, c.Status()); diff != "" {
+					t.Error(diff)
+				}
+				if tc.there && tc.refuse == nil {
+					w.trusts(c, "ours", time.Now())
+				}
+			})
+		})
+	}
+}
+
 func TestStartFails(t *testing.T) {
 	hung := errors.New("connection refused")
 	tests := map[string]struct {

@@ -57,6 +57,9 @@ func (c *Controller) tryPublish(ctx context.Context, carrier Carrier, bundle []b
 		return c.leaveAlone(name, found.owner), nil
 	}
 	delete(c.foreign, name)
+	if found.note != "" {
+		return found.note, nil
+	}
 	switch {
 	case !found.changed:
 	case bytes.Equal(c.published[name], bundle):

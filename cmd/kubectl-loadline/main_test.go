@@ -3,8 +3,12 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"flag"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,6 +20,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/rogpeppe/go-internal/testscript"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
+	"sigs.k8s.io/yaml"
 
 	"github.com/loadline/loadline/policy/cli"
 )
@@ -44,7 +49,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("PLUGIN_COMPLETION", completion)
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "places": places},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "places": places, "serves": serves},
 	})
 }
 
@@ -66,6 +71,28 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	if got != want {
 		ts.Fatalf("exit code %d, want %d", got, want)
 	}
+}
+
+// serves has an API server answer by paths with their queries, as a file has it, and everything
+// else with 404; the file config is a kubeconfig for it: serves FILE.
+func serves(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: serves FILE")
+	}
+	var known map[string]any
+	ts.Check(yaml.UnmarshalStrict([]byte(ts.ReadFile(args[0])), &known))
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		answer, ok := known[r.URL.RequestURI()]
+		if !ok {
+			http.Error(w, "404 page not found", http.StatusNotFound)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		_ = json.NewEncoder(w).Encode(answer)
+	}))
+	ts.Defer(server.Close)
+	config := fmt.Sprintf("{apiVersion: v1, kind: Config, current-context: c, contexts: [{name: c, context: {cluster: c, user: u}}], clusters: [{name: c, cluster: {server: %q}}], users: [{name: u, user: {}}]}\n", server.URL)
+	ts.Check(os.WriteFile(ts.MkAbs("config"), []byte(config), 0o600))
 }
 
 // place is what a problem's line begins with: FILE:LINE: LEVEL: POLICY: FIELD. The

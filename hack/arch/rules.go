@@ -7,8 +7,8 @@ func Loadline() Rules {
 		Arrows: []Arrow{
 			{"cmd/loadline-adapter", []string{"adapter"}},
 			{"adapter", []string{
-				"adapter/cert", "adapter/query", "policy/query", "provider", "provider/catalog", "provider/demand", "provider/eval", "provider/metric",
-				"provider/object", "provider/reference", "provider/rule", "provider/source/embedded", "provider/source/embedded/builtin",
+				"adapter/cert", "adapter/query", "policy/query", "provider", "provider/api/openapi", "provider/api/v1alpha1", "provider/catalog", "provider/demand",
+				"provider/diagnose", "provider/eval", "provider/metric", "provider/object", "provider/reference", "provider/rule", "provider/source/embedded", "provider/source/embedded/builtin",
 				"provider/source/embedded/cadence", "provider/source/embedded/engine", "provider/source/embedded/follow", "provider/source/embedded/scrape", "provider/source/embedded/target",
 				"provider/source/embedded/wanted", "provider/source/prometheus", "provider/store",
 			}},
@@ -16,6 +16,11 @@ func Loadline() Rules {
 			{"adapter/query", []string{"policy/api/v1alpha1", "policy/query", "provider/metric", "provider/plan", "provider/rule"}},
 			{"deploy", nil}, // the manifests and their tests
 			{"provider", []string{"provider/catalog", "provider/metric", "provider/store"}},
+			{"provider/diagnose", []string{
+				"provider/api/v1alpha1", "provider/catalog", "provider/demand", "provider/eval", "provider/metric", "provider/plan", "provider/rule", "provider/source", "provider/store", // plan in tests
+			}},
+			{"provider/api/openapi", []string{"provider/api/v1alpha1"}},
+			{"provider/api/v1alpha1", nil},
 			{"provider/eval", []string{
 				"provider/catalog", "provider/metric", "provider/plan", "provider/rule", "provider/source", "provider/store",
 			}},
@@ -48,7 +53,7 @@ func Loadline() Rules {
 			{"policy/owner", nil},
 			{"policy/floor", []string{"policy/api/v1alpha1", "policy/hpa", "policy/rollout", "policy/schedule"}},
 			{"policy/arithmetic", []string{"policy/floor", "policy/hpa", "policy/quota"}},
-			{"policy/chain", []string{"policy/api/v1alpha1", "policy/arithmetic", "policy/floor", "policy/hpa"}},
+			{"policy/chain", []string{"policy/api/v1alpha1", "policy/arithmetic", "policy/floor", "policy/hpa", "provider/api/v1alpha1"}},
 			{"policy/rollout", nil},
 			{"policy/guard", []string{"policy/api/v1alpha1", "policy/hpa", "policy/quota"}},
 			{"policy/quota", nil},
@@ -61,7 +66,7 @@ func Loadline() Rules {
 			{"deploy/crd", nil},
 			{"policy/manifest", []string{"deploy/crd", "policy/api/v1alpha1", "policy/hpa"}},                                // deploy/crd in tests
 			{"policy/lint", []string{"deploy/crd", "policy/api/v1alpha1", "policy/guard", "policy/hpa", "policy/manifest"}}, // deploy/crd in tests
-			{"policy/cli", []string{"deploy/crd", "policy/api/v1alpha1", "policy/arithmetic", "policy/chain", "policy/convert", "policy/decide", "policy/floor", "policy/guard", "policy/handoff", "policy/hpa", "policy/lint", "policy/manifest", "policy/owner", "policy/query", "policy/rollout"}},
+			{"policy/cli", []string{"deploy/crd", "policy/api/v1alpha1", "policy/arithmetic", "policy/chain", "policy/convert", "policy/decide", "policy/floor", "policy/guard", "policy/handoff", "policy/hpa", "policy/lint", "policy/manifest", "policy/owner", "policy/query", "policy/rollout", "provider/api/v1alpha1"}},
 			{"cmd/kubectl-loadline", []string{"policy/cli"}},
 		},
 		Free:    []string{"hack"},
@@ -79,7 +84,7 @@ func bans() []Ban {
 			Why: "it decides purely, from values: whoever needs a client hands the answer in, so that it is tested without a cluster",
 		},
 		{
-			From: []string{"provider/rule", "provider/plan", "provider/metric", "provider/store", "provider/demand"}, Not: []string{"k8s.io/apiserver"},
+			From: []string{"provider/rule", "provider/plan", "provider/metric", "provider/store", "provider/demand", "provider/api/v1alpha1"}, Not: []string{"k8s.io/apiserver"},
 			Why: "the command-line tool will use it, and must not carry a server",
 		},
 		{

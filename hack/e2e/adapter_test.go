@@ -79,7 +79,7 @@ func Test5Alike(t *testing.T) {
 }
 
 // Test5Killed: both adapters are killed under load. From ten seconds after that on, for
-// five, all three APIServices are available and every read succeeds, and all through it
+// five, all APIServices are available and every read succeeds, and all through it
 // the HPA does not move. An adapter that scrapes has lost its samples with its process,
 // and is not ready before it has scraped twice: three intervals more.
 func Test5Killed(t *testing.T) {
@@ -125,7 +125,7 @@ func Test5Killed(t *testing.T) {
 }
 
 // Test5Rolled: both adapters are replaced, as by an upgrade. All through it, until
-// the old ones are gone, all three APIServices are available and every read
+// the old ones are gone, all APIServices are available and every read
 // succeeds.
 func Test5Rolled(t *testing.T) {
 	web := driver(t, "remindmeweb-service", load.Get("/"))
@@ -189,7 +189,7 @@ func unavailable(ctx context.Context) string {
 	return ""
 }
 
-var apiServices = []string{"v1beta1.custom.metrics.k8s.io", "v1beta2.custom.metrics.k8s.io", "v1beta1.external.metrics.k8s.io"}
+var apiServices = []string{"v1beta1.custom.metrics.k8s.io", "v1beta2.custom.metrics.k8s.io", "v1beta1.external.metrics.k8s.io", "v1alpha1.diagnostics.loadline.dev"}
 
 func apiService(ctx context.Context, name string) (*unstructured.Unstructured, error) {
 	client, err := dynamic.NewForConfig(system.Cluster.RESTConfig())

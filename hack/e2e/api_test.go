@@ -36,10 +36,11 @@ func Test6Discovery(t *testing.T) {
 		path string
 		want []string
 	}{
-		"groups": {"/apis", []string{`"custom.metrics.k8s.io/v1beta1"`, `"custom.metrics.k8s.io/v1beta2"`, `"external.metrics.k8s.io/v1beta1"`}},
+		"groups": {"/apis", []string{`"custom.metrics.k8s.io/v1beta1"`, `"custom.metrics.k8s.io/v1beta2"`, `"external.metrics.k8s.io/v1beta1"`, `"diagnostics.loadline.dev/v1alpha1"`}},
 		"group":  {"/apis/custom.metrics.k8s.io", []string{`"v1beta1"`, `"v1beta2"`}},
 		"openapi v2": {"/openapi/v2", []string{
 			"io.k8s.metrics.pkg.apis.custom_metrics.v1beta2.MetricValueList", "io.k8s.metrics.pkg.apis.external_metrics.v1beta1.ExternalMetricValueList",
+			"dev.loadline.diagnostics.v1alpha1.MetricList",
 		}},
 		"openapi v3": {"/openapi/v3/apis/custom.metrics.k8s.io/v1beta2", []string{"MetricValueList"}},
 	} {

@@ -179,7 +179,7 @@ func settled(d *appsv1.Deployment) bool {
 
 // APIsAvailable waits until kube-apiserver finds our APIServices available.
 func (l *Lab) APIsAvailable(ctx context.Context, limit time.Duration) error {
-	for _, gv := range []string{"custom.metrics.k8s.io/v1beta1", "custom.metrics.k8s.io/v1beta2", "external.metrics.k8s.io/v1beta1"} {
+	for _, gv := range []string{"custom.metrics.k8s.io/v1beta1", "custom.metrics.k8s.io/v1beta2", "external.metrics.k8s.io/v1beta1", "diagnostics.loadline.dev/v1alpha1"} {
 		err := Until(ctx, "API "+gv, limit, func(ctx context.Context) (bool, string) {
 			if _, err := l.Raw(ctx, "/apis/"+gv); err != nil {
 				return false, err.Error()

@@ -23,6 +23,7 @@ import (
 	"github.com/loadline/loadline/policy/api/v1alpha1"
 	"github.com/loadline/loadline/policy/arithmetic"
 	"github.com/loadline/loadline/policy/chain"
+	diagnostics "github.com/loadline/loadline/provider/api/v1alpha1"
 )
 
 var update = flag.Bool("update", false, "write testdata instead of comparing with it")
@@ -114,6 +115,34 @@ func serving(milli ...int64) chain.Answer {
 	return chain.Answer{Asked: asked, Reading: samples(milli...)}
 }
 
+// diagnosed is what the adapter says of the rate of pods of a target, which it asked for four
+// seconds before.
+func diagnosed(edit ...func(*diagnostics.Metric)) *chain.Diagnosis {
+	at, sampled := ago(4*time.Second), ago(6*time.Second)
+	m := &diagnostics.Metric{
+		Time: metav1.NewTime(noon), API: diagnostics.CustomMetrics, Resource: "pods", Metric: "http_requests_per_second",
+		Rule: &diagnostics.Rule{
+			ID: "rules[0]", Section: "rules", Index: ptr.To[int32](0), Origin: diagnostics.OriginFile, Source: "default",
+			SeriesQuery: `http_requests_total{namespace!="",pod!=""}`, Series: "http_requests_total", Template: "sum(rate(<<.Series>>{<<.LabelMatchers>>}[1m])) by (<<.GroupBy>>)",
+		},
+		Reads: []diagnostics.Read{{
+			ObjectSelector: "app=web", HorizontalPodAutoscalers: []string{"web"}, Objects: ptr.To[int32](4),
+			PromQL:   `sum(rate(http_requests_total{namespace="shop",pod=~"web-0|web-1|web-2|web-3"}[1m])) by (pod)`,
+			Sharing:  &diagnostics.Sharing{OtherReads: 12, ToldApartBy: []string{"namespace", "pod"}},
+			Interval: &metav1.Duration{Duration: 10 * time.Second}, Evaluated: &at, Attempted: &at,
+			Values: []diagnostics.Value{
+				{Object: "web-0", Value: ptr.To(resource.MustParse("30500m")), Timestamp: &sampled}, {Object: "web-1", Value: ptr.To(resource.MustParse("31")), Timestamp: &at},
+				{Object: "web-2", Value: ptr.To(resource.MustParse("29250m")), Timestamp: &at},
+				{Object: "web-3", Problem: &diagnostics.Problem{Reason: "duplicate", Message: "several samples"}},
+			},
+		}},
+	}
+	for _, f := range edit {
+		f(m)
+	}
+	return &chain.Diagnosis{Metric: m, Read: &m.Reads[0]}
+}
+
 func depth(milli int64) chain.Answer {
 	return chain.Answer{
 		Asked:   "/apis/external.metrics.k8s.io/v1beta1/namespaces/shop/queue_depth?labelSelector=queue%3Dmail",
@@ -128,6 +157,7 @@ func cases() map[string]func() *chain.Input {
 			in := input(4, rate("20"))
 			in.Pods[3] = pod(3, pending)
 			in.Answers = []chain.Answer{serving(30_500, 31_000, 29_250)}
+			in.Answers[0].Diagnosis = diagnosed()
 			in.HPA.Spec.MinReplicas = ptr.To[int32](3)
 			in.HPA.Spec.Behavior = &autoscalingv2.HorizontalPodAutoscalerBehavior{
 				ScaleUp:   &autoscalingv2.HPAScalingRules{StabilizationWindowSeconds: ptr.To[int32](0), Policies: []autoscalingv2.HPAScalingPolicy{{Type: autoscalingv2.PercentScalingPolicy, Value: 100, PeriodSeconds: 60}}},
@@ -149,6 +179,16 @@ func cases() map[string]func() *chain.Input {
 		"falling": func() *chain.Input {
 			in := input(8, queue("10"), rate("20"))
 			in.Answers = []chain.Answer{depth(15_000), serving(5_000, 5_000, 5_000, 5_000, 5_000, 5_000, 5_000, 5_000)}
+			in.Answers[0].Diagnosis = diagnosed(func(m *diagnostics.Metric) {
+				m.Resource, m.Rule = "", &diagnostics.Rule{Origin: diagnostics.OriginPolicy, Policy: "web", Query: "lag", Source: "far", Template: "sum(lag)"}
+				r := &m.Reads[0]
+				r.Objects, r.PromQL, r.Sharing = nil, "sum(lag)", &diagnostics.Sharing{Alone: "it is of one policy alone: sum(lag)"}
+				r.Values = r.Values[:1]
+				r.Failing = &diagnostics.Problem{Reason: "source-failed", Message: "source \"far\" timeout", Remedy: "see whether it answers"}
+				r.Warnings = []string{"a part\nis \x1b[2Jmissing"}
+			})
+			in.Answers[1].Diagnosis = diagnosed()
+			in.Answers[1].Diagnosis.Read = nil
 			in.HPA.Status.LastScaleTime = ptr.To(ago(2 * time.Minute))
 			return in
 		},
@@ -160,6 +200,7 @@ func cases() map[string]func() *chain.Input {
 				{Broken: &chain.Break{Reason: "the cluster does not serve custom.metrics.k8s.io", Remedy: "install loadline-adapter"}},
 				{Asked: "/apis/external.metrics.k8s.io/v1beta1/namespaces/shop/queue_depth?labelSelector=queue%3Dmail", Reading: arithmetic.Reading{Err: errors.New("the metrics API answered with an empty list")}},
 			}
+			in.Undiagnosed = &chain.Break{Reason: "the cluster does not serve diagnostics.loadline.dev", Remedy: "install loadline-adapter"}
 			in.HPA.Status.Conditions[1] = condition(autoscalingv2.ScalingActive, corev1.ConditionFalse, "FailedGetPodsMetric", "the HPA was unable to compute the replica count: unable to get metric\nhttp_requests_per_second\x1b[2J")
 			return in
 		},
@@ -201,6 +242,10 @@ func cases() map[string]func() *chain.Input {
 		"at 0": func() *chain.Input {
 			in := input(0, rate("20"))
 			in.Answers = []chain.Answer{serving()}
+			in.Answers[0].Diagnosis = diagnosed(func(m *diagnostics.Metric) {
+				m.Rule, m.Problem = nil, &diagnostics.Problem{Reason: "undefined", Message: "no rule gives it", Remedy: "write one"}
+				m.Reads = []diagnostics.Read{{ObjectSelector: "app=web", Problem: m.Problem}}
+			})
 			return in
 		},
 		"above the maximum": func() *chain.Input {

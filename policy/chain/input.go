@@ -30,6 +30,9 @@ type Input struct {
 	Rivals []string
 	// Broken is what could not be read, metrics apart.
 	Broken []Break
+	// Undiagnosed is why what is behind the answers is not known; nil if it is, or if nobody
+	// but the metrics APIs knows. Its place is empty.
+	Undiagnosed *Break
 	// Settings are those of kube-controller-manager, as far as they are known.
 	Settings arithmetic.Settings
 	// Now is when all this was read.
@@ -47,6 +50,8 @@ type Answer struct {
 	Series []Sample
 	// Broken is why there is no answer; nil if there is one.
 	Broken *Break
+	// Diagnosis is what the adapter says of it; nil if it says nothing.
+	Diagnosis *Diagnosis
 }
 
 // Sample is one value of an object or of an external metric.

@@ -23,6 +23,9 @@ type Metric struct {
 	Target string `json:"target"`
 	// Asked is the path that the controller asks for, too; empty where it asks for nothing.
 	Asked string `json:"asked,omitempty"`
+	// Behind is the rule and the query behind the answer; absent where they are not known, as
+	// of what is served by others than loadline-adapter.
+	Behind *Behind `json:"behind,omitempty"`
 	// Pods are those with a value and those that count, by name; Series the values of an
 	// object or of an external metric.
 	Pods   []Pod    `json:"pods"`
@@ -70,7 +73,7 @@ type Series struct {
 func (in *Input) metric(i int, p *arithmetic.Proposal) Metric {
 	spec, a := in.HPA.Spec.Metrics[i], in.answer(i)
 	m := Metric{
-		Name: floor.Name(spec), Type: string(spec.Type), Target: target(&spec), Asked: a.Asked,
+		Name: floor.Name(spec), Type: string(spec.Type), Target: target(&spec), Asked: a.Asked, Behind: behind(a.Diagnosis),
 		Pods: in.pods(&a, resourceOf(&spec), p), Series: []Series{}, LastSync: current(floor.Current(in.HPA, spec), resourceOf(&spec)),
 		Why: "no proposal: it is not looked at",
 	}

@@ -30,10 +30,13 @@ type Report struct {
 	// LastSync is what the HPA's status says; absent before the first sync.
 	LastSync *LastSync `json:"lastSync,omitempty"`
 	// Policy is the AutoscalingPolicy that the HPA was made from; absent without one.
-	Policy     *Policy     `json:"policy,omitempty"`
-	Metrics    []Metric    `json:"metrics"`
-	Steps      []Step      `json:"steps"`
-	Conditions []Condition `json:"conditions"`
+	Policy  *Policy  `json:"policy,omitempty"`
+	Metrics []Metric `json:"metrics"`
+	// Undiagnosed is why no metric has what is behind it; absent if one has, or if there is
+	// nothing to know. The chain is none the less whole.
+	Undiagnosed *Break      `json:"undiagnosed,omitempty"`
+	Steps       []Step      `json:"steps"`
+	Conditions  []Condition `json:"conditions"`
 	// NotObservable is what nobody but the controller knows.
 	NotObservable []string `json:"notObservable"`
 	// Broken is where the chain is broken; empty for one that is whole.
@@ -108,6 +111,7 @@ func New(in *Input) *Report {
 		LastSync: lastSync(h), Policy: newPolicy(in),
 		Metrics: []Metric{}, Steps: []Step{}, Conditions: conditions(h), NotObservable: []string{}, Broken: []Break{},
 	}
+	r.Undiagnosed = in.Undiagnosed
 	r.Broken = append(r.Broken, in.Broken...)
 	var d *arithmetic.Decision
 	if s := in.state(); s != nil {

@@ -28,6 +28,10 @@ func (r *Report) Text(to io.Writer) error {
 		t.line("", "")
 		r.Metrics[i].text(t, i+1)
 	}
+	if u := r.Undiagnosed; u != nil {
+		t.line("", "")
+		t.line("", "Rules and queries are not shown: %s. To see them, %s.", u.Reason, u.Remedy)
+	}
 	t.section("Steps", r.stepLines())
 	t.section("Conditions of the HPA", r.conditionLines())
 	t.section("Not observable", r.NotObservable)
@@ -139,6 +143,7 @@ func (m *Metric) text(t text, n int) {
 	if m.Asked != "" {
 		t.line("  ", "asked: %s", m.Asked)
 	}
+	m.Behind.text(t)
 	m.podTable(t)
 	m.seriesTable(t)
 	if m.LastSync != "" {

@@ -34,6 +34,8 @@ func newExplain(e *env) *cobra.Command {
 			"Where the chain is broken, the reason and the remedy are below Broken, and the rest goes on. It takes 10 s at most,\n" +
 			"5 s for each request. It needs get on the HPA, on the scale of its target and on the policy, list on pods, and get\n" +
 			"and list on what the metrics APIs serve; what you lack is said.\n\n" +
+			"What is behind an answer (rule, PromQL, when it was evaluated) is from loadline-adapter's own API, and is left out,\n" +
+			"with one line about it, where that is not served or you may not get it.\n\n" +
 			"With -o json or yaml the fields are those of Report in policy/chain; fields are only ever added.\n\n" +
 			"Exit codes: 0 the chain is whole; 1 a part of it is broken, or there is no such HPA.",
 		Example: "  kubectl loadline explain hpa/web\n" +

@@ -36,12 +36,11 @@ type gatherer struct {
 // gather reads all that an HPA's decision is made from. Without the HPA there is an error;
 // what else cannot be read is in the result.
 func (c *cluster) gather(ctx context.Context, name string, now func() time.Time) (*chain.Input, error) {
-	// Its client is one for any path.
-	client, err := discovery.NewDiscoveryClientForConfig(c.config)
+	client, err := c.anyPath()
 	if err != nil {
 		return nil, err
 	}
-	g := &gatherer{client: client.RESTClient(), namespace: c.namespace, hpa: &autoscalingv2.HorizontalPodAutoscaler{}}
+	g := &gatherer{client: client, namespace: c.namespace, hpa: &autoscalingv2.HorizontalPodAutoscaler{}}
 	q := question{
 		of: autoscalingv2.SchemeGroupVersion, right: "get horizontalpodautoscalers",
 		absent: fmt.Sprintf("there is no HPA %s in the namespace %s", name, c.namespace), remedy: "kubectl get hpa -A lists them",
@@ -75,13 +74,24 @@ func (c *cluster) gather(ctx context.Context, name string, now func() time.Time)
 	}
 	in.Answers = make([]chain.Answer, len(g.hpa.Spec.Metrics))
 	g.answers(ctx, selector, in.Answers, &reading)
+	diagnosed := g.diagnoses(ctx, selector, &reading)
 	reading.Wait()
+	in.Undiagnosed = diagnosed.into(in.Answers)
 	in.Now = now()
 	in.PodsUnread = unread != nil
 	note(unread)
 	in.Rivals, b = g.rivals(ctx, in.Pods)
 	note(b)
 	return in, nil
+}
+
+// anyPath is a client for any path: that of discovery is one.
+func (c *cluster) anyPath() (rest.Interface, error) {
+	client, err := discovery.NewDiscoveryClientForConfig(c.config)
+	if err != nil {
+		return nil, err
+	}
+	return client.RESTClient(), nil
 }
 
 // get begins a read below an API's path, whose deadline is that of its context.

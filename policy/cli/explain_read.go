@@ -17,6 +17,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/loadline/loadline/policy/chain"
+	diagnostics "github.com/loadline/loadline/provider/api/v1alpha1"
 )
 
 // maxAnswer is how many bytes of one answer are read. A page of 500 pods has a tenth of that.
@@ -31,8 +32,9 @@ type question struct {
 	right string
 	// absent is what a 404 of what is asked for means, and what to do.
 	absent, remedy string
-	// optional: what is not there is not missed, and leaves the object as it is.
-	optional bool
+	// optional: what is not there is not missed, and leaves the object as it is. served: but
+	// its API is.
+	optional, served bool
 }
 
 // fetch reads the answer to a question into an object; what is broken if there is none.
@@ -41,7 +43,7 @@ func fetch(ctx context.Context, r *rest.Request, q question, into any) *chain.Br
 	defer cancel()
 	// Waiting for what says Retry-After would use the time of the others up.
 	answer, err := r.MaxRetries(0).Stream(ctx)
-	if err != nil && q.optional && apierrors.IsNotFound(err) {
+	if err != nil && q.optional && apierrors.IsNotFound(err) && !(q.served && unknown404(err)) {
 		return nil
 	}
 	if err != nil {
@@ -65,7 +67,7 @@ func fetch(ctx context.Context, r *rest.Request, q question, into any) *chain.Br
 func (q question) broken(err error) *chain.Break {
 	b := &chain.Break{At: q.at, Reason: err.Error(), Remedy: "see what the API server logs about it"}
 	unsent, _ := errors.AsType[*url.Error](err)
-	aggregated := slices.Contains([]string{resourceMetrics, customMetrics, externalMetrics}, q.of.Group)
+	aggregated := slices.Contains([]string{resourceMetrics, customMetrics, externalMetrics, diagnostics.GroupVersion.Group}, q.of.Group)
 	apiService := q.of.Version + "." + q.of.Group
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
@@ -78,9 +80,14 @@ func (q question) broken(err error) *chain.Break {
 	case unsent != nil:
 		b.Reason, b.Remedy = "the API server cannot be reached: "+unsent.Err.Error(), "see --kubeconfig and --context"
 	case apierrors.IsForbidden(err) && strings.Contains(err.Error(), `" cannot `): // RBAC's words
-		b.Remedy = "ask for a Role that lets you " + q.right + inGroup(q.of.Group) + ". Whether the HPA controller may, the HPA's conditions say"
-		if aggregated && q.of.Group != resourceMetrics {
-			b.Remedy += ". The ClusterRole loadline-metrics-reader has this right for all metrics"
+		b.Remedy = "ask for a Role that lets you " + q.right + inGroup(q.of.Group)
+		switch {
+		case q.of.Group == diagnostics.GroupVersion.Group:
+			b.Remedy += ". The ClusterRole loadline-diagnostics-reader has this right, and view with it"
+		case aggregated && q.of.Group != resourceMetrics:
+			b.Remedy += ". Whether the HPA controller may, the HPA's conditions say. The ClusterRole loadline-metrics-reader has this right for all metrics"
+		default:
+			b.Remedy += ". Whether the HPA controller may, the HPA's conditions say"
 		}
 	case apierrors.IsForbidden(err):
 		b.Remedy = "it is who serves the API that refuses, and says what to change"
@@ -122,6 +129,9 @@ func inGroup(group string) string {
 func serving(group string) string {
 	if group == resourceMetrics {
 		return "install metrics-server, or give loadline-adapter resourceRules and its component resource-metrics"
+	}
+	if group == diagnostics.GroupVersion.Group {
+		return "install loadline-adapter, or where it is, register this API: deploy/base has its APIService, and so has the chart, unless adapter.apiServices.diagnostics is false"
 	}
 	return "install loadline-adapter (deploy/base has its APIServices), with a section of rules for this API if it has a configuration file"
 }

@@ -75,6 +75,9 @@ const (
 	depthPath = "/apis/external.metrics.k8s.io/v1beta1/namespaces/shop/queuedepth?labelSelector=queue%3Dmail"
 )
 
+// behindPath is where the adapter says what is behind metrics.
+const behindPath = "/apis/diagnostics.loadline.dev/v1alpha1/namespaces/shop/metrics/"
+
 // world is a namespace with an HPA on four metrics, all of which can be read.
 func world() map[string]string {
 	return map[string]string{
@@ -131,6 +134,51 @@ items: [{describedObject: {name: front}, metric: {name: hits}, timestamp: "2026-
 		depthPath: `
 items: [{metricName: queuedepth, metricLabels: {queue: mail}, timestamp: "2026-06-01T11:59:58Z", value: "15"}]
 `,
+		behindPath + "pods.metrics.k8s.io:cpu": `404 metrics.diagnostics.loadline.dev "pods.metrics.k8s.io:cpu" not found: nobody wants it`,
+		behindPath + "pods:http_requests_per_second": `
+metadata: {namespace: shop, name: "pods:http_requests_per_second"}
+time: "2026-06-01T12:00:00Z"
+api: custom.metrics.k8s.io
+resource: pods
+metric: http_requests_per_second
+rule: {id: "rules[0]", section: rules, index: 0, origin: BuiltIn, source: default, seriesQuery: 'http_requests_total{pod!=""}', series: http_requests_total, template: "sum(…)"}
+reads:
+- {objectSelector: app=other, promQL: another, values: []}
+- objectSelector: app=web
+  horizontalPodAutoscalers: [web]
+  objects: 2
+  promQL: sum(rate(http_requests_total{namespace="shop",pod=~"web-0|web-1"}[1m])) by (pod)
+  sharing: {otherReads: 1, toldApartBy: [namespace, pod]}
+  interval: 10s
+  evaluated: "2026-06-01T11:59:58Z"
+  attempted: "2026-06-01T11:59:58Z"
+  values: [{object: web-0, value: 30500m, timestamp: "2026-06-01T11:59:57Z"}, {object: web-1, value: "31", timestamp: "2026-06-01T11:59:57Z"}]
+`,
+		behindPath + "ingresses.networking.k8s.io:hits": `
+metadata: {namespace: shop, name: "ingresses.networking.k8s.io:hits"}
+time: "2026-06-01T12:00:00Z"
+api: custom.metrics.k8s.io
+resource: ingresses.networking.k8s.io
+metric: hits
+rule: {id: "rules[1]", section: rules, index: 1, origin: ConfigurationFile, source: far, seriesQuery: hits, series: hits, template: "max(…)"}
+reads: []
+`,
+		behindPath + "external:queueDepth": `
+metadata: {namespace: shop, name: "external:queueDepth"}
+time: "2026-06-01T12:00:00Z"
+api: external.metrics.k8s.io
+metric: queueDepth
+rule: {id: "externalRules[0]", section: externalRules, index: 0, origin: ConfigurationFile, source: default, seriesQuery: depth, series: depth, template: "max(…)"}
+reads:
+- metricSelector: queue=mail
+  promQL: max(depth{queue="mail"})
+  sharing: {otherReads: 0}
+  interval: 10s
+  evaluated: "2026-06-01T11:59:59Z"
+  attempted: "2026-06-01T11:59:59Z"
+  values: [{labels: {queue: mail}, value: "15", timestamp: "2026-06-01T11:59:58Z"}]
+  warnings: [a part of the source did not answer]
+`,
 	}
 }
 
@@ -161,7 +209,8 @@ func explainWith(t *testing.T, known map[string]string, args ...string) (code in
 	return exitCode(err, "kubectl loadline explain", &stderr), stdout.String(), stderr.String(), a.asked
 }
 
-// A whole chain: read with the controller's own requests, and no other.
+// A whole chain: read with the controller's own requests, and no other but what the adapter
+// says is behind them.
 func TestExplain(t *testing.T) {
 	known := world()
 	code, out, said, asked := explainWith(t, known, "hpa/web")
@@ -320,6 +369,46 @@ func TestExplainBroken(t *testing.T) {
 				b := r.Broken[i]
 				if b.At != want[0] || !strings.Contains(b.Reason, want[1]) || !strings.Contains(b.Remedy, want[2]) {
 					t.Errorf("broken: %+v, want %q", b, want)
+				}
+			}
+		})
+	}
+}
+
+// What is behind the answers is not always to be had. That is one line, whatever the number of
+// metrics, and nothing else changes.
+func TestExplainWithoutWhatIsBehind(t *testing.T) {
+	for name, tc := range map[string]struct{ answer, reason, remedy string }{
+		"not served":    {"", "the cluster does not serve diagnostics.loadline.dev: there is no APIService v1alpha1.diagnostics.loadline.dev", "adapter.apiServices.diagnostics"},
+		"no right":      {`403 metrics.diagnostics.loadline.dev is forbidden: User "u" cannot get resource "metrics"`, "is forbidden", "get metrics in the group diagnostics.loadline.dev. The ClusterRole loadline-diagnostics-reader"},
+		"not available": {"503 service unavailable", "service unavailable", "kubectl get apiservices"},
+		"nonsense":      {"time: 7", "cannot be read", "who serves this API"},
+		"hangs":         {"hang", "no answer within 5s", "kubectl get apiservices"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			known := world()
+			for path := range known {
+				if strings.HasPrefix(path, behindPath) {
+					if known[path] = tc.answer; tc.answer == "" {
+						delete(known, path)
+					}
+				}
+			}
+			code, out, said, _ := explainWith(t, known, "hpa/web", "-o", "json")
+			var r chain.Report
+			if err := json.Unmarshal([]byte(out), &r); err != nil {
+				t.Fatalf("%v: %s%s", err, said, out)
+			}
+			if u := r.Undiagnosed; u == nil || !strings.Contains(u.Reason, tc.reason) || !strings.Contains(u.Remedy, tc.remedy) {
+				t.Errorf("%+v, want %q and %q", u, tc.reason, tc.remedy)
+			}
+			if code != 0 || len(r.Broken) > 0 || r.Decision.Replicas == nil {
+				t.Errorf("exit code %d, broken: %+v, decision: %+v", code, r.Broken, r.Decision)
+			}
+			if name != "hangs" { // once is enough
+				_, out, _, _ = explainWith(t, known, "hpa/web")
+				if n := strings.Count(out, "Rules and queries are not shown"); n != 1 {
+					t.Errorf("said %d times:\n%s", n, out)
 				}
 			}
 		})

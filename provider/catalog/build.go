@@ -33,6 +33,9 @@ type Entry struct {
 	missed time.Time
 }
 
+// Missed is when a discovery first went without it; zero while it is found.
+func (e Entry) Missed() time.Time { return e.missed }
+
 // Scopes is the part of a REST mapper that the catalog needs.
 type Scopes interface {
 	rule.Mapper
@@ -116,6 +119,8 @@ type snapshot struct {
 	// above all resources that cannot be looked up. One line each, sorted.
 	problems map[string][]string
 
+	failures map[*rule.Rule]error // why the series of a rule are not known, or not newly
+
 	sources  map[string]*tally // by name
 	trouble  error             // of the first rule whose series are not known, or not newly
 	replaced chan struct{}
@@ -132,11 +137,14 @@ type snapshot struct {
 // What an earlier set of rules gave stays, under names that these do not give, only as
 // long as it is not known what they give, and for grace at most.
 func build(prev *snapshot, findings []*finding, now time.Time, grace time.Duration) *snapshot {
-	next := &snapshot{sources: map[string]*tally{}, custom: map[Name]Entry{}, external: map[string]Entry{}, problems: map[string][]string{}, replaced: make(chan struct{})}
+	next := &snapshot{sources: map[string]*tally{}, failures: map[*rule.Rule]error{}, custom: map[Name]Entry{}, external: map[string]Entry{}, problems: map[string][]string{}, replaced: make(chan struct{})}
 	failed, rank := map[*rule.Rule]bool{}, map[*rule.Rule]int{}
 	for i, f := range findings {
 		rank[f.rule] = i
 		failed[f.rule] = f.err != nil
+		if f.err != nil {
+			next.failures[f.rule] = f.err
+		}
 		next.count(f)
 		for _, o := range f.offers {
 			next.add(o)

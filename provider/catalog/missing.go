@@ -7,6 +7,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/loadline/loadline/provider/metric"
+	"github.com/loadline/loadline/provider/rule"
 )
 
 // Wait returns when known does, asked whenever something was discovered, or when
@@ -77,11 +78,20 @@ func (c *Catalog) Wake() {
 // catalog is complete.
 func (c *Catalog) Trouble() error { return c.current.Load().trouble }
 
-// Missing is why there is no metric n, which the catalog does not have: a
-// *metric.Error with reason SourceFailed while the catalog may be incomplete, and
-// else Undefined. It asks for a relist.
+// Discovery is why the newest search for the series of a rule had no answer, or not a whole
+// one; nil if it had, and for a rule whose series need not be found or that is gone.
+func (c *Catalog) Discovery(r *rule.Rule) error { return c.current.Load().failures[r] }
+
+// Missing is why there is no metric n, which the catalog does not have, as Why says. It asks
+// for a relist.
 func (c *Catalog) Missing(n Name) error {
 	c.Wake()
+	return c.Why(n)
+}
+
+// Why is why there is no metric n, which the catalog does not have: a *metric.Error with
+// reason SourceFailed while the catalog may be incomplete, and else Undefined.
+func (c *Catalog) Why(n Name) error {
 	if err := c.Trouble(); err != nil {
 		return metric.Because(metric.SourceFailed, err, "whether there is a metric %q is not known, for the source's series cannot be discovered", n.Metric)
 	}

@@ -193,3 +193,36 @@ func TestRunTriesOftenAtTheStart(t *testing.T) {
 		}
 	})
 }
+
+// Why a rule's series are not known is known by the rule, until they are; and to say why there
+// is no metric nobody is asked for a relist.
+func TestDiscoveryOfARule(t *testing.T) {
+	f := &found{labels: []string{"namespace", "pod"}, err: &source.Error{Kind: source.Timeout, Text: "no answer"}}
+	c := discovered(t, unresolvable, f)
+	rules := c.opts.Rules.All()
+	if err := c.Discovery(rules[0]); err == nil || !strings.Contains(err.Error(), "no answer") {
+		t.Errorf("while it fails: %v", err)
+	}
+	f.err = nil
+	c.Relist(t.Context())
+	if err := c.Discovery(rules[0]); err != nil {
+		t.Errorf("when it has succeeded: %v", err)
+	}
+	n := Name{Resource: podKind, Metric: "none"}
+	if err := c.Why(n); metric.ReasonOf(err) != metric.Undefined {
+		t.Errorf("why: %v", err)
+	}
+	for _, q := range c.followed() {
+		select {
+		case <-q.woken:
+			t.Error("woken by a question")
+		default:
+		}
+	}
+	if c.Missing(n).Error() != c.Why(n).Error() {
+		t.Error("two answers to one question")
+	}
+	if len(c.followed()[0].woken) == 0 {
+		t.Error("not woken by a read")
+	}
+}

@@ -21,6 +21,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
 	"github.com/loadline/loadline/provider/metric"
 )
 
@@ -157,6 +159,54 @@ func (r *Registry) Wanted() []metric.Identifier {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	return slices.AppendSeq(make([]metric.Identifier, 0, len(r.wants)), maps.Keys(r.wants))
+}
+
+// Want is a wanted metric, and who wants it.
+type Want struct {
+	ID metric.Identifier
+	// HPAs are those that reference it, as NAMESPACE/NAME, sorted.
+	HPAs []string
+	// Read is when it was read last; zero if it never was.
+	Read time.Time
+}
+
+// In returns what is wanted of a namespace or by HPAs in it, with these HPAs and no others, in
+// no particular order. Empty is all namespaces. It walks all wants.
+func (r *Registry) In(namespace string) []Want {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	by := map[metric.Identifier][]string{}
+	for key, ids := range r.references {
+		if in, _, _ := strings.Cut(key, "/"); namespace != "" && in != namespace {
+			continue
+		}
+		for _, id := range ids {
+			by[id] = append(by[id], key)
+		}
+	}
+	var found []Want
+	for id, w := range r.wants {
+		hpas := by[id]
+		if namespace != "" && Home(id) != namespace && len(hpas) == 0 {
+			continue
+		}
+		slices.Sort(hpas)
+		one := Want{ID: id, HPAs: hpas}
+		if read := w.lastRead.Load(); read != 0 {
+			one.Read = time.Unix(0, read)
+		}
+		found = append(found, one)
+	}
+	return found
+}
+
+// Home is the one namespace that a metric is of; empty for those of root-scoped objects, which
+// are of none. A Namespace object's is its own.
+func Home(id metric.Identifier) string {
+	if id.Namespace == "" && id.Resource == (schema.GroupResource{Resource: "namespaces"}) {
+		return id.Name
+	}
+	return id.Namespace
 }
 
 // Referenced says whether an HPA references id.

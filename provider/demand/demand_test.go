@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/loadline/loadline/provider/demand"
 	"github.com/loadline/loadline/provider/metric"
@@ -216,4 +217,36 @@ func TestLongIdentifiersAreRefused(t *testing.T) {
 	}
 	long.MetricSelector = "k in (" + strings.Repeat("v", 4<<10) + ")"
 	mustReference(t, r, "a/hpa", long)
+}
+
+// What is wanted in a namespace, and by whom there.
+func TestIn(t *testing.T) {
+	r := demand.New(demand.Limits{Total: 20, PerNamespace: 10, Idle: time.Minute})
+	node := metric.Identifier{API: metric.Custom, Metric: "load", Resource: schema.GroupResource{Resource: "nodes"}, Name: "n1"}
+	space := metric.Identifier{API: metric.Custom, Metric: "load", Resource: schema.GroupResource{Resource: "namespaces"}, Name: "a"}
+	mustRead(t, r, id("a", "read"), t0)
+	mustRead(t, r, id("b", "read"), t0.Add(time.Second))
+	mustReference(t, r, "a/web", id("a", "both"), node, space)
+	mustReference(t, r, "a/api", id("a", "both"))
+	mustReference(t, r, "b/web", node)
+	mustRead(t, r, id("a", "both"), t0.Add(time.Minute))
+	for namespace, want := range map[string][]string{
+		"a": {"both of a/api,a/web at 60", "load of a/web", "load of a/web", "read of  at 0"},
+		"b": {"load of b/web", "read of  at 1"},
+		"c": nil,
+		"":  {"both of a/api,a/web at 60", "load of a/web", "load of a/web,b/web", "read of  at 0", "read of  at 1"},
+	} {
+		var got []string
+		for _, w := range r.In(namespace) {
+			line := w.ID.Metric + " of " + strings.Join(w.HPAs, ",")
+			if !w.Read.IsZero() {
+				line += fmt.Sprintf(" at %d", int(w.Read.Sub(t0).Seconds()))
+			}
+			got = append(got, line)
+		}
+		slices.Sort(got)
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%q: %s", namespace, diff)
+		}
+	}
 }

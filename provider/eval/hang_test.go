@@ -286,3 +286,31 @@ func TestAnOutageQuotesNobody(t *testing.T) {
 		})
 	}
 }
+
+// Whoever is not asked because the source is away is told of his own query, and not of that
+// which he shares with others.
+func TestNotSentTellsOfNobodyElse(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := setupWith(t, func(o *eval.Options) { o.Share = 0 })
+		f.source.set(func(context.Context, string) (source.Answer, error) {
+			return source.Answer{}, &source.Error{Kind: source.Unavailable, Text: "connection refused"}
+		})
+		f.want(t, queues(10)...)
+		f.run(t)
+		time.Sleep(interval / 2)
+		ids := []metric.Identifier{pods("alpha", ""), pods("beta", "")}
+		for _, id := range ids {
+			if err := f.demand.Read(id, time.Now()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		f.Soon(ids...)
+		time.Sleep(time.Second)
+		for i, id := range ids {
+			s := f.store.Get(id)
+			if s == nil || s.Err == nil || !strings.Contains(s.Err.Error(), "not sent") || !strings.Contains(s.Err.Error(), id.Namespace) || strings.Contains(s.Err.Error(), ids[1-i].Namespace) {
+				t.Errorf("%s is told: %+v", id.Namespace, s)
+			}
+		}
+	})
+}

@@ -12,7 +12,7 @@ import (
 )
 
 var (
-	asked   = plan.Query{Rule: "rules[0]", For: []metric.Identifier{{Metric: "m"}}}
+	asked   = plan.Query{Rule: "rules[0]", For: []metric.Identifier{{Metric: "m"}}, Parts: []plan.Part{{For: []metric.Identifier{{Metric: "m"}}}}}
 	timeout = &source.Error{Kind: source.Timeout}
 )
 

@@ -28,15 +28,38 @@ var errUnsure = errors.New("there is nothing for it in an answer to several read
 func join(a source.Answer, q plan.Query, evaluated time.Time) (data []*store.Data, errs []error) {
 	data, errs = make([]*store.Data, len(q.Parts)), make([]error, len(q.Parts))
 	own := share(a, q)
+	var apart []string // one for all
+	if q.Shared() {
+		apart = q.Labels()
+	}
 	for i, p := range q.Parts {
 		samples, err := filled(own(&p), q, p, a.Warnings, evaluated)
 		if err != nil {
 			errs[i] = err
 			continue
 		}
-		data[i], errs[i] = joinPart(samples, q, p, evaluated)
+		if data[i], errs[i] = joinPart(samples, q, p, evaluated); data[i] != nil {
+			tell(data[i], q, apart, a.Warnings)
+		}
 	}
 	return data, errs
+}
+
+// The warnings that are kept of an answer.
+const (
+	maxWarnings = 3
+	maxWarning  = 300 // bytes
+)
+
+// tell adds to data how it came to be, for people.
+func tell(d *store.Data, q plan.Query, apart, warnings []string) {
+	d.Reads, d.Remarks, d.ToldApartBy = len(q.For), len(warnings), apart
+	if q.Shared() { // warnings can be about others, which may be another tenant's
+		return
+	}
+	for _, w := range warnings[:min(len(warnings), maxWarnings)] {
+		d.Warnings = append(d.Warnings, strings.ToValidUTF8(clip(w, maxWarning), ""))
+	}
 }
 
 // share returns what gives each part its elements of the answer, without those of objects
@@ -118,6 +141,8 @@ func together(a, b *store.Data) *store.Data {
 	maps.Copy(a.Objects, b.Objects)
 	maps.Copy(a.Bad, b.Bad)
 	maps.Copy(a.Containers, b.Containers)
+	a.Remarks += b.Remarks
+	a.Warnings = append(a.Warnings, b.Warnings[:min(len(b.Warnings), maxWarnings-len(a.Warnings))]...)
 	return a
 }
 

@@ -95,8 +95,14 @@ func (e *Evaluator) setStuck(kind schema.GroupResource, stuck bool) {
 	}
 }
 
-// resolve joins an identifier with its rule and its live objects.
+// resolve joins an identifier with its rule and its live objects. For one that no rule gives
+// it has the source asked for series again.
 func (e *Evaluator) resolve(ctx context.Context, id metric.Identifier) (plan.Want, error) {
+	return e.find(ctx, id, e.opts.Catalog.Wake)
+}
+
+// find is resolve, which calls missing where no rule gives the metric.
+func (e *Evaluator) find(ctx context.Context, id metric.Identifier, missing func()) (plan.Want, error) {
 	w := plan.Want{ID: id}
 	q, isQuery, err := e.queryOf(id)
 	if err != nil {
@@ -113,7 +119,7 @@ func (e *Evaluator) resolve(ctx context.Context, id metric.Identifier) (plan.Wan
 	case id.API == metric.Resource: // it depends on no series
 		return w, catalog.NoUsage(id)
 	default:
-		e.opts.Catalog.Wake()
+		missing()
 		return w, metric.Errorf(metric.Undefined, "no rule gives a metric %q from a series that the source holds", id.Metric)
 	}
 	if w.MetricSelector, err = labels.Parse(id.MetricSelector); err != nil {

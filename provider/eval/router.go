@@ -155,6 +155,14 @@ func (r *Router) Explain(ctx context.Context) plan.Explanation {
 	return plan.Join(all...)
 }
 
+// Asks says what the source that gives a metric is asked for it. See Evaluator.Asks.
+func (r *Router) Asks(ctx context.Context, id metric.Identifier) Asked {
+	if e := r.of(id); e != nil {
+		return e.Asks(ctx, id)
+	}
+	return Asked{}
+}
+
 // nowhere is a source that is not there.
 type nowhere struct{}
 

@@ -167,12 +167,17 @@ func (e *Evaluator) skip(ctx context.Context, q plan.Query, before []history, er
 	if !busy && !errors.As(err, new(*notSent)) {
 		return
 	}
-	typed := failure(q.Rule, q.PromQL, err)
-	for i, id := range q.For {
-		if s := e.opts.Store.Get(id); before[i].record == suspect || busy && s != nil && s.Data != nil {
-			continue
+	i := 0
+	for _, p := range q.Parts {
+		typed := failure(q.Rule, p.PromQL, err) // its own, for that of all names others' namespaces
+		for _, id := range p.For {
+			b := before[i] // in the order of q.For
+			i++
+			if s := e.opts.Store.Get(id); b.record == suspect || busy && s != nil && s.Data != nil {
+				continue
+			}
+			e.lacks(ctx, id, b.since, typed)
 		}
-		e.lacks(ctx, id, before[i].since, typed)
 	}
 }
 

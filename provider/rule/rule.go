@@ -2,6 +2,7 @@ package rule
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 
 	promlabels "github.com/prometheus/prometheus/model/labels"
@@ -63,6 +64,26 @@ type Rule struct {
 // ID is the rule's place in the file, such as rules[3], externalRules[0] or
 // resourceRules.cpu.nodeQuery.
 func (r *Rule) ID() string { return r.id }
+
+// Section is that of the file in which the rule is: rules, externalRules or resourceRules.
+func (r *Rule) Section() string {
+	section, _, _ := strings.Cut(strings.ReplaceAll(r.id, "[", "."), ".")
+	return section
+}
+
+// Index is the rule's place in its section, from 0; -1 in resourceRules, whose queries have
+// names.
+func (r *Rule) Index() int {
+	_, rest, _ := strings.Cut(r.id, "[")
+	i, err := strconv.Atoi(strings.TrimSuffix(rest, "]"))
+	if err != nil {
+		return -1
+	}
+	return i
+}
+
+// Template is the rule's query as the file has it.
+func (r *Rule) Template() string { return r.template.text }
 
 // queryPath is the place of its query in the file.
 func (r *Rule) queryPath() string {

@@ -23,6 +23,7 @@ var errRendered = fmt.Errorf("renders to more than %d bytes", maxRendered)
 // textTemplate is a Go template with the delimiters << and >> that ends: it has no
 // recursion, loops over label lists only, and renders a bounded text.
 type textTemplate struct {
+	text   string
 	parsed *template.Template
 }
 
@@ -49,7 +50,7 @@ func parseTemplate(name, text string, fields, loops []string) (*textTemplate, er
 	if err := (&checker{fields: fields, loops: loops}).node(parsed.Root, true, 0); err != nil {
 		return nil, err
 	}
-	return &textTemplate{parsed: parsed}, nil
+	return &textTemplate{text: text, parsed: parsed}, nil
 }
 
 // execute renders the template over data. It is safe for concurrent use.

@@ -46,6 +46,16 @@ type Data struct {
 	Source string
 	// PromQL that was sent. Of one that names objects, the end is cut off if it is long.
 	PromQL string
+	// Reads is for how many metrics that evaluation was, this one included; 0 where nothing
+	// was asked. ToldApartBy are the labels by which they find their own in the answer, where
+	// that is common to reads that differ.
+	Reads       int
+	ToldApartBy []string
+	// Remarks is how many warnings the source added to the answer, and Warnings are the first
+	// of them, cut off. Of an answer to reads that differ there are none, for they can be about
+	// others.
+	Remarks  int
+	Warnings []string
 }
 
 // size is what d counts for in Limits. An unusable value takes as much memory as a
@@ -70,6 +80,20 @@ type Snapshot struct {
 	Err error
 	// Attempted is when the newest attempt began.
 	Attempted time.Time
+}
+
+// Unserved is why what s holds is not served at now, where data may be maxAge old; nil if it
+// is. It is an *metric.Error.
+func (s *Snapshot) Unserved(now time.Time, maxAge time.Duration) error {
+	if s.Err != nil && (s.Data == nil || !Bridged(s.Err)) {
+		return s.Err
+	}
+	if age := now.Sub(s.Data.Evaluated); age > maxAge {
+		err := metric.Errorf(metric.Stale, "the newest value is %s old, more than --value-max-age=%s", age.Round(time.Second), maxAge)
+		err.Err = s.Err
+		return err
+	}
+	return nil
 }
 
 // Bridged says whether an earlier value stands in where an attempt ended with err:

@@ -30,6 +30,9 @@ v1beta2.custom.metrics.k8s.io
 {{- if .external }}
 v1beta1.external.metrics.k8s.io
 {{- end }}
+{{- if .diagnostics }}
+v1alpha1.diagnostics.loadline.dev
+{{- end }}
 {{- if .metrics }}
 v1beta1.metrics.k8s.io
 {{- end }}

@@ -1,0 +1,191 @@
+package chain
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	diagnostics "github.com/loadline/loadline/provider/api/v1alpha1"
+)
+
+// Diagnosis is what the adapter says of a metric, and of the read of it that the HPA's is; nil
+// if the replica that was asked evaluates none such.
+type Diagnosis struct {
+	Metric *diagnostics.Metric
+	Read   *diagnostics.Read
+}
+
+// Behind is what is behind the answer of a metrics API, as loadline-adapter says.
+type Behind struct {
+	// Rule is its place in the configuration of the adapter, or policy NAME, query NAME; empty
+	// where nothing gives the metric. Origin is where it comes from: ConfigurationFile,
+	// BuiltIn or AutoscalingPolicy.
+	Rule   string `json:"rule,omitempty"`
+	Origin string `json:"origin,omitempty"`
+	// Source is the name of the source that is asked, Series that of the series, by which the
+	// rule's SeriesQuery found the metric.
+	Source      string `json:"source,omitempty"`
+	SeriesQuery string `json:"seriesQuery,omitempty"`
+	Series      string `json:"series,omitempty"`
+	// PromQL is what the source would be asked for this read alone.
+	PromQL string `json:"promQL,omitempty"`
+	// OtherReads are asked together with it, ToldApartBy these labels; Alone is why it is not
+	// asked together with others but equal ones.
+	OtherReads  int32    `json:"otherReads"`
+	ToldApartBy []string `json:"toldApartBy,omitempty"`
+	Alone       string   `json:"alone,omitempty"`
+	// Evaluated is false where the replica that was asked has no evaluation of it.
+	Evaluated bool `json:"evaluated"`
+	// AgeSeconds is how old the newest evaluation with an answer is, IntervalSeconds the time
+	// between two; absent where that is not known.
+	AgeSeconds      *float64 `json:"ageSeconds,omitempty"`
+	IntervalSeconds *float64 `json:"intervalSeconds,omitempty"`
+	// Values is how many a reader gets, Objects of how many; absent for external metrics.
+	Values  int32  `json:"values"`
+	Objects *int32 `json:"objects,omitempty"`
+	// SampleAgeSeconds is how old the oldest of them is, by the clocks of source and adapter.
+	SampleAgeSeconds *float64 `json:"sampleAgeSeconds,omitempty"`
+	// Problem is why a reader gets no value, and Failing why the newest evaluation failed
+	// while an earlier one serves; empty for neither.
+	Problem string `json:"problem,omitempty"`
+	Failing string `json:"failing,omitempty"`
+	// Remedy is what to do about either.
+	Remedy string `json:"remedy,omitempty"`
+	// Warnings are what the source remarked on its answer.
+	Warnings []string `json:"warnings,omitempty"`
+}
+
+// behind takes from a diagnosis what is about one HPA's metric; nil for none.
+func behind(d *Diagnosis) *Behind {
+	if d == nil || d.Metric == nil {
+		return nil
+	}
+	b := &Behind{}
+	if r := d.Metric.Rule; r != nil {
+		b.Rule, b.Origin, b.Source, b.SeriesQuery, b.Series = r.ID, r.Origin, r.Source, r.SeriesQuery, r.Series
+		if r.Origin == diagnostics.OriginPolicy {
+			b.Rule = "policy " + r.Policy + ", query " + r.Query
+		}
+	}
+	problem, failing := d.Metric.Problem, (*diagnostics.Problem)(nil)
+	if r := d.Read; r != nil {
+		now := d.Metric.Time
+		b.PromQL, b.Objects, b.Warnings = r.PromQL, r.Objects, r.Warnings
+		b.Evaluated, b.AgeSeconds = r.Attempted != nil, ageOf(now, r.Evaluated)
+		if r.Interval != nil {
+			b.IntervalSeconds = seconds64(r.Interval.Duration)
+		}
+		if s := r.Sharing; s != nil {
+			b.OtherReads, b.ToldApartBy, b.Alone = s.OtherReads, s.ToldApartBy, s.Alone
+		}
+		for i := range r.Values {
+			if r.Values[i].Value == nil {
+				continue
+			}
+			b.Values++
+			if a := ageOf(now, r.Values[i].Timestamp); b.SampleAgeSeconds == nil || a != nil && *a > *b.SampleAgeSeconds {
+				b.SampleAgeSeconds = a
+			}
+		}
+		b.Values += r.OmittedValues
+		if problem == nil {
+			problem = r.Problem
+		}
+		failing = r.Failing
+	}
+	if problem != nil {
+		b.Problem, b.Remedy = problem.Reason+": "+problem.Message, problem.Remedy
+	} else if failing != nil {
+		b.Failing, b.Remedy = failing.Reason+": "+failing.Message, failing.Remedy
+	}
+	return b
+}
+
+func ageOf(now metav1.Time, t *metav1.Time) *float64 {
+	if t == nil {
+		return nil
+	}
+	return seconds64(now.Sub(t.Time))
+}
+
+func seconds64(d time.Duration) *float64 {
+	s := d.Round(100 * time.Millisecond).Seconds()
+	return &s
+}
+
+// text is between what was asked and what was answered.
+func (b *Behind) text(t text) {
+	if b == nil {
+		return
+	}
+	if b.Rule != "" {
+		t.line("  ", "rule: %s", b.rule())
+	}
+	if b.PromQL != "" {
+		t.line("  ", "PromQL: %s", b.PromQL)
+		t.line("  ", "asked of the source: %s", b.asked())
+	}
+	switch {
+	case b.Rule == "": // there is nothing to evaluate
+	case b.Evaluated || b.Problem != "":
+		t.line("  ", "evaluated: %s", b.evaluated())
+	default:
+		t.line("  ", "evaluated: not by the replica of the adapter that was asked")
+	}
+	for _, w := range b.Warnings {
+		t.line("  ", "the source remarked: %s", w)
+	}
+	if what := b.Problem + b.Failing; what != "" {
+		t.line("  ", "the adapter says: %s", what)
+		if b.Remedy != "" {
+			t.line("    ", "to do: %s", b.Remedy)
+		}
+	}
+}
+
+func (b *Behind) rule() string {
+	from := map[string]string{diagnostics.OriginFile: " of the configuration file", diagnostics.OriginBuiltIn: " of the built-in ones"}[b.Origin]
+	text := fmt.Sprintf("%s%s, source %s", b.Rule, from, b.Source)
+	if b.Series != "" {
+		text += fmt.Sprintf(", series %s found by %s", b.Series, b.SeriesQuery)
+	}
+	return text
+}
+
+func (b *Behind) asked() string {
+	text := "by itself"
+	if b.OtherReads > 0 {
+		text = fmt.Sprintf("in one query with %d other reads", b.OtherReads)
+		if b.OtherReads == 1 {
+			text = "in one query with another read"
+		}
+		if len(b.ToldApartBy) > 0 {
+			text += ", told apart by " + strings.Join(b.ToldApartBy, ", ")
+		}
+	}
+	if b.Alone != "" {
+		text += "; not with others, for " + b.Alone
+	}
+	return text
+}
+
+func (b *Behind) evaluated() string {
+	text := "never with an answer"
+	if b.AgeSeconds != nil {
+		text = seconds(b.AgeSeconds) + " before"
+	}
+	if b.IntervalSeconds != nil {
+		text += ", every " + seconds(b.IntervalSeconds)
+	}
+	if b.Objects != nil {
+		text += fmt.Sprintf("; %d of %d objects have a value", b.Values, *b.Objects)
+	} else {
+		text += fmt.Sprintf("; values: %d", b.Values)
+	}
+	if b.SampleAgeSeconds != nil {
+		text += fmt.Sprintf(", the oldest %s old", seconds(b.SampleAgeSeconds))
+	}
+	return text
+}

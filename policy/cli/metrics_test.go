@@ -1,0 +1,128 @@
+package cli
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/cli-runtime/pkg/genericclioptions"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
+
+	diagnostics "github.com/loadline/loadline/provider/api/v1alpha1"
+)
+
+const (
+	metricsPath    = "/apis/diagnostics.loadline.dev/v1alpha1/namespaces/shop/metrics?limit=500"
+	nextPath       = "/apis/diagnostics.loadline.dev/v1alpha1/namespaces/shop/metrics?continue=more&limit=500"
+	everywherePath = "/apis/diagnostics.loadline.dev/v1alpha1/metrics?limit=500"
+)
+
+// wanted is what the adapter says of the namespace shop, in two pages.
+func wanted(t *testing.T) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	for path, file := range map[string]string{metricsPath: "testdata/metrics-1.yaml", nextPath: "testdata/metrics-2.yaml"} {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all[path] = string(data)
+	}
+	return all
+}
+
+func metricsWith(t *testing.T, known map[string]string, args ...string) (code int, out, said string, asked []string) {
+	t.Helper()
+	t.Setenv("KUBECONFIG", t.TempDir()+"/none")
+	a := &answers{known: known}
+	server := httptest.NewServer(a)
+	defer server.Close()
+	var stdout, stderr bytes.Buffer
+	e := &env{
+		IOStreams: genericiooptions.IOStreams{In: strings.NewReader(""), Out: &stdout, ErrOut: &stderr},
+		flags:     genericclioptions.NewConfigFlags(true),
+	}
+	namespace := "shop"
+	e.flags.APIServer, e.flags.Namespace = &server.URL, &namespace
+	cmd := newMetrics(e)
+	cmd.SilenceUsage, cmd.SilenceErrors = true, true
+	cmd.SetArgs(append([]string{}, args...)) // of nil it would take those of the test
+	err := cmd.ExecuteContext(t.Context())
+	return exitCode(err, "kubectl loadline metrics", &stderr), stdout.String(), stderr.String(), a.asked
+}
+
+// A table of what is wanted, and what is wrong with it below.
+func TestMetrics(t *testing.T) {
+	code, out, said, asked := metricsWith(t, wanted(t))
+	if code != exitFound || said != "" || len(asked) != 2 {
+		t.Fatalf("exit code %d: %s%s %q", code, said, out, asked)
+	}
+	const path = "testdata/metrics.txt"
+	if *update {
+		if err := os.WriteFile(path, []byte(out), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), out); diff != "" {
+		t.Error(diff)
+	}
+	// The documentation has it.
+	page, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var block strings.Builder
+	for line := range strings.Lines(out) {
+		block.WriteString("    " + line)
+	}
+	if !strings.Contains(string(page), "    $ kubectl loadline metrics -n shop\n"+block.String()) {
+		t.Errorf("README.md does not have\n%s", block.String())
+	}
+}
+
+// As data it is all that the API said.
+func TestMetricsAsData(t *testing.T) {
+	code, out, said, _ := metricsWith(t, wanted(t), "-o", "json")
+	var got struct{ Metrics []diagnostics.Metric }
+	if err := json.Unmarshal([]byte(out), &got); err != nil || code != exitFound || len(got.Metrics) != 5 {
+		t.Fatalf("exit code %d, %v, %d metrics: %s%s", code, err, len(got.Metrics), said, out)
+	}
+	if r := got.Metrics[4].Reads[0]; !strings.HasPrefix(r.PromQL, "sum(rate(") || len(r.Values) != 3 {
+		t.Errorf("%+v", r)
+	}
+}
+
+func TestMetricsElsewhere(t *testing.T) {
+	one := map[string]string{everywherePath: `items: [{metadata: {namespace: a, name: "external:x"}, time: "2026-06-01T12:00:00Z", api: external.metrics.k8s.io, metric: x, reads: [{horizontalPodAutoscalers: ["w\e[2J"], values: []}]}]`}
+	for name, tc := range map[string]struct {
+		known     map[string]string
+		args      []string
+		code      int
+		out, said string
+	}{
+		"all namespaces": {one, []string{"-A"}, 0, "hpa/w^[[2J", ""},
+		"nothing":        {map[string]string{metricsPath: "items: []"}, nil, 0, "", "Nobody wants a metric in the namespace shop of loadline-adapter."},
+		"nothing at all": {map[string]string{everywherePath: "items: []"}, []string{"-A"}, 0, "", "Nobody wants a metric in any namespace of loadline-adapter."},
+		"not served":     {nil, nil, exitFound, "", "error: the cluster does not serve diagnostics.loadline.dev: there is no APIService v1alpha1.diagnostics.loadline.dev: install loadline-adapter"},
+		"no right": {
+			map[string]string{metricsPath: `403 metrics.diagnostics.loadline.dev is forbidden: User "u" cannot list resource "metrics"`}, nil, exitFound, "",
+			"ask for a Role that lets you list metrics in the group diagnostics.loadline.dev. The ClusterRole loadline-diagnostics-reader has this right, and view with it",
+		},
+		"a wrong format": {nil, []string{"-o", "name"}, exitUsage, "", "-o name: must be yaml or json"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			code, out, said, _ := metricsWith(t, tc.known, tc.args...)
+			if code != tc.code || !strings.Contains(out, tc.out) || !strings.Contains(said, tc.said) || tc.out == "" && out != "" {
+				t.Errorf("exit code %d, %q, %q; want %d, %q, %q", code, out, said, tc.code, tc.out, tc.said)
+			}
+		})
+	}
+}
