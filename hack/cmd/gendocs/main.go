@@ -51,6 +51,7 @@ func write(dir string) error {
 		"policy-flags.md":     flagsPage("loadline-policy", controller.NewCommand(context.Background()).Flags()),
 		"policy-metrics.md":   policyMetrics,
 		"guard.md":            guardPage(),
+		"doctor.md":           doctorPage(),
 		"kubectl-loadline.md": commandPage(cli.NewCommand(genericiooptions.NewTestIOStreamsDiscard())),
 	}
 	for name, text := range pages {
