@@ -56,7 +56,7 @@ func NewCommand(streams genericiooptions.IOStreams) *cobra.Command {
 	e.flags.AddFlags(root.PersistentFlags())
 	// The help and the documents are the same whoever prints them.
 	root.PersistentFlags().Lookup("cache-dir").DefValue = "$HOME/.kube/cache"
-	root.AddCommand(newAutoscale(e), newDoctor(e), newExplain(e), newLint(e), newRender(e), newRollout(e), newStatus(e), newSwitch(e), newUninstall(e), newVersion(e))
+	root.AddCommand(newAutoscale(e), newDoctor(e), newExplain(e), newLint(e), newMigrate(e), newRender(e), newRollout(e), newStatus(e), newSwitch(e), newUninstall(e), newVersion(e))
 	return root
 }
 
