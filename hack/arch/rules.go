@@ -54,6 +54,8 @@ func Loadline() Rules {
 			{"policy/floor", []string{"policy/api/v1alpha1", "policy/hpa", "policy/rollout", "policy/schedule"}},
 			{"policy/arithmetic", []string{"policy/floor", "policy/hpa", "policy/quota"}},
 			{"policy/chain", []string{"policy/api/v1alpha1", "policy/arithmetic", "policy/floor", "policy/hpa", "provider/api/v1alpha1"}},
+			{"policy/doctor", []string{"policy/api/v1alpha1", "policy/floor", "policy/guard", "policy/hpa", "provider/api/v1alpha1", "provider/rule"}},
+			{"policy/migrate", []string{"policy/api/v1alpha1", "policy/convert", "policy/hpa", "provider/metric", "provider/plan", "provider/rule"}}, // policy/convert in tests
 			{"policy/rollout", nil},
 			{"policy/guard", []string{"policy/api/v1alpha1", "policy/hpa", "policy/quota"}},
 			{"policy/quota", nil},
@@ -66,7 +68,7 @@ func Loadline() Rules {
 			{"deploy/crd", nil},
 			{"policy/manifest", []string{"deploy/crd", "policy/api/v1alpha1", "policy/hpa"}},                                // deploy/crd in tests
 			{"policy/lint", []string{"deploy/crd", "policy/api/v1alpha1", "policy/guard", "policy/hpa", "policy/manifest"}}, // deploy/crd in tests
-			{"policy/cli", []string{"deploy/crd", "policy/api/v1alpha1", "policy/arithmetic", "policy/chain", "policy/convert", "policy/decide", "policy/floor", "policy/guard", "policy/handoff", "policy/hpa", "policy/lint", "policy/manifest", "policy/owner", "policy/query", "policy/rollout", "provider/api/v1alpha1"}},
+			{"policy/cli", []string{"deploy/crd", "policy/api/v1alpha1", "policy/arithmetic", "policy/chain", "policy/convert", "policy/decide", "policy/doctor", "policy/floor", "policy/guard", "policy/handoff", "policy/hpa", "policy/lint", "policy/manifest", "policy/migrate", "policy/owner", "policy/query", "policy/rollout", "provider/api/v1alpha1", "provider/rule"}},
 			{"cmd/kubectl-loadline", []string{"policy/cli"}},
 		},
 		Free:    []string{"hack"},
@@ -100,7 +102,7 @@ func bans() []Ban {
 			Why: "it follows one kind with client-go, and has no manager",
 		},
 		{
-			From: []string{"policy/api", "policy/hpa", "policy/guard", "policy/lint", "policy/convert", "policy/manifest", "policy/schedule", "policy/floor", "policy/rollout", "policy/handoff", "policy/owner", "policy/query", "policy/quota", "policy/decide", "policy/webhook", "policy/arithmetic", "policy/chain"},
+			From: []string{"policy/api", "policy/hpa", "policy/guard", "policy/lint", "policy/convert", "policy/manifest", "policy/schedule", "policy/floor", "policy/rollout", "policy/handoff", "policy/owner", "policy/query", "policy/quota", "policy/decide", "policy/webhook", "policy/arithmetic", "policy/chain", "policy/doctor", "policy/migrate"},
 			Not:  []string{"k8s.io/client-go", "k8s.io/apiserver", "sigs.k8s.io/controller-runtime"},
 			Why:  "it decides purely, from values: whoever needs a client hands the answer in, so that it is tested without a cluster",
 		},

@@ -22,8 +22,10 @@ type draft struct {
 	policy   *v1alpha1.AutoscalingPolicy // nil where a problem is an Error
 	problems []hpa.Problem
 	name     string
-	hpa      string             // the name of the HPA that it is made of, if any
-	meta     metav1.ObjectMeta  // of that HPA
+	hpa      string            // the name of the HPA that it is made of, if any
+	meta     metav1.ObjectMeta // of that HPA
+	// original is that HPA, as autoscaling/v2; nil where it could not be read.
+	original *autoscalingv2.HorizontalPodAutoscaler
 	document *manifest.Document // nil if it is of no file
 }
 
@@ -122,7 +124,7 @@ func (e *env) draftOfLive(ctx context.Context, name string) (draft, error) {
 	if len(all) == 0 {
 		return m, fmt.Errorf("there is no HPA %s in the namespace %s", name, c.namespace)
 	}
-	m.meta = all[0].ObjectMeta
+	m.meta, m.original = all[0].ObjectMeta, &all[0]
 	m.policy, m.problems = convert.FromV2(&all[0])
 	return m, nil
 }
@@ -143,7 +145,9 @@ func (e *env) draftsOf(docs []manifest.Document, o *autoscaleOptions) ([]draft, 
 			}
 			_ = json.Unmarshal(data, &h) // what is wrong with it is said below
 			m = draft{name: d.Name(), hpa: d.Name(), meta: h.Metadata}
-			m.policy, m.problems = convert.ReadHPA(data)
+			if m.original, m.problems = convert.Read(data); m.original != nil {
+				m.policy, m.problems = convert.FromV2(m.original)
+			}
 		case d.Name() == "" || gvk.Kind == "" || gvk.Version == "":
 			return nil, fmt.Errorf("%s:%d: it is no object to scale: it has no apiVersion, kind or name", d.File, d.Line(""))
 		default:

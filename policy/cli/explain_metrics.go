@@ -19,13 +19,14 @@ import (
 
 	"github.com/loadline/loadline/policy/arithmetic"
 	"github.com/loadline/loadline/policy/chain"
+	"github.com/loadline/loadline/policy/doctor"
 )
 
 // The groups of the metrics APIs.
 const (
-	resourceMetrics = "metrics.k8s.io"
-	customMetrics   = "custom.metrics.k8s.io"
-	externalMetrics = "external.metrics.k8s.io"
+	resourceMetrics = doctor.ResourceMetrics
+	customMetrics   = doctor.CustomMetrics
+	externalMetrics = doctor.ExternalMetrics
 )
 
 // answers asks for each metric of the HPA as the controller's clients do
@@ -182,5 +183,5 @@ func (g *gatherer) customVersion(ctx context.Context) (string, *chain.Break) {
 			return v.Version, nil
 		}
 	}
-	return "", &chain.Break{Reason: "the cluster serves " + customMetrics + " in no version that the HPA controller knows", Remedy: serving(customMetrics)}
+	return "", &chain.Break{Reason: "the cluster serves " + customMetrics + " in no version that the HPA controller knows", Remedy: doctor.Serving(customMetrics)}
 }

@@ -17,6 +17,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/loadline/loadline/policy/chain"
+	"github.com/loadline/loadline/policy/doctor"
 	diagnostics "github.com/loadline/loadline/provider/api/v1alpha1"
 )
 
@@ -39,28 +40,39 @@ type question struct {
 
 // fetch reads the answer to a question into an object; what is broken if there is none.
 func fetch(ctx context.Context, r *rest.Request, q question, into any) *chain.Break {
-	ctx, cancel := context.WithTimeout(ctx, readTimeout)
-	defer cancel()
-	// Waiting for what says Retry-After would use the time of the others up.
-	answer, err := r.MaxRetries(0).Stream(ctx)
-	if err != nil && q.optional && apierrors.IsNotFound(err) && !(q.served && unknown404(err)) {
-		return nil
-	}
-	if err != nil {
-		return q.broken(err)
-	}
-	defer answer.Close()
-	data, err := io.ReadAll(io.LimitReader(answer, maxAnswer+1))
+	data, err := answerTo(ctx, r)
 	switch {
+	case err != nil && q.optional && apierrors.IsNotFound(err) && !(q.served && unknown404(err)):
+		return nil
+	case errors.Is(err, errLong):
+		return &chain.Break{At: q.at, Reason: err.Error(), Remedy: "there is more than can be explained"}
 	case err != nil:
 		return q.broken(err)
-	case len(data) > maxAnswer:
-		return &chain.Break{At: q.at, Reason: fmt.Sprintf("the answer has more than %d bytes", maxAnswer), Remedy: "there is more than can be explained"}
 	}
 	if err := json.Unmarshal(data, into); err != nil {
 		return &chain.Break{At: q.at, Reason: fmt.Sprintf("the answer of %s cannot be read: %s", q.of, err), Remedy: "see who serves this API, and in which version"}
 	}
 	return nil
+}
+
+// errLong is an answer that is not read to its end.
+var errLong = fmt.Errorf("the answer has more than %d bytes", maxAnswer)
+
+// answerTo is the body of an answer that comes within readTimeout.
+func answerTo(ctx context.Context, r *rest.Request) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
+	// Waiting for what says Retry-After would use the time of the others up.
+	answer, err := r.MaxRetries(0).Stream(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer answer.Close()
+	data, err := io.ReadAll(io.LimitReader(answer, maxAnswer+1))
+	if err == nil && len(data) > maxAnswer {
+		err = errLong
+	}
+	return data, err
 }
 
 // broken says what an error means and what to do about it.
@@ -98,7 +110,7 @@ func (q question) broken(err error) *chain.Break {
 		if q.of.Version == "" {
 			b.Reason = fmt.Sprintf("the cluster does not serve %s: there is no APIService of this group", q.of.Group)
 		}
-		b.Remedy = serving(q.of.Group)
+		b.Remedy = doctor.Serving(q.of.Group)
 	case apierrors.IsNotFound(err) && q.absent != "":
 		b.Reason, b.Remedy = q.absent+": "+err.Error(), q.remedy
 		if unknown404(err) {
@@ -123,17 +135,6 @@ func inGroup(group string) string {
 		return " in the core group"
 	}
 	return " in the group " + group
-}
-
-// serving is what brings an API into a cluster.
-func serving(group string) string {
-	if group == resourceMetrics {
-		return "install metrics-server, or give loadline-adapter resourceRules and its component resource-metrics"
-	}
-	if group == diagnostics.GroupVersion.Group {
-		return "install loadline-adapter, or where it is, register this API: deploy/base has its APIService, and so has the chart, unless adapter.apiServices.diagnostics is false"
-	}
-	return "install loadline-adapter (deploy/base has its APIServices), with a section of rules for this API if it has a configuration file"
 }
 
 // pods reads those that a selector finds.

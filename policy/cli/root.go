@@ -40,11 +40,11 @@ func NewCommand(streams genericiooptions.IOStreams) *cobra.Command {
 	e := &env{IOStreams: streams, flags: genericclioptions.NewConfigFlags(true), now: time.Now}
 	root := &cobra.Command{
 		Use:   "kubectl-loadline",
-		Short: "Write, convert and watch AutoscalingPolicies; explain what an HPA decides; find where HPAs and workloads come apart.",
+		Short: "Write, convert and watch AutoscalingPolicies; explain what an HPA decides; examine a cluster; find where HPAs and workloads come apart.",
 		Long: "Write, convert and watch AutoscalingPolicies, from which Loadline makes HorizontalPodAutoscalers, and find\n" +
 			"where HorizontalPodAutoscalers and what they scale come apart.\n\n" +
 			"Exit codes: 0 success; 1 something is wrong with what was asked about, or it could not be done; 2 wrong usage,\n" +
-			"and of lint also that something could not be read.",
+			"and of lint and doctor also that something could not be read.",
 		Annotations:   map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl loadline"},
 		SilenceUsage:  true,
 		SilenceErrors: true,
@@ -56,7 +56,7 @@ func NewCommand(streams genericiooptions.IOStreams) *cobra.Command {
 	e.flags.AddFlags(root.PersistentFlags())
 	// The help and the documents are the same whoever prints them.
 	root.PersistentFlags().Lookup("cache-dir").DefValue = "$HOME/.kube/cache"
-	root.AddCommand(newAutoscale(e), newExplain(e), newLint(e), newMetrics(e), newRender(e), newRollout(e), newStatus(e), newSwitch(e), newUninstall(e), newVersion(e))
+	root.AddCommand(newAutoscale(e), newDoctor(e), newExplain(e), newLint(e), newMetrics(e), newMigrate(e), newRender(e), newRollout(e), newStatus(e), newSwitch(e), newUninstall(e), newVersion(e))
 	return root
 }
 

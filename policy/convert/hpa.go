@@ -18,6 +18,16 @@ import (
 // FromV1 returns the policy of an HPA of autoscaling/v1, or nil where a Problem is an
 // Error. What the API server keeps in annotations when it shows an HPA as v1 is refused.
 func FromV1(h *autoscalingv1.HorizontalPodAutoscaler) (*v1alpha1.AutoscalingPolicy, []hpa.Problem) {
+	v2, found := toV2(h)
+	if v2 == nil {
+		return nil, found
+	}
+	return FromV2(v2)
+}
+
+// toV2 returns an HPA of autoscaling/v1 as the API server shows it in v2, or nil with what
+// it cannot be read without.
+func toV2(h *autoscalingv1.HorizontalPodAutoscaler) (*autoscalingv2.HorizontalPodAutoscaler, []hpa.Problem) {
 	var found problems
 	// pkg/apis/autoscaling/annotations.go; those of the status do not matter.
 	for _, key := range []string{"metrics", "behavior", "scale-down-tolerance", "scale-up-tolerance"} {
@@ -43,7 +53,7 @@ func FromV1(h *autoscalingv1.HorizontalPodAutoscaler) (*v1alpha1.AutoscalingPoli
 		m.Resource.Target.AverageUtilization = h.Spec.TargetCPUUtilizationPercentage
 		v2.Spec.Metrics = []autoscalingv2.MetricSpec{m}
 	}
-	return FromV2(v2)
+	return v2, nil
 }
 
 // FromV2 returns the policy that makes an HPA like h, of the same name, or nil where a

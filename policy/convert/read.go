@@ -24,15 +24,25 @@ const MaxBytes = 3 << 20
 // ReadHPA makes a policy of an HPA of autoscaling/v1 or v2 in one document of YAML or
 // JSON; see FromV2. A field that is unknown or there twice is an Error, too.
 func ReadHPA(document []byte) (*v1alpha1.AutoscalingPolicy, []hpa.Problem) {
+	h, found := Read(document)
+	if h == nil {
+		return nil, found
+	}
+	return FromV2(h)
+}
+
+// Read returns the HPA of autoscaling/v1 or v2 in one document of YAML or JSON, as v2; nil
+// with what is wrong with it.
+func Read(document []byte) (*autoscalingv2.HorizontalPodAutoscaler, []hpa.Problem) {
 	h, err := read(document)
 	if err != nil {
 		return nil, unreadable(err)
 	}
 	switch h := h.(type) {
 	case *autoscalingv1.HorizontalPodAutoscaler:
-		return FromV1(h)
+		return toV2(h)
 	case *autoscalingv2.HorizontalPodAutoscaler:
-		return FromV2(h)
+		return h, nil
 	}
 	return nil, unreadable(fmt.Errorf("it is a %s: give one HorizontalPodAutoscaler", h.GetObjectKind().GroupVersionKind().Kind))
 }

@@ -17,7 +17,8 @@ func commandPage(root *cobra.Command) string {
 	return b.String()
 }
 
-// commandsOf is a section for each command below a program's own.
+// commandsOf is a section for each command below a program's own, those below another
+// included.
 func commandsOf(root *cobra.Command) string {
 	var b strings.Builder
 	for _, cmd := range root.Commands() {
@@ -25,13 +26,15 @@ func commandsOf(root *cobra.Command) string {
 		if !cmd.IsAvailableCommand() || cmd.Name() == "help" {
 			continue
 		}
-		fmt.Fprintf(&b, "\n## %s\n\n    %s\n\n%s\n", cmd.Name(), cmd.UseLine(), about(cmd))
+		name := strings.TrimPrefix(cmd.CommandPath(), cmd.Root().CommandPath()+" ")
+		fmt.Fprintf(&b, "\n## %s\n\n    %s\n\n%s\n", name, cmd.UseLine(), about(cmd))
 		if cmd.Example != "" {
 			fmt.Fprintf(&b, "\n```\n%s\n```\n", strings.TrimRight(cmd.Example, "\n"))
 		}
 		if table := flagsTable(cmd.LocalNonPersistentFlags()); table != "" {
 			b.WriteString("\n" + table)
 		}
+		b.WriteString(commandsOf(cmd))
 	}
 	return b.String()
 }

@@ -62,6 +62,7 @@ func write(dir string) error {
 		"guard.md":            guardPage(),
 		"conditions.md":       conditions,
 		"events.md":           events,
+		"doctor.md":           doctorPage(),
 		"kubectl-loadline.md": commandPage(cli.NewCommand(genericiooptions.NewTestIOStreamsDiscard())),
 	}
 	for name, text := range pages {

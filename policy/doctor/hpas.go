@@ -1,0 +1,309 @@
+package doctor
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/loadline/loadline/policy/floor"
+	"github.com/loadline/loadline/policy/guard"
+	"github.com/loadline/loadline/policy/hpa"
+)
+
+// settling is how long an HPA may be without conditions: four syncs of the controller.
+const settling = time.Minute
+
+// kedaLabel is on each HPA that KEDA makes.
+const kedaLabel = "scaledobject.keda.sh/name"
+
+// managed says whether somebody other than loadline-policy makes the HPA, as KEDA does of a
+// ScaledObject: which metrics it has, and when it stands still, is that one's matter.
+func managed(h *autoscalingv2.HorizontalPodAutoscaler) bool {
+	if h.Labels[kedaLabel] != "" {
+		return true
+	}
+	o := metav1.GetControllerOf(h)
+	return o != nil && !hpa.IsPolicy(*o)
+}
+
+// own are the HPAs that are no other's, and how many are.
+func (s *Snapshot) own() (own []*autoscalingv2.HorizontalPodAutoscaler, others int) {
+	for i := range s.HPAs.Value {
+		h := &s.HPAs.Value[i]
+		if managed(h) {
+			others++
+			continue
+		}
+		own = append(own, h)
+	}
+	return own, others
+}
+
+// left says how many HPAs were not looked at, because others make them.
+func left(others int) string {
+	if others == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" (%s not looked at)", count(others, "of KEDA or another controller is", "of KEDA and other controllers are"))
+}
+
+// valued says whether the last sync had a value of an HPA's metric. The controller writes them
+// in the order of the spec, and empty what it could not read.
+func valued(h *autoscalingv2.HorizontalPodAutoscaler, i int) bool {
+	if i >= len(h.Status.CurrentMetrics) {
+		return false
+	}
+	m := h.Status.CurrentMetrics[i]
+	has := func(v autoscalingv2.MetricValueStatus) bool { return v.Value != nil || v.AverageValue != nil }
+	switch {
+	case m.Pods != nil:
+		return has(m.Pods.Current)
+	case m.Object != nil:
+		return has(m.Object.Current)
+	case m.External != nil:
+		return has(m.External.Current)
+	}
+	return false
+}
+
+// checkServed finds HPAs that ask for what no metrics API lists, and have no value of it.
+func checkServed(s *Snapshot, o *outcome) {
+	if s.HPAs.Unread != nil {
+		o.unread("HPAs could not be read", s.HPAs.Unread)
+		return
+	}
+	own, others := s.own()
+	missing := s.unserved()
+	var unread []string
+	asked := 0
+	for _, h := range own {
+		for _, m := range h.Spec.Metrics {
+			group := groupOf(m)
+			if group == "" {
+				continue
+			}
+			asked++
+			if group == ResourceMetrics {
+				continue
+			}
+			if _, u := s.listed(group); u != nil && !slices.Contains(unread, group) {
+				unread = append(unread, group)
+				if !u.Absent { // else it is missing
+					o.unread("what "+group+" lists could not be read", u)
+				}
+			}
+		}
+	}
+	if len(missing) > 0 {
+		o.about(Fail, "see whether a rule of the adapter makes a metric of this name for this kind of objects (kubectl loadline migrate config), whether its series are there, and whether the HPA spells it so",
+			fmt.Sprintf("HPAs ask for %s that nobody serves", count(len(missing), "metric", "metrics")), missing)
+		return
+	}
+	if o.state == "" {
+		o.ok("%s of %s%s", count(asked, "metric", "metrics"), count(len(own), "HPA", "HPAs"), left(others))
+	}
+}
+
+// unserved are the metrics that HPAs ask for and nobody serves, each as an object.
+func (s *Snapshot) unserved() (missing []Object) {
+	own, _ := s.own()
+	for _, h := range own {
+		for i, m := range h.Spec.Metrics {
+			group := groupOf(m)
+			if group == "" || group == ResourceMetrics || valued(h, i) || query(m) {
+				continue
+			}
+			names, u := s.listed(group)
+			if u != nil && !u.Absent || u == nil && slices.ContainsFunc(names, func(n string) bool { return serves(n, m) }) {
+				continue
+			}
+			missing = append(missing, Object{"HorizontalPodAutoscaler", h.Namespace, h.Name, floor.Name(m)})
+		}
+	}
+	return missing
+}
+
+// query says whether a metric is one of a policy's own, which no API lists.
+func query(m autoscalingv2.MetricSpec) bool {
+	return m.External != nil && strings.HasPrefix(m.External.Metric.Name, hpa.QueryPrefix)
+}
+
+// listed are the names that a group's servers list, RESOURCE/METRIC or METRIC. Absent is a
+// group that nobody serves.
+func (s *Snapshot) listed(group string) ([]string, *Unread) {
+	last := &Unread{Reason: "nobody serves it", Absent: true}
+	for _, v := range Versions(group) {
+		d, asked := s.Discovery[group+"/"+v]
+		switch {
+		case !asked:
+		case d.Unread != nil:
+			last = d.Unread
+		default:
+			var names []string
+			for _, r := range d.Value.APIResources {
+				names = append(names, r.Name)
+			}
+			return names, nil
+		}
+	}
+	return nil, last
+}
+
+// serves says whether a name of a list is the metric, for objects of its kind. What is called
+// in a path in lower case, as the HPA controller does with external metrics, is compared so.
+func serves(name string, m autoscalingv2.MetricSpec) bool {
+	if m.External != nil {
+		return strings.EqualFold(name, m.External.Metric.Name)
+	}
+	resource, metric, ok := strings.Cut(name, "/")
+	switch {
+	case !ok:
+		return false
+	case m.Pods != nil:
+		return resource == "pods" && metric == m.Pods.Metric.Name
+	case m.Object != nil:
+		d := m.Object.DescribedObject
+		return metric == m.Object.Metric.Name && plural(resource, schema.FromAPIVersionAndKind(d.APIVersion, d.Kind).GroupKind())
+	}
+	return false
+}
+
+// plural says whether a resource such as ingresses.networking.k8s.io is that of a kind: the
+// cluster was not asked, and a plural begins as its singular does, but for the last letter.
+func plural(resource string, of schema.GroupKind) bool {
+	r := schema.ParseGroupResource(resource)
+	kind := strings.ToLower(of.Kind)
+	return kind != "" && r.Group == of.Group && strings.HasPrefix(r.Resource, kind[:len(kind)-1])
+}
+
+// checkActive finds HPAs with which the controller cannot do what they say.
+func checkActive(s *Snapshot, o *outcome) {
+	if s.HPAs.Unread != nil {
+		o.unread("HPAs could not be read", s.HPAs.Unread)
+		return
+	}
+	said := map[string]bool{}
+	for _, m := range s.unserved() {
+		said[m.Namespace+"/"+m.Name] = true
+	}
+	own, others := s.own()
+	var waiting, stopped []Object
+	for _, h := range own {
+		switch why := s.stands(h); {
+		case len(h.Status.Conditions) == 0 && s.Now.Sub(h.CreationTimestamp.Time) > settling:
+			waiting = append(waiting, Object{"HorizontalPodAutoscaler", h.Namespace, h.Name, "made at " + h.CreationTimestamp.UTC().Format(time.RFC3339)})
+		case why != "" && !said[h.Namespace+"/"+h.Name]:
+			stopped = append(stopped, Object{"HorizontalPodAutoscaler", h.Namespace, h.Name, why})
+		}
+	}
+	if len(waiting) > 0 {
+		o.about(Fail, "see whether kube-controller-manager runs with the controller horizontalpodautoscaling, and what it logs", "the HPA controller has not looked at "+count(len(waiting), "HPA", "HPAs"), waiting)
+	}
+	if len(stopped) > 0 {
+		o.about(Fail, "kubectl loadline explain hpa/NAME -n NAMESPACE says where it is broken, and what to do", count(len(stopped), "HPA stands still", "HPAs stand still"), stopped)
+	}
+	if o.state == "" {
+		o.ok("%s%s", count(len(own), "HPA", "HPAs"), left(others))
+	}
+}
+
+// stands is why an HPA does nothing, in the controller's words; empty for one that works, or
+// whose target is at 0 because somebody wants that.
+func (s *Snapshot) stands(h *autoscalingv2.HorizontalPodAutoscaler) string {
+	for _, of := range []autoscalingv2.HorizontalPodAutoscalerConditionType{autoscalingv2.AbleToScale, autoscalingv2.ScalingActive} {
+		if c := floor.Condition(h, of); c != nil && c.Status == corev1.ConditionFalse && c.Reason != "ScalingDisabled" {
+			return c.Reason + ": " + hpa.Readable(c.Message)
+		}
+	}
+	return ""
+}
+
+// requestMissing is guard's check of requests.
+const requestMissing guard.ID = 19
+
+// checkRequests has guard look whether pods request what HPAs compute a share of.
+func checkRequests(s *Snapshot, o *outcome) {
+	if s.HPAs.Unread != nil {
+		o.unread("HPAs could not be read", s.HPAs.Unread)
+		return
+	}
+	report, err := guard.Evaluate(s.Workloads, guard.Options{Only: []guard.ID{requestMissing}})
+	if err != nil {
+		o.unread("the workloads contradict each other", &Unread{Reason: err.Error()})
+		return
+	}
+	for _, skip := range report.Skipped {
+		if skip.Object == nil && !skip.Partly {
+			o.unread("not looked at", &Unread{Reason: skip.Reason})
+			return
+		}
+	}
+	var objects []Object
+	for _, f := range report.Findings {
+		objects = append(objects, Object{f.Object.Kind, f.Object.Namespace, f.Object.Name, f.Message})
+	}
+	if len(objects) > 0 {
+		o.about(Fail, report.Findings[0].Remedy, count(len(objects), "workload requests nothing of what its HPA follows", "workloads request nothing of what their HPAs follow"), objects)
+	}
+	if why := s.Workloads.Missing[guard.StatefulSet]; why != "" {
+		o.unread("StatefulSets could not be read", &Unread{Reason: why})
+	}
+	if o.state == "" {
+		o.ok("each Deployment and StatefulSet requests what its HPA computes a share of")
+	}
+}
+
+// checkSource goes by what sources answer, if some API says it, or else by the values that
+// HPAs have of them.
+func checkSource(s *Snapshot, o *outcome) {
+	if s.Sources != nil {
+		s.sources(o)
+		return
+	}
+	const look = `for each adapter pod: kubectl get --raw "/api/v1/namespaces/NAMESPACE/pods/https:POD:6443/proxy/readyz?verbose"`
+	if s.HPAs.Unread != nil {
+		o.unread("HPAs, whose values would show it, could not be read", s.HPAs.Unread)
+		o.remedies = append(o.remedies, look)
+		return
+	}
+	own, _ := s.own()
+	asking := 0
+	for _, h := range own {
+		for i, m := range h.Spec.Metrics {
+			if group := groupOf(m); group != CustomMetrics && group != ExternalMetrics {
+				continue
+			}
+			asking++
+			if valued(h, i) {
+				o.ok("the HPA %s/%s had a value of %s in its last sync", h.Namespace, h.Name, floor.Name(m))
+				return
+			}
+		}
+	}
+	reason := "no HPA asks for a custom or external metric"
+	if asking > 0 {
+		reason = "no HPA had a value of a custom or external metric in its last sync"
+	}
+	o.unread("whether a source answers cannot be seen", &Unread{Reason: reason})
+	o.remedies = append(o.remedies, look)
+}
+
+func (s *Snapshot) sources(o *outcome) {
+	var down []Object
+	for _, source := range s.Sources {
+		if source.Down != "" {
+			down = append(down, Object{Kind: "Source", Name: source.Name, Seen: source.Down})
+		}
+	}
+	if len(down) > 0 {
+		o.about(Fail, "see whether the adapter's pods reach it: --prometheus-url, or the section sources of the configuration", count(len(down), "source does not answer", "sources do not answer"), down)
+		return
+	}
+	o.ok("%s", count(len(s.Sources), "source answers", "sources answer"))
+}

@@ -1,0 +1,165 @@
+package doctor
+
+import (
+	"fmt"
+	"path"
+	"strings"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/loadline/loadline/provider/rule"
+)
+
+// Place is where a configuration file is.
+type Place struct {
+	Namespace, ConfigMap, Key string
+}
+
+// PlaceOf is the ConfigMap that a Deployment mounts where its flag --config points; why is
+// why there is none: it has no such flag, or mounts something else there.
+func PlaceOf(d *appsv1.Deployment) (p Place, why string) {
+	file := argument(d, "config")
+	if file == "" {
+		return Place{}, "it has no --config"
+	}
+	spec := &d.Spec.Template.Spec
+	for _, c := range spec.Containers {
+		for _, m := range c.VolumeMounts {
+			key, within := strings.CutPrefix(path.Clean(file), path.Clean(m.MountPath)+"/")
+			if m.SubPath != "" {
+				key, within = path.Base(m.SubPath), path.Clean(file) == path.Clean(m.MountPath)
+			}
+			if !within {
+				continue
+			}
+			if name, key, ok := mounted(spec.Volumes, m.Name, key); ok {
+				return Place{Namespace: d.Namespace, ConfigMap: name, Key: key}, ""
+			}
+			return Place{}, "the file of its --config is in no ConfigMap"
+		}
+	}
+	return Place{}, "the file of its --config is in no volume"
+}
+
+// mounted is the ConfigMap of a volume, and its key for a file.
+func mounted(volumes []corev1.Volume, name, file string) (configMap, key string, ok bool) {
+	for _, v := range volumes {
+		if v.Name != name || v.ConfigMap == nil {
+			continue
+		}
+		for _, item := range v.ConfigMap.Items {
+			if item.Path == file {
+				return v.ConfigMap.Name, item.Key, true
+			}
+		}
+		return v.ConfigMap.Name, file, len(v.ConfigMap.Items) == 0
+	}
+	return "", "", false
+}
+
+// checkRules finds rules of which no metric is listed, so that they match no series.
+func checkRules(s *Snapshot, o *outcome) {
+	if s.APIServices.Unread != nil {
+		o.unread("who serves the metrics is not known, for APIServices could not be read", s.APIServices.Unread)
+		return
+	}
+	for _, name := range s.backends() {
+		b := s.Backends[name]
+		for i := range b.Deployments.Value {
+			d := &b.Deployments.Value[i]
+			at := d.Namespace + "/" + d.Name
+			if _, why := PlaceOf(d); why != "" {
+				if s.servesMetrics(name.String()) {
+					o.ok("%s: no rules of its own are to be seen, for %s", at, why)
+				}
+				continue
+			}
+			s.rules(at, b.Config, o)
+		}
+		if b.Deployments.Unread != nil {
+			o.unread("the Deployments behind "+name.String()+" could not be read", b.Deployments.Unread)
+		}
+	}
+	if o.state == "" {
+		o.ok("nobody serves metrics by rules")
+	}
+}
+
+// servesMetrics says whether a Service is behind custom or external metrics, which rules make.
+func (s *Snapshot) servesMetrics(service string) bool {
+	for _, group := range []string{CustomMetrics, ExternalMetrics} {
+		for _, a := range s.services(group) {
+			if behind(a) == service {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func (s *Snapshot) rules(at string, config Read[string], o *outcome) {
+	if config.Unread != nil {
+		o.unread("the configuration of "+at+" could not be read", config.Unread)
+		return
+	}
+	set, err := rule.Compile([]byte(config.Value))
+	if err != nil {
+		o.fail("kubectl loadline migrate config says all of it; until then the adapter uses the last good file, and does not start again",
+			"the configuration of %s cannot be used: %s", at, firstLine(err.Error()))
+		return
+	}
+	if set.Ruleless {
+		o.ok("%s: its file has no rules", at)
+		return
+	}
+	var idle []Object
+	for _, of := range []struct {
+		group string
+		rules []*rule.Rule
+	}{{CustomMetrics, set.Custom}, {ExternalMetrics, set.External}} {
+		if len(of.rules) == 0 {
+			continue
+		}
+		names, u := s.listed(of.group)
+		if u != nil {
+			o.unread("what "+of.group+" lists could not be read", u)
+			continue
+		}
+		for _, r := range of.rules {
+			if !gives(r, names) {
+				idle = append(idle, Object{"Rule", "", r.ID(), "seriesQuery " + r.SeriesSelector()})
+			}
+		}
+	}
+	if len(idle) > 0 {
+		o.about(Warn, "see whether the source has series that its seriesQuery and seriesFilters leave, with the labels of resources; take out a rule that is not needed",
+			fmt.Sprintf("%s: no metric comes of %s", at, count(len(idle), "rule", "rules")), idle)
+		return
+	}
+	o.ok("%s: metrics come of all rules", at)
+}
+
+// gives says whether a listed name may come of a rule.
+func gives(r *rule.Rule, names []string) bool {
+	if r.EmptySeries() != "" {
+		return true
+	}
+	for _, name := range names {
+		if _, metric, ok := strings.Cut(name, "/"); ok {
+			name = metric
+		}
+		if r.MayGive(name) {
+			return true
+		}
+	}
+	return false
+}
+
+func firstLine(s string) string {
+	line, rest, more := strings.Cut(s, "\n")
+	if more {
+		line += fmt.Sprintf(" (and %d more)", strings.Count(rest, "\n")+1)
+	}
+	return line
+}
