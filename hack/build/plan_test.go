@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -111,10 +112,11 @@ func TestPins(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	targets, err := plan(root, "/cache", Catalog())
+	targets, err := plan(root, "/cache", slices.Concat(Catalog(), Node()))
 	if err != nil {
 		t.Fatal(err)
 	}
+	server := ""
 	for _, target := range targets {
 		gomod, err := os.ReadFile(filepath.Join(target.source, "go.mod"))
 		if err != nil {
@@ -125,9 +127,16 @@ func TestPins(t *testing.T) {
 				t.Errorf("%s/go.mod has no tool line for %s: tidying would drop its requirements", target.source, p.Package)
 			}
 		}
-		if target.Name == "kubernetes" {
+		switch target.Name {
+		case "kubernetes":
+			server = target.version
 			checkStaging(t, target.version, gomod)
 			checkController(t, root, target.version)
+		case "kubelet":
+			checkStaging(t, target.version, gomod)
+			if target.version != server {
+				t.Errorf("the kubelet is %s, the API server %s", target.version, server)
+			}
 		}
 	}
 }
