@@ -223,6 +223,19 @@ func TestPolicyOf(t *testing.T) {
 	}
 }
 
+// Who gives certificates a longer life does not lose the short-lived one that there is.
+func TestLongerLifetime(t *testing.T) {
+	data := mustIssue(t, start, nil, names, PolicyOf(time.Minute))
+	for _, at := range []struct {
+		after time.Duration
+		want  Action
+	}{{30 * time.Second, Keep}, {50 * time.Second, RenewLeaf}} {
+		if d := Decide(start.Add(at.after), data, names, DefaultPolicy()); d.Action != at.want {
+			t.Errorf("after %v: %v, want %v", at.after, d.Action, at.want)
+		}
+	}
+}
+
 func TestPolicyValidate(t *testing.T) {
 	if err := DefaultPolicy().Validate(); err != nil {
 		t.Error(err)
