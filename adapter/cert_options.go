@@ -30,6 +30,7 @@ type CertOptions struct {
 	Service       string
 	ClusterDomain string
 	APIServices   []string
+	Lifetime      time.Duration // of a leaf
 }
 
 func newCertOptions() *CertOptions {
@@ -37,6 +38,7 @@ func newCertOptions() *CertOptions {
 		Service:       "loadline-adapter",
 		ClusterDomain: "cluster.local",
 		APIServices:   slices.Concat(customAPIServices(), externalAPIServices(), usageAPIServices(), diagnosticsAPIServices()),
+		Lifetime:      cert.DefaultLifetime,
 	}
 }
 
@@ -45,6 +47,7 @@ func (o *CertOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.Service, "cert-service", o.Service, "Service in the Secret's namespace that the self-managed certificate is for.")
 	fs.StringVar(&o.ClusterDomain, "cluster-domain", o.ClusterDomain, "The cluster's DNS domain.")
 	fs.StringSliceVar(&o.APIServices, "cert-apiservices", o.APIServices, "APIServices whose caBundle is kept right, of the groups for which the configuration has rules.")
+	fs.DurationVar(&o.Lifetime, "cert-lifetime", o.Lifetime, "How long the self-managed certificate is valid. It is renewed after two thirds of that. Its CA lives twelve times as long. The same for all replicas.")
 }
 
 func (o *CertOptions) validate(certFile string) []error {
@@ -54,6 +57,10 @@ func (o *CertOptions) validate(certFile string) []error {
 	var errs []error
 	if _, _, ok := splitName(o.Secret); !ok {
 		errs = append(errs, fmt.Errorf("--cert-secret=%s: must be NAMESPACE/NAME", o.Secret))
+	}
+	// The replicas look at it every tenth of that at least, and a look takes a moment.
+	if o.Lifetime < time.Minute || o.Lifetime > 365*24*time.Hour {
+		errs = append(errs, fmt.Errorf("--cert-lifetime=%s: must be from 1m to 8760h", o.Lifetime))
 	}
 	if certFile != "" {
 		errs = append(errs, errors.New("--cert-secret and --tls-cert-file: give one of them, the certificate is either managed here or given"))
@@ -80,13 +87,13 @@ func (o *CertOptions) controller(config *rest.Config, rules *rule.Set) (*cert.Co
 		return cert.APIServices(apis.ApiregistrationV1().APIServices(), namespace, o.Service, names...)
 	}
 	needed, ours := split(served(o.APIServices, rules), diagnosticsAPIServices())
-	policy := cert.DefaultPolicy()
+	policy := cert.PolicyOf(o.Lifetime)
 	policy.Jitter = rand.Float64()
 	return cert.New(cert.Options{
 		Namespace: namespace, Secret: name, Service: o.Service, ClusterDomain: o.ClusterDomain,
 		Carriers: slices.Concat(carriers(needed), cert.Optional(carriers(ours)...)),
 		Program:  "the adapter", Manifests: "deploy/base",
-		Policy: policy, Interval: certInterval, StartTimeout: 30 * time.Second,
+		Policy: policy, Interval: min(certInterval, o.Lifetime/10), StartTimeout: 30 * time.Second,
 		Secrets: core.CoreV1().Secrets(namespace), Clock: clock.RealClock{}, Log: klog.Background().WithName("cert"),
 	})
 }

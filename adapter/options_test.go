@@ -63,6 +63,10 @@ func TestValidate(t *testing.T) {
 		"values that die before the next evaluation": {
 			func(o *Options) { o.ValueMaxAge = 5 * time.Second }, []string{"--value-max-age=5s: must be from 10s to 1h0m0s"},
 		},
+		"a certificate too short to renew": {
+			func(o *Options) { o.Cert.Secret, o.Cert.Lifetime = "monitoring/loadline-cert", time.Second },
+			[]string{"--cert-lifetime=1s: must be from 1m to 8760h"},
+		},
 		"both kinds of certificate": {
 			func(o *Options) {
 				o.Cert.Secret = "monitoring/loadline-cert"

@@ -69,7 +69,7 @@ func Decide(now time.Time, data map[string][]byte, names []string, policy Policy
 		d.Action, d.Reason = StageCA, caErr.Error()
 	case !now.Before(policy.renewAt(ca.cert.NotBefore, ca.cert.NotAfter)):
 		d.Action, d.Reason = StageCA, "the CA expires at "+ca.cert.NotAfter.Format(time.RFC3339)
-	case !now.Before(policy.renewAt(pair.Leaf.NotBefore, pair.Leaf.NotAfter)) && settled(now, ca.cert, policy):
+	case !now.Before(policy.renewAt(pair.Leaf.NotBefore, pair.Leaf.NotAfter)) && (settled(now, ca.cert, policy) || late(now, pair.Leaf)):
 		d.Action, d.Reason = RenewLeaf, "the certificate expires at "+pair.Leaf.NotAfter.Format(time.RFC3339)
 	}
 	return d
@@ -79,4 +79,11 @@ func Decide(now time.Time, data map[string][]byte, names []string, policy Policy
 // Only a renewal that could as well come later waits for it.
 func settled(now time.Time, ca *x509.Certificate, policy Policy) bool {
 	return !now.Before(ca.NotBefore.Add(policy.Backdate + policy.Settle))
+}
+
+// late says whether a leaf can wait no longer: a CA that was made under another policy, with
+// less backdating, seems to settle for as long as that differs.
+func late(now time.Time, leaf *x509.Certificate) bool {
+	life := leaf.NotAfter.Sub(leaf.NotBefore)
+	return !now.Before(leaf.NotBefore.Add(life / 4 * 3))
 }

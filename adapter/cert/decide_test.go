@@ -203,6 +203,39 @@ func TestBackdating(t *testing.T) {
 	}
 }
 
+// A certificate is not due for renewal when it is made, however short its life is, and is
+// renewed while it is valid.
+func TestPolicyOf(t *testing.T) {
+	for _, life := range []time.Duration{time.Minute, 10 * time.Minute, time.Hour, day, DefaultLifetime, 365 * day} {
+		policy := PolicyOf(life)
+		if err := policy.Validate(); err != nil {
+			t.Errorf("%v: %v", life, err)
+		}
+		data := mustIssue(t, start, nil, names, policy)
+		for _, at := range []struct {
+			after time.Duration
+			want  Action
+		}{{0, Keep}, {life / 2, Keep}, {life * 3 / 4, RenewLeaf}, {life - 1, RenewLeaf}} {
+			if d := Decide(start.Add(at.after), data, names, policy); d.Action != at.want {
+				t.Errorf("of %v, after %v: %v, want %v", life, at.after, d.Action, at.want)
+			}
+		}
+	}
+}
+
+// Who gives certificates a longer life does not lose the short-lived one that there is.
+func TestLongerLifetime(t *testing.T) {
+	data := mustIssue(t, start, nil, names, PolicyOf(time.Minute))
+	for _, at := range []struct {
+		after time.Duration
+		want  Action
+	}{{30 * time.Second, Keep}, {50 * time.Second, RenewLeaf}} {
+		if d := Decide(start.Add(at.after), data, names, DefaultPolicy()); d.Action != at.want {
+			t.Errorf("after %v: %v, want %v", at.after, d.Action, at.want)
+		}
+	}
+}
+
 func TestPolicyValidate(t *testing.T) {
 	if err := DefaultPolicy().Validate(); err != nil {
 		t.Error(err)

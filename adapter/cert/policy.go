@@ -25,14 +25,22 @@ type Policy struct {
 	Jitter float64
 }
 
+// DefaultLifetime is that of a leaf.
+const DefaultLifetime = 30 * 24 * time.Hour
+
 // DefaultPolicy is a CA for a year and a leaf for 30 days, which is thus
 // renewed about every 20 days.
-func DefaultPolicy() Policy {
+func DefaultPolicy() Policy { return PolicyOf(DefaultLifetime) }
+
+// PolicyOf is the policy for a leaf's lifetime. A CA lives a little more than twelve times
+// as long, and backdating and settling are no more than a tenth of it: else a leaf of
+// less than two hours would be due for renewal when it is made.
+func PolicyOf(leaf time.Duration) Policy {
 	return Policy{
-		CALifetime:   365 * 24 * time.Hour,
-		LeafLifetime: 30 * 24 * time.Hour,
-		Backdate:     time.Hour,
-		Settle:       time.Minute,
+		CALifetime:   leaf / 30 * 365,
+		LeafLifetime: leaf,
+		Backdate:     min(time.Hour, leaf/10),
+		Settle:       min(time.Minute, leaf/10),
 	}
 }
 

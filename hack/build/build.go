@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -15,8 +16,8 @@ type Tools struct {
 	targets []target
 }
 
-// Path is the absolute path of a program of the [Catalog], such as
-// "kube-apiserver". It is empty for a name the catalogue does not have.
+// Path is the absolute path of a program, such as "kube-apiserver". It is empty
+// for one that was not asked for.
 func (t Tools) Path(program string) string {
 	for _, target := range t.targets {
 		for _, p := range target.Programs {
@@ -49,11 +50,11 @@ func (t Tools) Version(tool string) string {
 	return ""
 }
 
-// Locate finds the programs built for the checkout around the working
-// directory, and builds nothing. When one is missing the error says which, and
-// how to build it.
-func Locate() (Tools, error) {
-	targets, _, err := resolve()
+// Locate finds the programs of the [Catalog] and of more tools built for the
+// checkout around the working directory, and builds nothing. When one is missing
+// the error says which, and how to build it.
+func Locate(more ...Tool) (Tools, error) {
+	targets, _, err := resolve(more)
 	if err != nil {
 		return Tools{}, err
 	}
@@ -64,16 +65,23 @@ func Locate() (Tools, error) {
 		}
 	}
 	if len(missing) > 0 {
-		return Tools{}, fmt.Errorf("not built yet: %s: run `go run ./hack/cmd/cluster build`", strings.Join(missing, ", "))
+		return Tools{}, fmt.Errorf("not built yet: %s: run `%s`", strings.Join(missing, ", "), remedy(more))
 	}
 	return Tools{targets: targets}, nil
+}
+
+func remedy(more []Tool) string {
+	if len(more) > 0 {
+		return "go run ./hack/cmd/realnode build"
+	}
+	return "go run ./hack/cmd/cluster build"
 }
 
 // Ensure builds what [Locate] would find missing, and reports its progress to
 // log. One build runs at a time for a cache; a second caller waits for it. A
 // build that fails or is interrupted leaves no directory that Locate accepts.
-func Ensure(ctx context.Context, log io.Writer) (Tools, error) {
-	targets, cache, err := resolve()
+func Ensure(ctx context.Context, log io.Writer, more ...Tool) (Tools, error) {
+	targets, cache, err := resolve(more)
 	if err != nil {
 		return Tools{}, err
 	}
@@ -106,7 +114,7 @@ func Ensure(ctx context.Context, log io.Writer) (Tools, error) {
 	return tools, nil
 }
 
-func resolve() (targets []target, cache string, err error) {
+func resolve(more []Tool) (targets []target, cache string, err error) {
 	wd, err := os.Getwd()
 	if err != nil {
 		return nil, "", err
@@ -119,7 +127,7 @@ func resolve() (targets []target, cache string, err error) {
 	if err != nil {
 		return nil, "", err
 	}
-	targets, err = plan(root, cache, Catalog())
+	targets, err = plan(root, cache, slices.Concat(Catalog(), more))
 	return targets, cache, err
 }
 

@@ -89,6 +89,20 @@ func catalog(kubernetes string) []Tool {
 	}
 }
 
+// Node lists what a node runs besides, for those who ask for it: it takes minutes to build,
+// and most tests need no node.
+func Node() []Tool {
+	return []Tool{{
+		Name:   "kubelet",
+		Module: "k8s.io/kubernetes",
+		Programs: []Program{
+			{"kubelet", "k8s.io/kubernetes/cmd/kubelet"},
+			{"kube-proxy", "k8s.io/kubernetes/cmd/kube-proxy"},
+		},
+		Version: []string{"k8s.io/component-base/version", "k8s.io/client-go/pkg/version"},
+	}}
+}
+
 // ldflags strips the programs and stamps version ("v1.37.2") where the tool
 // asks for it.
 func (t Tool) ldflags(version string) string {

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -111,30 +112,42 @@ func TestPins(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, minor := range []string{"", oldest} {
-		targets, err := plan(root, "/cache", catalog(minor))
+	t.Run("newest", func(t *testing.T) {
+		server := checkPins(t, root, slices.Concat(catalog(""), Node()))
+		checkController(t, root, server)
+	})
+	t.Run("oldest", func(t *testing.T) { checkPins(t, root, catalog(oldest)) })
+}
+
+// checkPins returns the version of the API server.
+func checkPins(t *testing.T, root string, tools []Tool) (server string) {
+	t.Helper()
+	targets, err := plan(root, "/cache", tools)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, target := range targets {
+		gomod, err := os.ReadFile(filepath.Join(target.source, "go.mod"))
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, target := range targets {
-			gomod, err := os.ReadFile(filepath.Join(target.source, "go.mod"))
-			if err != nil {
-				t.Fatal(err)
+		for _, p := range target.Programs {
+			if !regexp.MustCompile(`(?m)^(tool )?\s*` + regexp.QuoteMeta(p.Package) + `$`).Match(gomod) {
+				t.Errorf("%s/go.mod has no tool line for %s: tidying would drop its requirements", target.source, p.Package)
 			}
-			for _, p := range target.Programs {
-				if !regexp.MustCompile(`(?m)^(tool )?\s*` + regexp.QuoteMeta(p.Package) + `$`).Match(gomod) {
-					t.Errorf("%s/go.mod has no tool line for %s: tidying would drop its requirements", target.source, p.Package)
-				}
-			}
-			if target.Name != "kubernetes" {
-				continue
-			}
+		}
+		switch target.Name {
+		case "kubernetes":
+			server = target.version
+			checkStaging(t, server, gomod)
+		case "kubelet":
 			checkStaging(t, target.version, gomod)
-			if minor == "" {
-				checkController(t, root, target.version)
+			if target.version != server {
+				t.Errorf("the kubelet is %s, the API server %s", target.version, server)
 			}
 		}
 	}
+	return server
 }
 
 // oldest is the oldest minor that is supported.

@@ -36,6 +36,11 @@ type Options struct {
 	DownscaleStabilization time.Duration
 	// Kwok plays the nodes annotated [FakeNode]=fake, and their pods.
 	Kwok bool
+	// NodeAddress is an address of this machine at which kubelets and pods reach the
+	// API server, for a cluster whose nodes are real: the API server authorizes
+	// kubelets and asks them for logs, and reaches Services through kube-proxy. The
+	// caller runs both. Without it there is neither.
+	NodeAddress string
 	// AuditLog records the requests of the authorization, authentication and
 	// metrics APIs in [Cluster.AuditLogPath].
 	AuditLog bool
@@ -101,14 +106,14 @@ func newCluster(ctx context.Context, opts Options) (*Cluster, error) {
 		return nil, err
 	}
 	c := &Cluster{
-		layout:    layout{dir: dir, bind: "127.0.0.1", audit: opts.AuditLog},
+		layout:    layout{dir: dir, bind: "127.0.0.1", node: opts.NodeAddress, audit: opts.AuditLog},
 		tools:     tools,
 		log:       serialize(opts.Log),
 		temporary: temporary,
 		failed:    make(chan error, 1),
 		stopping:  make(chan struct{}),
 	}
-	if netns.Isolated() {
+	if netns.Isolated() || c.node != "" {
 		c.bind = "0.0.0.0" // reachable by its service address too, and by nobody else
 	}
 	outside, err := c.choosePorts(ctx)

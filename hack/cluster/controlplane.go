@@ -32,6 +32,7 @@ const FakeNode = "kwok.x-k8s.io/node"
 type layout struct {
 	dir   string
 	bind  string // address the API server listens on
+	node  string // address at which kubelets and pods reach it; empty if there are none
 	ports ports
 	audit bool
 }
@@ -81,24 +82,17 @@ func apiServerArgs(l layout) []string {
 		"--etcd-certfile=" + l.pki(etcdClient+".crt"),
 		"--etcd-keyfile=" + l.pki(etcdClient+".key"),
 		"--bind-address=" + l.bind,
-		// A namespace has no default route to take an address from. The
-		// address is only needed to start: Endpoints refuse loopback, so none
-		// are published for the Service "kubernetes".
-		"--advertise-address=127.0.0.1",
-		"--endpoint-reconciler-type=none",
 		fmt.Sprintf("--secure-port=%d", l.ports.api),
 		"--cert-dir=" + filepath.Join(l.dir, "pki"),
 		"--tls-cert-file=" + l.pki(apiServer+".crt"),
 		"--tls-private-key-file=" + l.pki(apiServer+".key"),
 		"--client-ca-file=" + l.pki(caName+".crt"),
-		"--authorization-mode=RBAC",
 		"--allow-privileged=true",
 		"--service-cluster-ip-range=" + netns.ServiceCIDR,
 		"--service-account-issuer=https://kubernetes.default.svc.cluster.local",
 		"--service-account-key-file=" + l.pki(serviceAccount+".pub"),
 		"--service-account-signing-key-file=" + l.pki(serviceAccount+".key"),
-		// Aggregation. Routing to endpoints takes the place of kube-proxy.
-		"--enable-aggregator-routing=true",
+		// Aggregation.
 		"--proxy-client-cert-file=" + l.pki(frontProxy+".crt"),
 		"--proxy-client-key-file=" + l.pki(frontProxy+".key"),
 		"--requestheader-client-ca-file=" + l.pki(frontProxyCA+".crt"),
@@ -107,6 +101,20 @@ func apiServerArgs(l layout) []string {
 		"--requestheader-group-headers=X-Remote-Group",
 		"--requestheader-extra-headers-prefix=X-Remote-Extra-",
 	}
+	if l.node != "" {
+		args = append(args, kubeletArgs(l)...)
+	} else {
+		args = append(args,
+			// A namespace has no default route to take an address from. The
+			// address is only needed to start: Endpoints refuse loopback, so none
+			// are published for the Service "kubernetes".
+			"--advertise-address=127.0.0.1",
+			"--endpoint-reconciler-type=none",
+			"--authorization-mode=RBAC",
+			// Routing to endpoints takes the place of kube-proxy.
+			"--enable-aggregator-routing=true",
+		)
+	}
 	if l.audit {
 		args = append(args,
 			"--audit-policy-file="+l.auditPolicy(),
@@ -114,6 +122,20 @@ func apiServerArgs(l layout) []string {
 		)
 	}
 	return args
+}
+
+// kubeletArgs are the flags of an API server that has kubelets. Aggregated APIs are
+// reached through kube-proxy, as where kubeadm has made the cluster.
+func kubeletArgs(l layout) []string {
+	return []string{
+		"--advertise-address=" + l.node,
+		"--authorization-mode=Node,RBAC",
+		"--enable-admission-plugins=NodeRestriction",
+		"--kubelet-client-certificate=" + l.pki(kubeletClient+".crt"),
+		"--kubelet-client-key=" + l.pki(kubeletClient+".key"),
+		"--kubelet-certificate-authority=" + l.pki(caName+".crt"),
+		"--kubelet-preferred-address-types=InternalIP",
+	}
 }
 
 // auditPolicy records who asked for what, without bodies, for the requests that

@@ -62,13 +62,16 @@ func TestAuditLogIsOptional(t *testing.T) {
 // every path of a key, certificate or kubeconfig must exist.
 func TestFilesThatServersReadAreWritten(t *testing.T) {
 	c := &Cluster{layout: testLayout}
-	c.dir, c.audit = t.TempDir(), true
+	c.dir, c.audit, c.node = t.TempDir(), true, "10.199.0.1"
+	alone := c.layout
+	alone.node = ""
 	if err := c.writeFiles(); err != nil {
 		t.Fatal(err)
 	}
 	for server, args := range map[string][]string{
 		etcd:              etcdArgs(c.layout),
-		apiServer:         apiServerArgs(c.layout),
+		apiServer:         apiServerArgs(alone),
+		"with kubelets":   apiServerArgs(c.layout),
 		controllerManager: controllerManagerArgs(c.layout, 0, 0),
 		scheduler:         schedulerArgs(c.layout),
 		kwok:              kwokArgs(c.layout, nil),

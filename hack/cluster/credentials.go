@@ -14,6 +14,7 @@ const (
 	etcdCAName     = "etcd-ca"
 	etcdServer     = "etcd-server"
 	etcdClient     = "etcd-client"
+	kubeletClient  = "kube-apiserver-kubelet-client"
 	serviceAccount = "service-account"
 )
 
@@ -27,8 +28,8 @@ type credentials struct {
 }
 
 // newCredentials makes the authorities and every certificate the servers need,
-// and writes them to dir.
-func newCredentials(dir string, now time.Time) (*credentials, error) {
+// and writes them to dir. The API server is known by the hosts, too.
+func newCredentials(dir string, now time.Time, hosts ...string) (*credentials, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
@@ -50,7 +51,7 @@ func newCredentials(dir string, now time.Time) (*credentials, error) {
 	apiHosts := append([]string{
 		"kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local",
 		kubernetesServiceIP,
-	}, loopback...)
+	}, append(loopback, hosts...)...)
 	for _, leaf := range []struct {
 		ca *pair
 		id identity
@@ -58,6 +59,7 @@ func newCredentials(dir string, now time.Time) (*credentials, error) {
 		{c.cluster, identity{name: apiServer, hosts: apiHosts}},
 		{c.cluster, identity{name: controllerManager, hosts: loopback}},
 		{c.cluster, identity{name: scheduler, hosts: loopback}},
+		{c.cluster, identity{name: kubeletClient, groups: []string{"system:masters"}}},
 		{c.frontProxy, identity{name: frontProxy}},
 		{c.etcd, identity{name: etcdServer, hosts: loopback}},
 		{c.etcd, identity{name: etcdClient}},

@@ -73,6 +73,28 @@ func (c *Cluster) UserKubeconfig(name string, groups ...string) (string, error) 
 	return f.Name(), f.Close()
 }
 
+// ServingCertificate writes a certificate of the cluster's CA for a server at the
+// hosts, names or addresses, and returns the paths of it and of its key.
+func (c *Cluster) ServingCertificate(name string, hosts ...string) (cert, key string, err error) {
+	p, err := c.credentials.cluster.issue(identity{name: name, hosts: hosts}, time.Now())
+	if err != nil {
+		return "", "", err
+	}
+	return c.pki(name + ".crt"), c.pki(name + ".key"), p.write(c.credentials.dir, name)
+}
+
+// CAFile is the path of the CA that signs the certificates of the cluster's servers and
+// users.
+func (c *Cluster) CAFile() string { return c.pki(caName + ".crt") }
+
+// nodeHosts is what the API server is known by besides its usual names.
+func (c *Cluster) nodeHosts() []string {
+	if c.node == "" {
+		return nil
+	}
+	return []string{c.node}
+}
+
 // AnonymousConfig is a client configuration that trusts the cluster and shows
 // no credentials.
 func (c *Cluster) AnonymousConfig() *rest.Config {

@@ -16,7 +16,7 @@ var testNow = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
 func TestEveryCertificateIsOfItsOwnAuthority(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "pki")
-	c, err := newCredentials(dir, testNow)
+	c, err := newCredentials(dir, testNow, "10.199.0.1")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -25,12 +25,13 @@ func TestEveryCertificateIsOfItsOwnAuthority(t *testing.T) {
 		ca   string
 		host string // "" for clients
 	}{
-		apiServer:         {caName, "127.0.0.1"},
+		apiServer:         {caName, "10.199.0.1"},
 		controllerManager: {caName, "127.0.0.1"},
 		scheduler:         {caName, "localhost"},
 		frontProxy:        {frontProxyCA, ""},
 		etcdServer:        {etcdCAName, "127.0.0.1"},
 		etcdClient:        {etcdCAName, ""},
+		kubeletClient:     {caName, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			leaf := load(t, dir, name)
@@ -61,7 +62,7 @@ func TestSecretsAreForTheOwnerOnly(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(entries) != 20 { // 9 pairs and the two halves of the service account's key
+	if len(entries) != 22 { // 10 pairs and the two halves of the service account's key
 		t.Errorf("%d files", len(entries))
 	}
 	for _, e := range entries {

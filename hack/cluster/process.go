@@ -45,7 +45,7 @@ func launch(s spec) (*process, error) {
 	cmd.Dir = s.dir
 	// Nothing of the caller's environment: no proxy, no kubeconfig, no home
 	// that a server could leave files in.
-	cmd.Env = []string{"HOME=" + s.dir, "TMPDIR=" + s.dir, "PATH=/usr/bin:/bin", "KWOK_WORKDIR=" + s.dir}
+	cmd.Env = []string{"HOME=" + s.dir, "TMPDIR=" + s.dir, "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "KWOK_WORKDIR=" + s.dir}
 	cmd.Stdout, cmd.Stderr = log, log
 	// In a group of its own: Ctrl-C reaches the caller, who stops the servers in
 	// their order.

@@ -25,7 +25,7 @@ func (c *Cluster) writeFiles() error {
 		return err
 	}
 	var err error
-	if c.credentials, err = newCredentials(filepath.Join(c.dir, "pki"), time.Now()); err != nil {
+	if c.credentials, err = newCredentials(filepath.Join(c.dir, "pki"), time.Now(), c.nodeHosts()...); err != nil {
 		return err
 	}
 	for component, id := range map[string]identity{
@@ -90,18 +90,37 @@ func (c *Cluster) start(ctx context.Context, opts Options) error {
 		httpProbe(local("http", c.ports.kwok)+"/healthz", nil, nil))
 }
 
-// run launches a server, waits until it is ready, and watches over it from
-// then on.
+// run launches one of the cluster's own servers.
 func (c *Cluster) run(ctx context.Context, name string, args []string, opts Options, ready func(context.Context) error) error {
-	fmt.Fprintf(c.log, "cluster: starting %s\n", name)
-	home := filepath.Join(c.dir, "home", name)
+	return c.Run(ctx, Server{
+		Name:  name,
+		Path:  c.tools.Path(name),
+		Args:  append(slices.Clone(args), opts.ExtraArgs[name]...),
+		Ready: ready,
+	})
+}
+
+// Server is a program that belongs to a cluster.
+type Server struct {
+	Name  string // also of its log
+	Path  string // of the program
+	Args  []string
+	Ready func(context.Context) error // asked until it returns nil
+}
+
+// Run launches a server of the caller's, waits until it is ready, and watches over it
+// as over those of the cluster, which stops it before them. It must not be called at the
+// same time as [Cluster.Stop].
+func (c *Cluster) Run(ctx context.Context, s Server) error {
+	fmt.Fprintf(c.log, "cluster: starting %s\n", s.Name)
+	home := filepath.Join(c.dir, "home", s.Name)
 	if err := os.MkdirAll(home, 0o700); err != nil {
 		return err
 	}
 	p, err := launch(spec{
-		name: name,
-		path: c.tools.Path(name),
-		args: append(slices.Clone(args), opts.ExtraArgs[name]...),
+		name: s.Name,
+		path: s.Path,
+		args: s.Args,
 		dir:  home,
 		logs: c.logs(),
 	})
@@ -109,7 +128,7 @@ func (c *Cluster) run(ctx context.Context, name string, args []string, opts Opti
 		return err
 	}
 	c.processes = append(c.processes, p)
-	if err := p.await(ctx, ready); err != nil {
+	if err := p.await(ctx, s.Ready); err != nil {
 		return err
 	}
 	c.tasks.Go(func() { watch(p, c.stopping, c.failed, c.log) })

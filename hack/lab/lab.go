@@ -107,6 +107,13 @@ func Start(ctx context.Context, o Options) (*Lab, error) {
 	return l, nil
 }
 
+// On is a Lab on a cluster of the caller's, whose nodes are real: what runs in it has no
+// need of what a node of processes lacks. It has no Node, and Stop stops nothing but the
+// cluster. Of the options Root, DownscaleStabilization and Log count.
+func On(c *cluster.Cluster, client kubernetes.Interface, o Options) *Lab {
+	return &Lab{Cluster: c, Client: client, opts: o, isolated: true}
+}
+
 func (l *Lab) startNode(ctx context.Context, config *rest.Config, tools build.Tools) error {
 	nodeLog, err := os.OpenFile(filepath.Join(l.Cluster.Logs(), "node.log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {

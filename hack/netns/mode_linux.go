@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"os/exec"
 	"strings"
 	"syscall"
@@ -47,13 +46,20 @@ func modes(euid, egid int) []mode {
 	}
 }
 
+// machine is the mode of Options.Machine.
+func machine() mode {
+	return mode{"network, mount and process namespace", func() *syscall.SysProcAttr {
+		return &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET | syscall.CLONE_NEWNS | syscall.CLONE_NEWPID}
+	}}
+}
+
 // probe finds the first mode in which entry can prepare a namespace. It tries
 // for real: a kernel may allow the namespace and refuse the preparation.
-func probe(ctx context.Context, entry []string) (*mode, error) {
+func probe(ctx context.Context, entry []string, modes []mode) (*mode, error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	var failed []error
-	for _, m := range modes(os.Geteuid(), os.Getegid()) {
+	for _, m := range modes {
 		var stderr bytes.Buffer
 		cmd := exec.CommandContext(ctx, entry[0], entry[1:]...)
 		cmd.SysProcAttr = m.attr()

@@ -55,6 +55,7 @@ func TestMain(m *testing.M) {
 				Command: append([]string{self, partCommand}, os.Args[3:]...),
 				Log:     io.Discard,
 				Host:    os.Args[2] == "host",
+				Machine: os.Args[2] == "machine",
 				Grace:   5 * time.Second,
 			}))
 		case partCommand:
@@ -94,6 +95,10 @@ func command(name string, args []string) error {
 	case "isolated":
 		fmt.Println(os.Getenv(envMode), Isolated())
 		return nil
+	case "first":
+		mounts, err := os.Readlink("/proc/self/ns/mnt")
+		fmt.Println(os.Getpid(), mounts)
+		return err
 	case "podip":
 		return answerOnPodIP(args[0])
 	case "serve":

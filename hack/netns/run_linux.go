@@ -28,6 +28,10 @@ type Options struct {
 	Log io.Writer
 	// Host asks for the machine's own network, as if no namespace were to be had.
 	Host bool
+	// Machine asks for a mount and a process namespace besides: what is mounted inside,
+	// and whoever runs there, ends with the command. That takes root, and Run fails
+	// where it is not to be had. Entry then is the first process of its namespace.
+	Machine bool
 	// Grace is how long the command may take to end once ctx is done; 30 s if 0.
 	Grace time.Duration
 }
@@ -61,11 +65,17 @@ func prepare(ctx context.Context, opts Options) (*exec.Cmd, func(), error) {
 		env = os.Environ()
 	}
 	m, err := (*mode)(nil), errors.New("the machine's own network was asked for")
-	if !opts.Host {
-		m, err = probe(ctx, opts.Entry)
+	switch {
+	case opts.Machine:
+		m, err = probe(ctx, opts.Entry, []mode{machine()})
+	case !opts.Host:
+		m, err = probe(ctx, opts.Entry, modes(os.Geteuid(), os.Getegid()))
 	}
 	if ctx.Err() != nil {
 		return nil, nil, ctx.Err()
+	}
+	if m == nil && opts.Machine {
+		return nil, nil, err
 	}
 	if m == nil {
 		fmt.Fprintf(opts.Log, "no network namespace: %v\n"+

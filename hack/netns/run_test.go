@@ -41,7 +41,7 @@ func needNamespace(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := probe(t.Context(), []string{self, partEntry}); err != nil {
+	if _, err := probe(t.Context(), []string{self, partEntry}, modes(os.Geteuid(), os.Getegid())); err != nil {
 		t.Skipf("this machine gives no network namespace: %v", err)
 	}
 }
@@ -92,6 +92,26 @@ func TestEveryPodAddressIsLocal(t *testing.T) {
 				t.Errorf("the listener saw %q, %v; want %q", out, err, want)
 			}
 		})
+	}
+}
+
+// With Machine the command is the first process of its namespace, and nobody outside sees
+// what it mounts; where that is not to be had it does not run at all.
+func TestMachine(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("not root")
+	}
+	ours, err := os.Readlink("/proc/self/ns/mnt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := runner(t, "machine", "first").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	pid, mounts, _ := strings.Cut(strings.TrimSpace(string(out)), " ")
+	if pid != "1" || mounts == "" || mounts == ours {
+		t.Errorf("the command is process %s with the mounts %s, want 1 with others than ours, %s", pid, mounts, ours)
 	}
 }
 
