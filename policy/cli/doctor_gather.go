@@ -22,6 +22,7 @@ import (
 	"github.com/loadline/loadline/policy/api/v1alpha1"
 	"github.com/loadline/loadline/policy/doctor"
 	"github.com/loadline/loadline/policy/guard"
+	diagnostics "github.com/loadline/loadline/provider/api/v1alpha1"
 )
 
 // examiner reads what doctor looks at.
@@ -113,11 +114,16 @@ func (x *examiner) access(ctx context.Context) []doctor.Access {
 	return asked
 }
 
-// workloads reads HPAs, what they scale, and policies.
+// workloads reads HPAs, what they scale, policies, and what the adapter says of metrics.
 func (x *examiner) workloads(ctx context.Context, reading *sync.WaitGroup) {
 	s := x.into
 	reading.Go(func() { s.HPAs = all[autoscalingv2.HorizontalPodAutoscaler](ctx, x, hpasResource(), x.namespace, "") })
 	reading.Go(func() { s.Policies = all[v1alpha1.AutoscalingPolicy](ctx, x, policiesResource(), x.namespace, "") })
+	reading.Go(func() {
+		if found := all[diagnostics.Metric](ctx, x, diagnostics.GroupVersion.WithResource(diagnostics.Plural), x.namespace, ""); found.Unread == nil {
+			s.Sources = doctor.Sources(found.Value)
+		}
+	})
 	s.Workloads = guard.Snapshot{Source: guard.Live, Now: x.now(), Gathered: map[guard.Kind]bool{}, Missing: map[guard.Kind]string{}}
 	var deployments doctor.Read[[]appsv1.Deployment]
 	var sets doctor.Read[[]appsv1.StatefulSet]

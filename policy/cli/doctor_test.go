@@ -26,6 +26,7 @@ const (
 	allHPAsPath     = "/apis/autoscaling/v2/horizontalpodautoscalers?limit=500"
 	serverPath      = "/version"
 	metricsPath     = "/metrics"
+	allDiagnostics  = "/apis/diagnostics.loadline.dev/v1alpha1/metrics?limit=500"
 	reviewsPath     = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
 	rolePath        = "/apis/rbac.authorization.k8s.io/v1/clusterroles/system:controller:horizontal-pod-autoscaler"
 	bindingPath     = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings/system:controller:horizontal-pod-autoscaler"
@@ -144,6 +145,7 @@ func TestDoctor(t *testing.T) {
 	for path := range known {
 		all = append(all, path)
 	}
+	all = append(all, allDiagnostics) // which this cluster does not serve
 	slices.Sort(all)
 	slices.Sort(asked)
 	if diff := cmp.Diff(all, slices.Compact(asked)); diff != "" {
@@ -231,6 +233,12 @@ func TestDoctorUnread(t *testing.T) {
 		"an API that hangs": {
 			edit: func(known map[string]string) { known[externalList] = "hang" }, code: exitFound,
 			check: map[string]doctor.State{"external-metrics": doctor.Fail, "rules": doctor.Unknown},
+		},
+		"the adapter says what its source does": {
+			edit: func(known map[string]string) {
+				known[allDiagnostics] = `{items: [{rule: {source: default}, reads: [{values: [], problem: {reason: source-failed, message: connection refused}}]}]}`
+			},
+			code: exitFound, check: map[string]doctor.State{"source": doctor.Fail, "rules": doctor.Warn},
 		},
 		"nonsense": {
 			edit: func(known map[string]string) { known[serverPath] = "[]" }, code: exitUsage,

@@ -16,7 +16,7 @@ import (
 )
 
 const (
-	metricsPath    = "/apis/diagnostics.loadline.dev/v1alpha1/namespaces/shop/metrics?limit=500"
+	diagnosticsPath    = "/apis/diagnostics.loadline.dev/v1alpha1/namespaces/shop/metrics?limit=500"
 	nextPath       = "/apis/diagnostics.loadline.dev/v1alpha1/namespaces/shop/metrics?continue=more&limit=500"
 	everywherePath = "/apis/diagnostics.loadline.dev/v1alpha1/metrics?limit=500"
 )
@@ -25,7 +25,7 @@ const (
 func wanted(t *testing.T) map[string]string {
 	t.Helper()
 	all := map[string]string{}
-	for path, file := range map[string]string{metricsPath: "testdata/metrics-1.yaml", nextPath: "testdata/metrics-2.yaml"} {
+	for path, file := range map[string]string{diagnosticsPath: "testdata/metrics-1.yaml", nextPath: "testdata/metrics-2.yaml"} {
 		data, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
@@ -109,11 +109,11 @@ func TestMetricsElsewhere(t *testing.T) {
 		out, said string
 	}{
 		"all namespaces": {one, []string{"-A"}, 0, "hpa/w^[[2J", ""},
-		"nothing":        {map[string]string{metricsPath: "items: []"}, nil, 0, "", "Nobody wants a metric in the namespace shop of loadline-adapter."},
+		"nothing":        {map[string]string{diagnosticsPath: "items: []"}, nil, 0, "", "Nobody wants a metric in the namespace shop of loadline-adapter."},
 		"nothing at all": {map[string]string{everywherePath: "items: []"}, []string{"-A"}, 0, "", "Nobody wants a metric in any namespace of loadline-adapter."},
 		"not served":     {nil, nil, exitFound, "", "error: the cluster does not serve diagnostics.loadline.dev: there is no APIService v1alpha1.diagnostics.loadline.dev: install loadline-adapter"},
 		"no right": {
-			map[string]string{metricsPath: `403 metrics.diagnostics.loadline.dev is forbidden: User "u" cannot list resource "metrics"`}, nil, exitFound, "",
+			map[string]string{diagnosticsPath: `403 metrics.diagnostics.loadline.dev is forbidden: User "u" cannot list resource "metrics"`}, nil, exitFound, "",
 			"ask for a Role that lets you list metrics in the group diagnostics.loadline.dev. The ClusterRole loadline-diagnostics-reader has this right, and view with it",
 		},
 		"a wrong format": {nil, []string{"-o", "name"}, exitUsage, "", "-o name: must be yaml or json"},

@@ -27,7 +27,7 @@ func Catalogue() []Test {
 		{"clock", "the clocks agree", "the Date of kube-apiserver's answer, list on leases of kube-node-lease, conditions of HPAs", checkClock},
 		{"adapter", "who serves the metrics is ready", "get on services, list on pods and deployments, in the namespaces that APIServices name", checkBackends},
 		{"policy-controller", "loadline-policy is ready, where there are policies", "list on autoscalingpolicies and on deployments", checkController},
-		{"source", "a source answers", "the values that HPAs have", checkSource},
+		{"source", "a source answers", "list on metrics.diagnostics.loadline.dev or, where that is not there, the values that HPAs have", checkSource},
 		{"rules", "each rule gives a metric", "the ConfigMap of the adapter's --config (get on configmaps), and what the metrics APIs list", checkRules},
 		{"metrics-served", "HPAs ask for metrics that somebody serves", "list on horizontalpodautoscalers, and what the metrics APIs list", checkServed},
 		{"hpa-active", "the HPA controller can act on each HPA", "list on horizontalpodautoscalers", checkActive},
