@@ -16,9 +16,9 @@ import (
 )
 
 const (
-	diagnosticsPath    = "/apis/diagnostics.loadline.dev/v1alpha1/namespaces/shop/metrics?limit=500"
-	nextPath       = "/apis/diagnostics.loadline.dev/v1alpha1/namespaces/shop/metrics?continue=more&limit=500"
-	everywherePath = "/apis/diagnostics.loadline.dev/v1alpha1/metrics?limit=500"
+	diagnosticsPath = "/apis/diagnostics.loadline.dev/v1alpha1/namespaces/shop/metrics?limit=500"
+	nextPath        = "/apis/diagnostics.loadline.dev/v1alpha1/namespaces/shop/metrics?continue=more&limit=500"
+	everywherePath  = "/apis/diagnostics.loadline.dev/v1alpha1/metrics?limit=500"
 )
 
 // wanted is what the adapter says of the namespace shop, in two pages.
