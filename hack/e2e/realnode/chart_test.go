@@ -85,6 +85,9 @@ func TestN2Chart(t *testing.T) {
 	step(t, "the leader is killed", leaderKilled)
 	step(t, "certificates rotate", rotated)
 	step(t, "network policies", fenced)
+	all := web.stats()
+	t.Logf("of %d requests through the page's Service %d failed (%s)", all.Sent, all.Failed, all.LastError)
+	web.rate(t, 0)
 	step(t, "uninstalled", func(t *testing.T) {
 		before := hpas(t)
 		t.Log(loadline(t, "uninstall", "--yes"))

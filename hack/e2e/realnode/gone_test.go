@@ -15,6 +15,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/rest"
 )
 
 // gone checks that an uninstallation left HPAs standing and nothing of ours behind: no
@@ -52,6 +53,7 @@ func gone(t *testing.T, before map[string]autoscalingv2.HorizontalPodAutoscaler)
 func ours(ctx context.Context) ([]string, error) {
 	config := node.RESTConfig()
 	config.QPS, config.Burst = 200, 400
+	config.WarningHandler = rest.NoWarnings{} // of kinds that are deprecated
 	client, err := dynamic.NewForConfig(config)
 	if err != nil {
 		return nil, err
