@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -119,4 +121,32 @@ func who(r *http.Request, a asked) string {
 	}
 	h := r.Header
 	return fmt.Sprint(a.certificate, h["X-Remote-User"], h["X-Remote-Uid"], h["X-Remote-Group"], h["X-Remote-Extra-Scope"])
+}
+
+// However long the headers of somebody with a certificate are, little is kept of them.
+func TestCertificatesKeepNoHeaders(t *testing.T) {
+	library := authenticator.RequestFunc(func(*http.Request) (*authenticator.Response, bool, error) {
+		return &authenticator.Response{User: &user.DefaultInfo{Name: "x"}}, true, nil
+	})
+	static := func(names ...string) headerrequest.StringSliceProvider { return headerrequest.StaticStringSlice(names) }
+	now := time.Now()
+	memory := rememberCertificates(library, &authenticatorfactory.RequestHeaderConfig{
+		UsernameHeaders: static("X-Remote-User"), UIDHeaders: static(), GroupHeaders: static(), ExtraHeaderPrefixes: static(),
+	}, func() time.Time { return now })
+	of := []*x509.Certificate{{NotAfter: now.Add(time.Hour)}}
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	for i := range 100 {
+		r := &http.Request{Header: http.Header{"X-Remote-User": {fmt.Sprint(i) + strings.Repeat("x", 1<<20)}}, TLS: &tls.ConnectionState{PeerCertificates: of}}
+		if _, ok, err := memory.AuthenticateRequest(r); !ok || err != nil {
+			t.Fatal(ok, err)
+		}
+	}
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	if held := int64(after.HeapAlloc) - int64(before.HeapAlloc); held > 10<<20 {
+		t.Errorf("%d bytes are kept of 100 requests", held)
+	}
+	runtime.KeepAlive(memory)
 }

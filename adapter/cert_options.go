@@ -47,7 +47,7 @@ func (o *CertOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.Service, "cert-service", o.Service, "Service in the Secret's namespace that the self-managed certificate is for.")
 	fs.StringVar(&o.ClusterDomain, "cluster-domain", o.ClusterDomain, "The cluster's DNS domain.")
 	fs.StringSliceVar(&o.APIServices, "cert-apiservices", o.APIServices, "APIServices whose caBundle is kept right, of the groups for which the configuration has rules.")
-	fs.DurationVar(&o.Lifetime, "cert-lifetime", o.Lifetime, "How long the self-managed certificate is valid. It is renewed after two thirds of that. Its CA lives twelve times as long. The same for all replicas.")
+	fs.DurationVar(&o.Lifetime, "cert-lifetime", o.Lifetime, "How long a self-managed certificate that is made from now on is valid; one that is there stays until it is due. It is renewed after two thirds of its life. Its CA lives twelve times as long. The same for all replicas. Below a month the alerts on certificates that expire need other limits.")
 }
 
 func (o *CertOptions) validate(certFile string) []error {
