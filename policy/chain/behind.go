@@ -42,10 +42,16 @@ type Behind struct {
 	// between two; absent where that is not known.
 	AgeSeconds      *float64 `json:"ageSeconds,omitempty"`
 	IntervalSeconds *float64 `json:"intervalSeconds,omitempty"`
-	// Values is how many a reader gets, Objects of how many; absent for external metrics.
-	Values  int32  `json:"values"`
-	Objects *int32 `json:"objects,omitempty"`
-	// SampleAgeSeconds is how old the oldest of them is, by the clocks of source and adapter.
+	// Values is how many of the Objects have a value; without Objects, as for external metrics,
+	// how many values a reader gets. ValuesAtLeast: it may be more, for the adapter's answer
+	// leaves some out.
+	Values        int32  `json:"values"`
+	ValuesAtLeast bool   `json:"valuesAtLeast,omitempty"`
+	Objects       *int32 `json:"objects,omitempty"`
+	// OmittedValues is how many values the adapter's answer leaves out.
+	OmittedValues int32 `json:"omittedValues,omitempty"`
+	// SampleAgeSeconds is how old the oldest of those is that it has, by the clocks of source
+	// and adapter.
 	SampleAgeSeconds *float64 `json:"sampleAgeSeconds,omitempty"`
 	// Problem is why a reader gets no value, and Failing why the newest evaluation failed
 	// while an earlier one serves; empty for neither.
@@ -84,12 +90,12 @@ func behind(d *Diagnosis) *Behind {
 			if r.Values[i].Value == nil {
 				continue
 			}
-			b.Values++
 			if a := ageOf(now, r.Values[i].Timestamp); b.SampleAgeSeconds == nil || a != nil && *a > *b.SampleAgeSeconds {
 				b.SampleAgeSeconds = a
 			}
 		}
-		b.Values += r.OmittedValues
+		n, exact := Valued(r)
+		b.Values, b.ValuesAtLeast, b.OmittedValues = n, !exact, r.OmittedValues
 		if problem == nil {
 			problem = r.Problem
 		}
@@ -179,13 +185,21 @@ func (b *Behind) evaluated() string {
 	if b.IntervalSeconds != nil {
 		text += ", every " + seconds(b.IntervalSeconds)
 	}
+	values := fmt.Sprint(b.Values)
+	if b.ValuesAtLeast {
+		values = "at least " + values
+	}
 	if b.Objects != nil {
-		text += fmt.Sprintf("; %d of %d objects have a value", b.Values, *b.Objects)
+		text += fmt.Sprintf("; %s of %d objects have a value", values, *b.Objects)
 	} else {
-		text += fmt.Sprintf("; values: %d", b.Values)
+		text += "; values: " + values
 	}
 	if b.SampleAgeSeconds != nil {
-		text += fmt.Sprintf(", the oldest %s old", seconds(b.SampleAgeSeconds))
+		oldest := "the oldest"
+		if b.OmittedValues > 0 {
+			oldest = "the oldest of those shown"
+		}
+		text += fmt.Sprintf(", %s %s old", oldest, seconds(b.SampleAgeSeconds))
 	}
 	return text
 }
