@@ -36,8 +36,12 @@ type Behind struct {
 	OtherReads  int32    `json:"otherReads"`
 	ToldApartBy []string `json:"toldApartBy,omitempty"`
 	Alone       string   `json:"alone,omitempty"`
-	// Evaluated is false where the replica that was asked has no evaluation of it.
+	// Evaluated is false where the replica that was asked has no evaluation of it, or where
+	// that is not known: see OmittedReads.
 	Evaluated bool `json:"evaluated"`
+	// OmittedReads is how many reads of the metric the adapter's answer leaves out where the
+	// HPA's is not in it, and so may be one of them; 0 where it is in it.
+	OmittedReads int32 `json:"omittedReads,omitempty"`
 	// AgeSeconds is how old the newest evaluation with an answer is, IntervalSeconds the time
 	// between two; absent where that is not known.
 	AgeSeconds      *float64 `json:"ageSeconds,omitempty"`
@@ -100,6 +104,8 @@ func behind(d *Diagnosis) *Behind {
 			problem = r.Problem
 		}
 		failing = r.Failing
+	} else {
+		b.OmittedReads = d.Metric.OmittedReads
 	}
 	if problem != nil {
 		b.Problem, b.Remedy = problem.Reason+": "+problem.Message, problem.Remedy
@@ -135,6 +141,8 @@ func (b *Behind) text(t text) {
 	}
 	switch {
 	case b.Rule == "": // there is nothing to evaluate
+	case b.OmittedReads > 0:
+		t.line("  ", "evaluated: not known: this HPA's read is not in the adapter's answer, of which %s", NotShown(b.OmittedReads))
 	case b.Evaluated || b.Problem != "":
 		t.line("  ", "evaluated: %s", b.evaluated())
 	default:
@@ -149,6 +157,14 @@ func (b *Behind) text(t text) {
 			t.line("    ", "to do: %s", b.Remedy)
 		}
 	}
+}
+
+// NotShown says how many reads an answer of the adapter leaves out.
+func NotShown(reads int32) string {
+	if reads == 1 {
+		return "1 more read is not shown"
+	}
+	return fmt.Sprintf("%d more reads are not shown", reads)
 }
 
 func (b *Behind) rule() string {

@@ -415,6 +415,17 @@ func TestExplainWithoutWhatIsBehind(t *testing.T) {
 	}
 }
 
+// An answer that leaves reads out does not say that the HPA's is not evaluated.
+func TestExplainOmitted(t *testing.T) {
+	known := world()
+	const hits = behindPath + "ingresses.networking.k8s.io:hits"
+	known[hits] = strings.Replace(known[hits], "reads: []", "reads: [{object: another, values: []}]\nomittedReads: 61", 1)
+	code, out, said, _ := explainWith(t, known, "hpa/web")
+	if code != 0 || !strings.Contains(out, "  evaluated: not known: this HPA's read is not in the adapter's answer, of which 61 more reads are not shown\n") {
+		t.Errorf("exit code %d: %s%s", code, said, out)
+	}
+}
+
 // Without the HPA there is nothing to explain.
 func TestExplainNoHPA(t *testing.T) {
 	known := world()

@@ -143,6 +143,8 @@ func TestMetricsOmitted(t *testing.T) {
 		below  string
 		code   int
 	}{
+		"reads":                 {61, "objects: 1, values: [" + of("a", "''") + "]", "1/1", "pods:x: 61 more reads are not shown", 0},
+		"a read":                {1, "objects: 1, values: [" + of("a", "''") + "]", "1/1", "pods:x: 1 more read is not shown", 0},
 		"values":                {0, "objects: 4, omittedValues: 2, values: [" + bad + "," + of("b", "''") + "]", "3/4", "", exitFound},
 		"values, or problems":   {0, "objects: 4, omittedValues: 3, values: [" + bad + "]", "at least 0/4", "", exitFound},
 		"of containers":         {0, "objects: 4, omittedValues: 3, values: [" + of("a", "app") + "," + of("a", "side") + "]", "at least 1/4", "", 0},
