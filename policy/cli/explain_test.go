@@ -415,6 +415,25 @@ func TestExplainWithoutWhatIsBehind(t *testing.T) {
 	}
 }
 
+// What is behind one answer may be to be had, and what is behind another not: that is said where
+// it is missed, and only there.
+func TestExplainWithoutWhatIsBehindOne(t *testing.T) {
+	known := world()
+	known[behindPath+"pods:http_requests_per_second"] = "503 service unavailable"
+	code, out, said, _ := explainWith(t, known, "hpa/web")
+	if code != 0 {
+		t.Fatalf("exit code %d: %s%s", code, said, out)
+	}
+	_, after, _ := strings.Cut(out, "Metric 2: ")
+	second, rest, _ := strings.Cut(after, "Metric 3: ")
+	if !strings.Contains(second, "  rule and query are not shown: service unavailable. To see them, if the message names no cause") {
+		t.Errorf("the second metric: %s", second)
+	}
+	if strings.Contains(rest, "are not shown") || !strings.Contains(rest, "rule: externalRules[0]") {
+		t.Errorf("below it: %s", rest)
+	}
+}
+
 // An answer that leaves reads out does not say that the HPA's is not evaluated.
 func TestExplainOmitted(t *testing.T) {
 	known := world()
