@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"slices"
+	"strings"
 	"sync"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
@@ -96,9 +97,9 @@ func (g *gatherer) readOf(ctx context.Context, m *autoscalingv2.MetricSpec, sele
 		return diagnostics.Name(diagnostics.CustomMetrics, resource.GroupResource().String(), m.Object.Metric.Name), func(r diagnostics.Read) bool {
 			return r.Object == object && r.MetricSelector == series
 		}, true
-	case m.External != nil:
-		series := canonical(m.External.Metric.Selector)
-		return diagnostics.Name(diagnostics.ExternalMetrics, "", m.External.Metric.Name), func(r diagnostics.Read) bool { return r.MetricSelector == series }, true
+	case m.External != nil: // asked for in lower case, whatever its name in the HPA is
+		series, name := canonical(m.External.Metric.Selector), strings.ToLower(m.External.Metric.Name)
+		return diagnostics.Name(diagnostics.ExternalMetrics, "", name), func(r diagnostics.Read) bool { return r.MetricSelector == series }, true
 	}
 	return "", nil, false
 }
