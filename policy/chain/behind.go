@@ -36,16 +36,26 @@ type Behind struct {
 	OtherReads  int32    `json:"otherReads"`
 	ToldApartBy []string `json:"toldApartBy,omitempty"`
 	Alone       string   `json:"alone,omitempty"`
-	// Evaluated is false where the replica that was asked has no evaluation of it.
+	// Evaluated is false where the replica that was asked has no evaluation of it, or where
+	// that is not known: see OmittedReads.
 	Evaluated bool `json:"evaluated"`
+	// OmittedReads is how many reads of the metric the adapter's answer leaves out where the
+	// HPA's is not in it, and so may be one of them; 0 where it is in it.
+	OmittedReads int32 `json:"omittedReads,omitempty"`
 	// AgeSeconds is how old the newest evaluation with an answer is, IntervalSeconds the time
 	// between two; absent where that is not known.
 	AgeSeconds      *float64 `json:"ageSeconds,omitempty"`
 	IntervalSeconds *float64 `json:"intervalSeconds,omitempty"`
-	// Values is how many a reader gets, Objects of how many; absent for external metrics.
-	Values  int32  `json:"values"`
-	Objects *int32 `json:"objects,omitempty"`
-	// SampleAgeSeconds is how old the oldest of them is, by the clocks of source and adapter.
+	// Values is how many of the Objects have a value; without Objects, as for external metrics,
+	// how many values a reader gets. ValuesAtLeast: it may be more, for the adapter's answer
+	// leaves some out.
+	Values        int32  `json:"values"`
+	ValuesAtLeast bool   `json:"valuesAtLeast,omitempty"`
+	Objects       *int32 `json:"objects,omitempty"`
+	// OmittedValues is how many values the adapter's answer leaves out.
+	OmittedValues int32 `json:"omittedValues,omitempty"`
+	// SampleAgeSeconds is how old the oldest of those is that it has, by the clocks of source
+	// and adapter.
 	SampleAgeSeconds *float64 `json:"sampleAgeSeconds,omitempty"`
 	// Problem is why a reader gets no value, and Failing why the newest evaluation failed
 	// while an earlier one serves; empty for neither.
@@ -84,16 +94,18 @@ func behind(d *Diagnosis) *Behind {
 			if r.Values[i].Value == nil {
 				continue
 			}
-			b.Values++
 			if a := ageOf(now, r.Values[i].Timestamp); b.SampleAgeSeconds == nil || a != nil && *a > *b.SampleAgeSeconds {
 				b.SampleAgeSeconds = a
 			}
 		}
-		b.Values += r.OmittedValues
+		n, exact := Valued(r)
+		b.Values, b.ValuesAtLeast, b.OmittedValues = n, !exact, r.OmittedValues
 		if problem == nil {
 			problem = r.Problem
 		}
 		failing = r.Failing
+	} else {
+		b.OmittedReads = d.Metric.OmittedReads
 	}
 	if problem != nil {
 		b.Problem, b.Remedy = problem.Reason+": "+problem.Message, problem.Remedy
@@ -129,6 +141,8 @@ func (b *Behind) text(t text) {
 	}
 	switch {
 	case b.Rule == "": // there is nothing to evaluate
+	case b.OmittedReads > 0:
+		t.line("  ", "evaluated: not known: this HPA's read is not in the adapter's answer, of which %s", NotShown(b.OmittedReads))
 	case b.Evaluated || b.Problem != "":
 		t.line("  ", "evaluated: %s", b.evaluated())
 	default:
@@ -143,6 +157,14 @@ func (b *Behind) text(t text) {
 			t.line("    ", "to do: %s", b.Remedy)
 		}
 	}
+}
+
+// NotShown says how many reads an answer of the adapter leaves out.
+func NotShown(reads int32) string {
+	if reads == 1 {
+		return "1 more read is not shown"
+	}
+	return fmt.Sprintf("%d more reads are not shown", reads)
 }
 
 func (b *Behind) rule() string {
@@ -179,13 +201,21 @@ func (b *Behind) evaluated() string {
 	if b.IntervalSeconds != nil {
 		text += ", every " + seconds(b.IntervalSeconds)
 	}
+	values := fmt.Sprint(b.Values)
+	if b.ValuesAtLeast {
+		values = "at least " + values
+	}
 	if b.Objects != nil {
-		text += fmt.Sprintf("; %d of %d objects have a value", b.Values, *b.Objects)
+		text += fmt.Sprintf("; %s of %d objects have a value", values, *b.Objects)
 	} else {
-		text += fmt.Sprintf("; values: %d", b.Values)
+		text += "; values: " + values
 	}
 	if b.SampleAgeSeconds != nil {
-		text += fmt.Sprintf(", the oldest %s old", seconds(b.SampleAgeSeconds))
+		oldest := "the oldest"
+		if b.OmittedValues > 0 {
+			oldest = "the oldest of those shown"
+		}
+		text += fmt.Sprintf(", %s %s old", oldest, seconds(b.SampleAgeSeconds))
 	}
 	return text
 }

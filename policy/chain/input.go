@@ -30,8 +30,8 @@ type Input struct {
 	Rivals []string
 	// Broken is what could not be read, metrics apart.
 	Broken []Break
-	// Undiagnosed is why what is behind the answers is not known; nil if it is, or if nobody
-	// but the metrics APIs knows. Its place is empty.
+	// Undiagnosed is why what is behind the answers is known of none; nil if it is of one, or
+	// if nobody but the metrics APIs knows. Its place is empty.
 	Undiagnosed *Break
 	// Settings are those of kube-controller-manager, as far as they are known.
 	Settings arithmetic.Settings
@@ -52,6 +52,9 @@ type Answer struct {
 	Broken *Break
 	// Diagnosis is what the adapter says of it; nil if it says nothing.
 	Diagnosis *Diagnosis
+	// Undiagnosed is why that is not known where it is of another answer; nil if it is, or if
+	// nobody but the metrics API knows. Its place is empty.
+	Undiagnosed *Break
 }
 
 // Sample is one value of an object or of an external metric.

@@ -26,6 +26,9 @@ type Metric struct {
 	// Behind is the rule and the query behind the answer; absent where they are not known, as
 	// of what is served by others than loadline-adapter.
 	Behind *Behind `json:"behind,omitempty"`
+	// Undiagnosed is why they are not known where those of another metric are. See that of
+	// Report for where none are.
+	Undiagnosed *Break `json:"undiagnosed,omitempty"`
 	// Pods are those with a value and those that count, by name; Series the values of an
 	// object or of an external metric.
 	Pods   []Pod    `json:"pods"`
@@ -73,7 +76,7 @@ type Series struct {
 func (in *Input) metric(i int, p *arithmetic.Proposal) Metric {
 	spec, a := in.HPA.Spec.Metrics[i], in.answer(i)
 	m := Metric{
-		Name: floor.Name(spec), Type: string(spec.Type), Target: target(&spec), Asked: a.Asked, Behind: behind(a.Diagnosis),
+		Name: floor.Name(spec), Type: string(spec.Type), Target: target(&spec), Asked: a.Asked, Behind: behind(a.Diagnosis), Undiagnosed: a.Undiagnosed,
 		Pods: in.pods(&a, resourceOf(&spec), p), Series: []Series{}, LastSync: current(floor.Current(in.HPA, spec), resourceOf(&spec)),
 		Why: "no proposal: it is not looked at",
 	}

@@ -3,6 +3,7 @@ package chain
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
@@ -22,13 +23,24 @@ func (in *Input) broken(m autoscalingv2.MetricSpec, a *Answer, p *arithmetic.Pro
 	case a.Broken != nil:
 		b := *a.Broken
 		b.At = of(m)
+		b.Remedy += capitals(m)
 		return &b
 	case a.Reading.Err != nil:
-		return &Break{of(m), a.Reading.Err.Error(), nothingRead(m.Type)}
+		return &Break{of(m), a.Reading.Err.Error(), nothingRead(m.Type) + capitals(m)}
 	case p != nil && p.Failure != nil:
 		return &Break{of(m), p.Failure.Message, in.remedy(m, a, p)}
 	}
 	return nil
+}
+
+// capitals says that an external metric is asked for by another name than the HPA has, which the
+// client of the controller writes in lower case; empty for one whose name is.
+func capitals(m autoscalingv2.MetricSpec) string {
+	if m.External == nil || strings.ToLower(m.External.Metric.Name) == m.External.Metric.Name {
+		return ""
+	}
+	name := m.External.Metric.Name
+	return fmt.Sprintf(". The HPA writes %s, but its controller asks for %s: it is by this name that a rule has to give it", name, strings.ToLower(name))
 }
 
 // remedy is what to do about a metric that was answered and proposes nothing all the same.

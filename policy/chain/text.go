@@ -144,6 +144,9 @@ func (m *Metric) text(t text, n int) {
 		t.line("  ", "asked: %s", m.Asked)
 	}
 	m.Behind.text(t)
+	if u := m.Undiagnosed; u != nil {
+		t.line("  ", "rule and query are not shown: %s. To see them, %s.", u.Reason, u.Remedy)
+	}
 	m.podTable(t)
 	m.seriesTable(t)
 	if m.LastSync != "" {

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"slices"
+	"strings"
 	"sync"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
@@ -14,34 +15,32 @@ import (
 
 // diagnosed collects what the adapter says of the metrics of an HPA, in their order.
 type diagnosed struct {
-	mu      sync.Mutex
 	all     []*chain.Diagnosis
-	missing *chain.Break // why it says nothing; of several reasons one
+	missing []*chain.Break // why it says nothing
 }
 
-// into adds to the answers what is behind them, and returns why there is nothing; nil where
-// there is something, or nothing is missed.
+// into adds to the answers what is behind them, or why that is not known. Where nothing is
+// known of any it is returned instead, of several reasons the first; nil if nothing is missed.
 func (d *diagnosed) into(answers []chain.Answer) *chain.Break {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	for i := range answers {
-		answers[i].Diagnosis = d.all[i]
+	if !slices.ContainsFunc(d.all, func(one *chain.Diagnosis) bool { return one != nil }) {
+		if i := slices.IndexFunc(d.missing, func(b *chain.Break) bool { return b != nil }); i >= 0 {
+			return d.missing[i]
+		}
 	}
-	return d.missing
+	for i := range answers {
+		answers[i].Diagnosis, answers[i].Undiagnosed = d.all[i], d.missing[i]
+	}
+	return nil
 }
 
-// diagnoses asks the adapter about each metric, side by side. Nothing depends on what it says.
+// diagnoses asks the adapter about each metric, side by side. Nothing depends on what it says,
+// which is there once reading is done.
 func (g *gatherer) diagnoses(ctx context.Context, selector *string, reading *sync.WaitGroup) *diagnosed {
-	d := &diagnosed{all: make([]*chain.Diagnosis, len(g.hpa.Spec.Metrics))}
+	n := len(g.hpa.Spec.Metrics)
+	d := &diagnosed{all: make([]*chain.Diagnosis, n), missing: make([]*chain.Break, n)}
 	for i := range g.hpa.Spec.Metrics {
 		reading.Go(func() {
-			found, b := g.diagnosis(ctx, &g.hpa.Spec.Metrics[i], selector)
-			d.mu.Lock()
-			defer d.mu.Unlock()
-			d.all[i] = found
-			if b != nil {
-				d.missing = b
-			}
+			d.all[i], d.missing[i] = g.diagnosis(ctx, &g.hpa.Spec.Metrics[i], selector)
 		})
 	}
 	return d
@@ -98,9 +97,9 @@ func (g *gatherer) readOf(ctx context.Context, m *autoscalingv2.MetricSpec, sele
 		return diagnostics.Name(diagnostics.CustomMetrics, resource.GroupResource().String(), m.Object.Metric.Name), func(r diagnostics.Read) bool {
 			return r.Object == object && r.MetricSelector == series
 		}, true
-	case m.External != nil:
-		series := canonical(m.External.Metric.Selector)
-		return diagnostics.Name(diagnostics.ExternalMetrics, "", m.External.Metric.Name), func(r diagnostics.Read) bool { return r.MetricSelector == series }, true
+	case m.External != nil: // asked for in lower case, whatever its name in the HPA is
+		series, name := canonical(m.External.Metric.Selector), strings.ToLower(m.External.Metric.Name)
+		return diagnostics.Name(diagnostics.ExternalMetrics, "", name), func(r diagnostics.Read) bool { return r.MetricSelector == series }, true
 	}
 	return "", nil, false
 }

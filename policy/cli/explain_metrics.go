@@ -136,7 +136,7 @@ func (g *gatherer) external(ctx context.Context, a *chain.Answer, of autoscaling
 		return
 	}
 	q := question{
-		of: externalmetrics.SchemeGroupVersion, right: "list " + of.Name,
+		of: externalmetrics.SchemeGroupVersion, right: "list " + strings.ToLower(of.Name),
 		absent: "there is no value of it", remedy: "see whether there are series that its selector finds, and whether a rule of the adapter makes an external metric of this name of them. Nothing is not zero: a queue that is empty has to say 0",
 	}
 	var answer externalmetrics.ExternalMetricValueList

@@ -163,11 +163,12 @@ metric: hits
 rule: {id: "rules[1]", section: rules, index: 1, origin: ConfigurationFile, source: far, seriesQuery: hits, series: hits, template: "max(…)"}
 reads: []
 `,
-		behindPath + "external:queueDepth": `
-metadata: {namespace: shop, name: "external:queueDepth"}
+		// What is asked for is in lower case, and so it is by this name that the adapter has it.
+		behindPath + "external:queuedepth": `
+metadata: {namespace: shop, name: "external:queuedepth"}
 time: "2026-06-01T12:00:00Z"
 api: external.metrics.k8s.io
-metric: queueDepth
+metric: queuedepth
 rule: {id: "externalRules[0]", section: externalRules, index: 0, origin: ConfigurationFile, source: default, seriesQuery: depth, series: depth, template: "max(…)"}
 reads:
 - metricSelector: queue=mail
@@ -284,6 +285,14 @@ func TestExplainBroken(t *testing.T) {
 			func(known map[string]string) { known[depthPath] = "404 no series of queue_depth" },
 			[][3]string{{"metric queueDepth{queue=mail}", "no series of queue_depth", "Nothing is not zero"}}, true,
 		},
+		"no value of a name with capitals": {
+			func(known map[string]string) { known[depthPath] = "404 no rule gives it" },
+			[][3]string{{"metric queueDepth{queue=mail}", "no rule gives it", "The HPA writes queueDepth, but its controller asks for queuedepth"}}, true,
+		},
+		"an empty list of a name with capitals": {
+			func(known map[string]string) { known[depthPath] = "items: []" },
+			[][3]string{{"metric queueDepth{queue=mail}", "empty list", "The HPA writes queueDepth, but its controller asks for queuedepth"}}, true,
+		},
 		"an empty list": {
 			func(known map[string]string) { known[ratePath] = "items: []" },
 			[][3]string{{"metric http_requests_per_second", "empty list", "whether a rule of the adapter"}}, true,
@@ -306,7 +315,7 @@ func TestExplainBroken(t *testing.T) {
 		},
 		"no right to an external metric": {
 			func(known map[string]string) { known[depthPath] = forbidden },
-			[][3]string{{"metric queueDepth{queue=mail}", "is forbidden", "list queueDepth in the group external.metrics.k8s.io"}}, true,
+			[][3]string{{"metric queueDepth{queue=mail}", "is forbidden", "list queuedepth in the group external.metrics.k8s.io"}}, true,
 		},
 		"no right to the scale": {
 			func(known map[string]string) { known[scalePath] = forbidden },
@@ -412,6 +421,36 @@ func TestExplainWithoutWhatIsBehind(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// What is behind one answer may be to be had, and what is behind another not: that is said where
+// it is missed, and only there.
+func TestExplainWithoutWhatIsBehindOne(t *testing.T) {
+	known := world()
+	known[behindPath+"pods:http_requests_per_second"] = "503 service unavailable"
+	code, out, said, _ := explainWith(t, known, "hpa/web")
+	if code != 0 {
+		t.Fatalf("exit code %d: %s%s", code, said, out)
+	}
+	_, after, _ := strings.Cut(out, "Metric 2: ")
+	second, rest, _ := strings.Cut(after, "Metric 3: ")
+	if !strings.Contains(second, "  rule and query are not shown: service unavailable. To see them, if the message names no cause") {
+		t.Errorf("the second metric: %s", second)
+	}
+	if strings.Contains(rest, "are not shown") || !strings.Contains(rest, "rule: externalRules[0]") {
+		t.Errorf("below it: %s", rest)
+	}
+}
+
+// An answer that leaves reads out does not say that the HPA's is not evaluated.
+func TestExplainOmitted(t *testing.T) {
+	known := world()
+	const hits = behindPath + "ingresses.networking.k8s.io:hits"
+	known[hits] = strings.Replace(known[hits], "reads: []", "reads: [{object: another, values: []}]\nomittedReads: 61", 1)
+	code, out, said, _ := explainWith(t, known, "hpa/web")
+	if code != 0 || !strings.Contains(out, "  evaluated: not known: this HPA's read is not in the adapter's answer, of which 61 more reads are not shown\n") {
+		t.Errorf("exit code %d: %s%s", code, said, out)
 	}
 }
 

@@ -29,7 +29,7 @@ func newMetrics(e *env) *cobra.Command {
 			"metrics.diagnostics.loadline.dev, which whoever may view a namespace has; -A needs it in all of them.\n\n" +
 			"With -o json or yaml it is a list of the API's objects, which have the PromQL, the values and the rest as well:\n" +
 			"kubectl explain metrics.diagnostics.loadline.dev describes their fields.\n\n" +
-			"Exit codes: 0 all have values; 1 one has none, or nothing could be read.",
+			"Exit codes: 0 all that are shown have values; 1 one has none, or nothing could be read.",
 		Example: "  kubectl loadline metrics\n" +
 			"  kubectl loadline metrics -A\n" +
 			"  kubectl loadline metrics -o json | jq -r '.metrics[].reads[].promQL'",
@@ -137,6 +137,9 @@ func (e *env) printMetrics(all []diagnostics.Metric, namespace string) error {
 		}
 		for _, p := range problems(m) {
 			fmt.Fprintf(e.Out, "  %s: %s\n", name, printers.EscapeTerminal(oneLine(p)))
+		}
+		if m.OmittedReads > 0 {
+			fmt.Fprintf(e.Out, "  %s: %s\n", name, chain.NotShown(m.OmittedReads))
 		}
 	}
 	return nil

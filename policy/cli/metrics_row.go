@@ -9,6 +9,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/util/duration"
 
+	"github.com/loadline/loadline/policy/chain"
 	diagnostics "github.com/loadline/loadline/provider/api/v1alpha1"
 )
 
@@ -43,24 +44,17 @@ func objectsOf(m *diagnostics.Metric, r *diagnostics.Read) string {
 	return cmp.Or(of, unknown)
 }
 
-// valuesOf is how many values a reader gets, and of how many objects.
+// valuesOf is how many values a reader gets, or how many of the objects have one.
 func valuesOf(r *diagnostics.Read) string {
-	values := int(r.OmittedValues)
-	objects := map[string]bool{}
-	for _, v := range r.Values {
-		if v.Value == nil {
-			continue
-		}
-		values++
-		objects[v.Object] = true
+	n, exact := chain.Valued(r)
+	text := fmt.Sprint(n)
+	if r.Objects != nil {
+		text += fmt.Sprintf("/%d", *r.Objects)
 	}
-	if r.Objects == nil {
-		return fmt.Sprint(values)
+	if !exact {
+		text = "at least " + text
 	}
-	if r.OmittedValues == 0 { // a pod has several, of CPU and memory
-		values = len(objects)
-	}
-	return fmt.Sprintf("%d/%d", values, *r.Objects)
+	return text
 }
 
 // askedBy names who asks for a read.

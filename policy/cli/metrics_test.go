@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"net/http/httptest"
 	"os"
 	"strings"
@@ -122,6 +123,51 @@ func TestMetricsElsewhere(t *testing.T) {
 			code, out, said, _ := metricsWith(t, tc.known, tc.args...)
 			if code != tc.code || !strings.Contains(out, tc.out) || !strings.Contains(said, tc.said) || tc.out == "" && out != "" {
 				t.Errorf("exit code %d, %q, %q; want %d, %q, %q", code, out, said, tc.code, tc.out, tc.said)
+			}
+		})
+	}
+}
+
+// What an answer leaves out is said, and is not taken for values.
+func TestMetricsOmitted(t *testing.T) {
+	const (
+		good   = `{object: %s, container: %s, value: "1"}`
+		bad    = `{object: a, problem: {reason: not-finite, message: it is NaN}}`
+		answer = `items: [{metadata: {namespace: shop, name: "pods:x"}, time: "2026-06-01T12:00:00Z", api: custom.metrics.k8s.io, resource: pods, metric: x, omittedReads: %d, reads: [{objectSelector: app=web, %s}]}]`
+	)
+	of := func(object, container string) string { return fmt.Sprintf(good, object, container) }
+	for name, tc := range map[string]struct {
+		reads  int
+		read   string
+		values string
+		below  string
+		code   int
+	}{
+		"reads":                 {61, "objects: 1, values: [" + of("a", "''") + "]", "1/1", "pods:x: 61 more reads are not shown", 0},
+		"a read":                {1, "objects: 1, values: [" + of("a", "''") + "]", "1/1", "pods:x: 1 more read is not shown", 0},
+		"values":                {0, "objects: 4, omittedValues: 2, values: [" + bad + "," + of("b", "''") + "]", "3/4", "", exitFound},
+		"values, or problems":   {0, "objects: 4, omittedValues: 3, values: [" + bad + "]", "at least 0/4", "", exitFound},
+		"of containers":         {0, "objects: 4, omittedValues: 3, values: [" + of("a", "app") + "," + of("a", "side") + "]", "at least 1/4", "", 0},
+		"series":                {0, "omittedValues: 3, values: [" + of("''", "''") + "]", "4", "", 0},
+		"series, or problems":   {0, "omittedValues: 3, values: [" + bad + "]", "at least 0", "", exitFound},
+		"nothing of containers": {0, "objects: 1, values: [" + of("a", "app") + "," + of("a", "side") + "]", "1/1", "", 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			code, out, said, _ := metricsWith(t, map[string]string{diagnosticsPath: fmt.Sprintf(answer, tc.reads, tc.read)})
+			if code != tc.code || said != "" {
+				t.Fatalf("exit code %d: %s%s", code, said, out)
+			}
+			lines := strings.Split(out, "\n")
+			head, row, below := lines[0], lines[1], ""
+			for _, line := range lines[2:] {
+				if strings.Contains(line, "not shown") {
+					below = strings.TrimSpace(line)
+				}
+			}
+			from, to := strings.Index(head, "VALUES"), strings.Index(head, "AGE")
+			got := [2]string{strings.TrimSpace(row[from:to]), below}
+			if diff := cmp.Diff([2]string{tc.values, tc.below}, got); diff != "" {
+				t.Error(diff)
 			}
 		})
 	}
