@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -102,6 +103,9 @@ func identifier(namespace string, m autoscalingv2.MetricSpec, podSelector string
 
 	case m.Type == autoscalingv2.ExternalMetricSourceType && m.External != nil:
 		id, err := identify(metric.External, namespace, m.External.Metric)
+		// The controller's client has the name as a resource of a path, which it lower-cases
+		// (Request.URL in client-go's rest).
+		id.Metric = strings.ToLower(id.Metric)
 		return id, true, err
 	}
 	return metric.Identifier{}, false, nil // CPU, memory: not ours

@@ -87,6 +87,10 @@ func TestIdentifiers(t *testing.T) {
 			[]autoscalingv2.MetricSpec{externalMetric(autoscalingv2.MetricIdentifier{Name: "m", Selector: matching})}, "",
 			[]metric.Identifier{{API: metric.External, Metric: "m", Namespace: "a", MetricSelector: "code=200,method in (GET,POST),zone=x"}}, "",
 		},
+		"external, as the controller's client asks for it": {
+			[]autoscalingv2.MetricSpec{externalMetric(autoscalingv2.MetricIdentifier{Name: "queueDepth"})}, "",
+			[]metric.Identifier{{API: metric.External, Metric: "queuedepth", Namespace: "a"}}, "",
+		},
 		"what cannot be resolved is left out, and said": {
 			[]autoscalingv2.MetricSpec{objectMetric("v1", "Gizmo", "x"), externalMetric(bad), objectMetric("a/b/c", "Service", "x"), externalMetric(named("m"))}, "",
 			[]metric.Identifier{{API: metric.External, Metric: "m", Namespace: "a"}},
