@@ -94,6 +94,12 @@ func TestNothingOfOthers(t *testing.T) {
 		"unavailable, quoting": func(b *backend) {
 			b.on, b.fails = "secret-ns", &source.Error{Kind: source.Unavailable, Text: "status 500: secret-pod", Quotes: true}
 		},
+		"refused everybody, quoting": func(b *backend) {
+			b.on, b.fails = "depth{", &source.Error{Kind: source.Rejected, Text: `duplicate series [{owner="secret-ns"}]`, Quotes: true}
+		},
+		"answered everybody, with what is no number": func(b *backend) {
+			b.has = append(b.has, sample("depth", math.NaN(), "queue", "secret-queue", "owner", "secret-ns"))
+		},
 		"answered with warnings":         func(b *backend) { b.on, b.remark = "secret-ns", []string{"the series of secret-pod are missing"} },
 		"answered everybody, and warned": func(b *backend) { b.on, b.remark = "depth{", []string{"of secret-queue there are two"} },
 	} {
@@ -123,6 +129,69 @@ func TestNothingOfOthers(t *testing.T) {
 				t.Errorf("to the other it says %s", theirs)
 			}
 		})
+	}
+}
+
+// Of a metric that is not bound to the namespace it is said what is wrong all the same.
+func TestProblemsOfAnywhere(t *testing.T) {
+	for name, tc := range map[string]struct {
+		happens func(*backend)
+		is      func(v1alpha1.Read) *v1alpha1.Problem
+		want    v1alpha1.Problem
+	}{
+		"no number": {
+			func(b *backend) { b.has = append(b.has, sample("depth", math.NaN(), "owner", "secret-ns")) },
+			func(r v1alpha1.Read) *v1alpha1.Problem { return r.Problem },
+			v1alpha1.Problem{Reason: "not-finite", Message: "a series: the value is NaN (often 0/0, a ratio without traffic): guard the query, for example with `and on() (denominator > 0)`"},
+		},
+		"refused": {
+			func(b *backend) {
+				b.on, b.fails = "depth{", &source.Error{Kind: source.Rejected, Text: "duplicate series", Quotes: true}
+			},
+			func(r v1alpha1.Read) *v1alpha1.Problem { return r.Failing },
+			v1alpha1.Problem{Reason: "source-failed", Message: "externalRules[0]: query max(depth{}) by (queue, owner): source rejected: the log of the adapter has what it said"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := twoTenants(t)
+			w.source.set(tc.happens)
+			w.evaluate(t)
+			m, err := get(t, w, "shop", "external:depth")
+			if err != nil || len(m.Reads) != 1 || tc.is(m.Reads[0]) == nil {
+				t.Fatalf("%v: %+v", err, m)
+			}
+			got := *tc.is(m.Reads[0])
+			if got.Remedy == "" {
+				t.Error("no remedy")
+			}
+			got.Remedy = ""
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+// Of what the source says of its series the owner of an HPA reads that there is something.
+func TestSeriesFail(t *testing.T) {
+	w := twoTenants(t)
+	w.source.set(func(b *backend) {
+		b.unlisted = &source.Error{Kind: source.Incomplete, Text: "the source warns: store tenant secret", Quotes: true}
+	})
+	w.Catalog.Relist(t.Context())
+	_, err := get(t, w, "shop", "pods:foo")
+	want := `metrics.diagnostics.loadline.dev "pods:foo" not found: nobody wants it in the namespace, and nothing gives it: ` +
+		`whether there is a metric "foo" is not known, for the source's series cannot be discovered: rules[0]: source incomplete: the log of the adapter has what it said`
+	if !apierrors.IsNotFound(err) || err.Error() != want {
+		t.Errorf("got  %v\nwant %s", err, want)
+	}
+	m, err := get(t, w, "shop", "pods:requests")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := &v1alpha1.Problem{Reason: "source-failed", Message: "source incomplete: the log of the adapter has what it said", Remedy: m.Rule.Discovery.Remedy}
+	if diff := cmp.Diff(found, m.Rule.Discovery); diff != "" || len(m.Reads) != 1 || len(m.Reads[0].Values) != 2 || m.Reads[0].Problem != nil {
+		t.Errorf("%+v\n%s", m.Reads, diff)
 	}
 }
 

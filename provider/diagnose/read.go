@@ -29,10 +29,7 @@ func (d *Describer) read(ctx context.Context, w want, of given, now time.Time, r
 	asked := d.Evaluation.Asks(ctx, w.id)
 	ask(&r, w.id, asked, snap)
 	err := d.unserved(w.id, of, asked, snap, now)
-	r.Problem = problemOf(err)
-	if of.err != nil {
-		r.Problem = problem(err, unquoted(err))
-	}
+	r.Problem = of.problem(err)
 	if snap == nil {
 		return r
 	}
@@ -44,7 +41,7 @@ func (d *Describer) read(ctx context.Context, w want, of given, now time.Time, r
 	if err != nil && metric.ReasonOf(err) != metric.Absent {
 		return r // old values would look like answers
 	}
-	r.Failing = problemOf(snap.Err)
+	r.Failing = of.problem(snap.Err)
 	r.Warnings = warnings(snap.Data, of)
 	r.Values, r.OmittedValues = values(snap.Data, of, room)
 	return r
