@@ -305,13 +305,65 @@ func TestProblems(t *testing.T) {
 	w.source.set(func(b *backend) { b.has[0].value = math.NaN() })
 	w.evaluate(t)
 	check("NaN", "pods:requests", "", "", 2)
-	if r := of("pods:requests"); r.Values[0].Problem != nil || r.Values[1].Problem == nil || r.Values[1].Problem.Reason != "not-finite" || r.Values[1].Value != nil {
+	if r := of("pods:requests"); r.Values[1].Problem != nil || r.Values[0].Problem == nil || r.Values[0].Problem.Reason != "not-finite" || r.Values[0].Value != nil {
 		t.Errorf("values: %+v", r.Values)
 	}
 	w.want(t, "shop/new", pods("shop", "ratio"), external("shop", "lag", "topic=other"))
 	m, err := get(t, w, "shop", "external:lag")
 	if err != nil || len(m.Reads) != 2 || reason(m.Reads[1].Problem) != "pending" || m.Reads[1].PromQL == "" {
 		t.Errorf("%v: %+v", err, m)
+	}
+}
+
+// Of more values than an answer has, those with a problem are not left out, and are not counted
+// as values.
+func TestValuesWithProblems(t *testing.T) {
+	for name, tc := range map[string]struct {
+		bad         int   // of 150
+		shown, rest int32 // without problems
+		count       int64 // in the table
+	}{
+		"none": {0, 100, 50, 150},
+		"two":  {2, 98, 50, 148},
+		"more than are shown, of which nobody knows the rest": {120, 0, 50, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.objects["shop"] = nil
+			var want []string
+			for i := range 150 {
+				pod, value := fmt.Sprintf("web-%03d", i), 1.0
+				if i >= 150-tc.bad {
+					value = math.NaN()
+					want = append(want, pod)
+				}
+				w.objects["shop"] = append(w.objects["shop"], pod)
+				w.source.has = append(w.source.has, sample("requests", value, "namespace", "shop", "pod", pod))
+			}
+			for i := range tc.shown {
+				want = append(want, fmt.Sprintf("web-%03d", i))
+			}
+			w.want(t, "shop/web", pods("shop", "requests"))
+			w.evaluate(t)
+			m, err := get(t, w, "shop", "pods:requests")
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for i, v := range m.Reads[0].Values {
+				got = append(got, v.Object)
+				if (v.Problem != nil) != (i < tc.bad) {
+					t.Errorf("%d: %+v", i, v)
+				}
+			}
+			if diff := cmp.Diff(want[:100], got); diff != "" || m.Reads[0].OmittedValues != tc.rest {
+				t.Errorf("%d more\n%s", m.Reads[0].OmittedValues, diff)
+			}
+			table, err := diagnose.Storage{}.ConvertToTable(t.Context(), m, nil)
+			if err != nil || table.Rows[0].Cells[4] != tc.count {
+				t.Errorf("%v: %+v, want %d values", err, table, tc.count)
+			}
+		})
 	}
 }
 

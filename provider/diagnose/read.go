@@ -106,7 +106,8 @@ func warnings(data *store.Data, of given) []string {
 	return own
 }
 
-// values are those of an answer, in the order of their names, and how many more there are.
+// values are those of an answer, first those with a problem, which are not to be left out, and
+// then in the order of their names, and how many more there are.
 func values(data *store.Data, of given, room int) (shown []v1alpha1.Value, omitted int32) {
 	shown = []v1alpha1.Value{}
 	add := func(v v1alpha1.Value) {
@@ -116,19 +117,26 @@ func values(data *store.Data, of given, room int) (shown []v1alpha1.Value, omitt
 		}
 		shown = append(shown, v)
 	}
-	for _, name := range slices.Sorted(maps.Keys(data.Objects)) {
-		if data.Bad[name] == nil {
-			add(valueOf(name, "", data.Objects[name], nil))
+	pods := slices.Sorted(maps.Keys(data.Containers))
+	containers := func(bad bool) {
+		for _, pod := range pods {
+			for _, c := range data.Containers[pod] {
+				if (c.Err != nil) == bad {
+					add(valueOf(pod, c.Name, c.Value, c.Err))
+				}
+			}
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(data.Bad)) {
 		add(valueOf(name, "", store.Value{}, data.Bad[name]))
 	}
-	for _, pod := range slices.Sorted(maps.Keys(data.Containers)) {
-		for _, c := range data.Containers[pod] {
-			add(valueOf(pod, c.Name, c.Value, c.Err))
+	containers(true)
+	for _, name := range slices.Sorted(maps.Keys(data.Objects)) {
+		if data.Bad[name] == nil {
+			add(valueOf(name, "", data.Objects[name], nil))
 		}
 	}
+	containers(false)
 	for _, s := range inOrder(data.Series) {
 		v := valueOf("", "", s, nil)
 		if !of.anywhere {
