@@ -438,7 +438,43 @@ func TestPages(t *testing.T) {
 			}
 		}
 	})
-	t.Run("by size and time", func(t *testing.T) {
+	t.Run("no more than 500", func(t *testing.T) {
+		w := newWorld(t)
+		for i := range 501 {
+			w.want(t, fmt.Sprint("shop/web", i), external("shop", fmt.Sprintf("none-%03d", i), ""))
+		}
+		for _, limit := range []int64{0, 600} {
+			first := list(t, w, "shop", &metainternalversion.ListOptions{Limit: limit})
+			second := list(t, w, "shop", &metainternalversion.ListOptions{Limit: limit, Continue: first.Continue})
+			want := []string{"shop/external:none-500"}
+			if diff := cmp.Diff(want, names(second)); diff != "" || len(first.Items) != 500 || second.Continue != "" {
+				t.Errorf("limit %d: %d, then %s", limit, len(first.Items), diff)
+			}
+		}
+	})
+	t.Run("by size", func(t *testing.T) {
+		w := newWorld(t)
+		var want []string
+		for i := range 15 { // each of 400 KB about
+			namespace := fmt.Sprintf("ns-%02d", i)
+			want = append(want, namespace+"/external:lag")
+			w.want(t, namespace+"/web", external(namespace, "lag", ""))
+			for j := range 80 {
+				w.source.has = append(w.source.has, sample("lag", 1, "namespace", namespace, "topic", fmt.Sprint(j, strings.Repeat("x", 5000))))
+			}
+		}
+		w.evaluate(t)
+		first := list(t, w, "", nil)
+		second := list(t, w, "", &metainternalversion.ListOptions{Continue: first.Continue})
+		if diff := cmp.Diff(want, append(names(first), names(second)...)); diff != "" || second.Continue != "" {
+			t.Errorf("continue %q, %s", second.Continue, diff)
+		}
+		const most = 4<<20 + 512<<10
+		if size := len(text(t, first)); size > most || size < 4<<20 || len(second.Items) < 3 {
+			t.Errorf("%d bytes of %d, and %d more", size, len(first.Items), len(second.Items))
+		}
+	})
+	t.Run("by time", func(t *testing.T) {
 		w := newWorld(t)
 		slow := &slowDemand{w: w}
 		w.Demand = slow
