@@ -35,7 +35,7 @@ const checkInterval = 2 * time.Second
 // newCheckCommand returns the command by which helm test looks from within the cluster: the
 // image has no shell, and no other program.
 func newCheckCommand(ctx context.Context) *cobra.Command {
-	o := &checkOptions{apiServices: slices.Concat(customAPIServices(), externalAPIServices(), diagnosticsAPIServices()), timeout: 5 * time.Second}
+	o := &checkOptions{apiServices: slices.Concat(customAPIServices(), externalAPIServices()), timeout: 5 * time.Second}
 	cmd := &cobra.Command{
 		Use:   "check",
 		Short: "Look, as a client of the cluster, whether the metrics APIs answer.",

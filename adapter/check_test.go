@@ -112,6 +112,15 @@ func TestCheckWaits(t *testing.T) {
 	}
 }
 
+// Manifests of an earlier version, or of another adapter, have nothing else than the metrics APIs.
+func TestCheckLooksAtMetricsAPIs(t *testing.T) {
+	got, err := newCheckCommand(t.Context()).Flags().GetStringSlice("apiservices")
+	want := []string{"v1beta1.custom.metrics.k8s.io", "v1beta2.custom.metrics.k8s.io", "v1beta1.external.metrics.k8s.io"}
+	if diff := cmp.Diff(want, got); diff != "" || err != nil {
+		t.Errorf("%v\n%s", err, diff)
+	}
+}
+
 func TestCheckOptions(t *testing.T) {
 	for args, want := range map[string]string{
 		"":                            "",

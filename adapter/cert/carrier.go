@@ -30,8 +30,8 @@ type outcome struct {
 }
 
 // Optional are carriers that need not be there, nor be ours to read: manifests of an earlier
-// version, or of another adapter, have neither them nor the right. That must not hold a new
-// certificate back.
+// version, or of another adapter, have neither them nor the right. Whatever becomes of them must
+// not hold a new certificate back; what else than these fails is a problem to report.
 func Optional(carriers ...Carrier) []Carrier {
 	out := make([]Carrier, 0, len(carriers))
 	for _, c := range carriers {

@@ -3,6 +3,7 @@ package cert
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -10,6 +11,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	clienttesting "k8s.io/client-go/testing"
 	apiregistrationv1 "k8s.io/kube-aggregator/pkg/apis/apiregistration/v1"
 	"k8s.io/utils/clock"
 )
@@ -322,6 +325,53 @@ func TestOptional(t *testing.T) {
 				}
 				if tc.there && tc.refuse == nil {
 					w.trusts(c, "ours", time.Now())
+				}
+			})
+		})
+	}
+}
+
+// An optional carrier that may be read and not patched, or gives no answer, is reported, and
+// does not hold back the CA that the others have. One that is needed does.
+func TestOptionalHoldsNothingBack(t *testing.T) {
+	refused := forbidden("apiservices", "ours")
+	for name, tc := range map[string]struct {
+		verb     string
+		err      error
+		optional bool
+		problem  string
+	}{
+		"may not be patched": {"patch", refused, true,
+			`apiservice ours: allow the adapter's ServiceAccount the verb "patch" on apiservices.apiregistration.k8s.io with resourceNames ["ours"] (deploy/base has the rule): ` + refused.Error()},
+		"no answer": {"get", errors.New("connection refused"), true, "apiservice ours: get: connection refused"},
+		"needed":    {"patch", refused, false, "a certificate of a new CA is held back until the CA is published"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, apiService(custom), apiService("ours"))
+				w.aggr.PrependReactor(tc.verb, "apiservices", func(a clienttesting.Action) (bool, runtime.Object, error) {
+					of, ok := a.(interface{ GetName() string })
+					return ok && of.GetName() == "ours", nil, tc.err
+				})
+				var log journal
+				c := w.controller(&log, custom)
+				carriers := APIServices(w.aggr.ApiregistrationV1().APIServices(), "ns", "adapter", "ours")
+				if tc.optional {
+					carriers = Optional(carriers...)
+				}
+				c.opts.Carriers = append(c.opts.Carriers, carriers...)
+				run(t, c)
+				before := c.serving.Load().Leaf
+				w.setSecret(nil)
+				pass(time.Minute)
+				if changed := !c.serving.Load().Leaf.Equal(before); changed != tc.optional {
+					t.Errorf("another certificate: %t", changed)
+				}
+				if tc.optional {
+					w.trusts(c, custom, time.Now())
+				}
+				if p := c.Status().Problems; !slices.Contains(p, tc.problem) {
+					t.Errorf("problems: %q, want %q", p, tc.problem)
 				}
 			})
 		})

@@ -12,7 +12,7 @@ import (
 // publish puts the trusted CAs into each of our carriers. notes are about
 // the ones that are not ours. blocked means that one of ours may still hold
 // other CAs; one that does not exist holds none, so it is an error but does
-// not block.
+// not block. An optional one never does.
 func (c *Controller) publish(ctx context.Context) (notes []string, blocked bool, err error) {
 	if len(c.trust) == 0 {
 		return nil, true, nil
@@ -25,7 +25,8 @@ func (c *Controller) publish(ctx context.Context) (notes []string, blocked bool,
 		case apierrors.IsNotFound(err):
 			errs = append(errs, fmt.Errorf("%s does not exist: apply it (%s has it)", carrier, c.opts.Manifests))
 		case err != nil:
-			blocked = true
+			_, free := carrier.(optional)
+			blocked = blocked || !free
 			errs = append(errs, fmt.Errorf("%s: %w", carrier, c.explain(err)))
 		case note != "":
 			notes = append(notes, note)

@@ -94,6 +94,12 @@ func TestNothingOfOthers(t *testing.T) {
 		"unavailable, quoting": func(b *backend) {
 			b.on, b.fails = "secret-ns", &source.Error{Kind: source.Unavailable, Text: "status 500: secret-pod", Quotes: true}
 		},
+		"refused everybody, quoting": func(b *backend) {
+			b.on, b.fails = "depth{", &source.Error{Kind: source.Rejected, Text: `duplicate series [{owner="secret-ns"}]`, Quotes: true}
+		},
+		"answered everybody, with what is no number": func(b *backend) {
+			b.has = append(b.has, sample("depth", math.NaN(), "queue", "secret-queue", "owner", "secret-ns"))
+		},
 		"answered with warnings":         func(b *backend) { b.on, b.remark = "secret-ns", []string{"the series of secret-pod are missing"} },
 		"answered everybody, and warned": func(b *backend) { b.on, b.remark = "depth{", []string{"of secret-queue there are two"} },
 	} {
@@ -123,6 +129,69 @@ func TestNothingOfOthers(t *testing.T) {
 				t.Errorf("to the other it says %s", theirs)
 			}
 		})
+	}
+}
+
+// Of a metric that is not bound to the namespace it is said what is wrong all the same.
+func TestProblemsOfAnywhere(t *testing.T) {
+	for name, tc := range map[string]struct {
+		happens func(*backend)
+		is      func(v1alpha1.Read) *v1alpha1.Problem
+		want    v1alpha1.Problem
+	}{
+		"no number": {
+			func(b *backend) { b.has = append(b.has, sample("depth", math.NaN(), "owner", "secret-ns")) },
+			func(r v1alpha1.Read) *v1alpha1.Problem { return r.Problem },
+			v1alpha1.Problem{Reason: "not-finite", Message: "a series: the value is NaN (often 0/0, a ratio without traffic): guard the query, for example with `and on() (denominator > 0)`"},
+		},
+		"refused": {
+			func(b *backend) {
+				b.on, b.fails = "depth{", &source.Error{Kind: source.Rejected, Text: "duplicate series", Quotes: true}
+			},
+			func(r v1alpha1.Read) *v1alpha1.Problem { return r.Failing },
+			v1alpha1.Problem{Reason: "source-failed", Message: "externalRules[0]: query max(depth{}) by (queue, owner): source rejected: the log of the adapter has what it said"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := twoTenants(t)
+			w.source.set(tc.happens)
+			w.evaluate(t)
+			m, err := get(t, w, "shop", "external:depth")
+			if err != nil || len(m.Reads) != 1 || tc.is(m.Reads[0]) == nil {
+				t.Fatalf("%v: %+v", err, m)
+			}
+			got := *tc.is(m.Reads[0])
+			if got.Remedy == "" {
+				t.Error("no remedy")
+			}
+			got.Remedy = ""
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+// Of what the source says of its series the owner of an HPA reads that there is something.
+func TestSeriesFail(t *testing.T) {
+	w := twoTenants(t)
+	w.source.set(func(b *backend) {
+		b.unlisted = &source.Error{Kind: source.Incomplete, Text: "the source warns: store tenant secret", Quotes: true}
+	})
+	w.Catalog.Relist(t.Context())
+	_, err := get(t, w, "shop", "pods:foo")
+	want := `metrics.diagnostics.loadline.dev "pods:foo" not found: nobody wants it in the namespace, and nothing gives it: ` +
+		`whether there is a metric "foo" is not known, for the source's series cannot be discovered: rules[0]: source incomplete: the log of the adapter has what it said`
+	if !apierrors.IsNotFound(err) || err.Error() != want {
+		t.Errorf("got  %v\nwant %s", err, want)
+	}
+	m, err := get(t, w, "shop", "pods:requests")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := &v1alpha1.Problem{Reason: "source-failed", Message: "source incomplete: the log of the adapter has what it said", Remedy: m.Rule.Discovery.Remedy}
+	if diff := cmp.Diff(found, m.Rule.Discovery); diff != "" || len(m.Reads) != 1 || len(m.Reads[0].Values) != 2 || m.Reads[0].Problem != nil {
+		t.Errorf("%+v\n%s", m.Reads, diff)
 	}
 }
 
@@ -236,13 +305,65 @@ func TestProblems(t *testing.T) {
 	w.source.set(func(b *backend) { b.has[0].value = math.NaN() })
 	w.evaluate(t)
 	check("NaN", "pods:requests", "", "", 2)
-	if r := of("pods:requests"); r.Values[0].Problem != nil || r.Values[1].Problem == nil || r.Values[1].Problem.Reason != "not-finite" || r.Values[1].Value != nil {
+	if r := of("pods:requests"); r.Values[1].Problem != nil || r.Values[0].Problem == nil || r.Values[0].Problem.Reason != "not-finite" || r.Values[0].Value != nil {
 		t.Errorf("values: %+v", r.Values)
 	}
 	w.want(t, "shop/new", pods("shop", "ratio"), external("shop", "lag", "topic=other"))
 	m, err := get(t, w, "shop", "external:lag")
 	if err != nil || len(m.Reads) != 2 || reason(m.Reads[1].Problem) != "pending" || m.Reads[1].PromQL == "" {
 		t.Errorf("%v: %+v", err, m)
+	}
+}
+
+// Of more values than an answer has, those with a problem are not left out, and are not counted
+// as values.
+func TestValuesWithProblems(t *testing.T) {
+	for name, tc := range map[string]struct {
+		bad         int   // of 150
+		shown, rest int32 // without problems
+		count       int64 // in the table
+	}{
+		"none": {0, 100, 50, 150},
+		"two":  {2, 98, 50, 148},
+		"more than are shown, of which nobody knows the rest": {120, 0, 50, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.objects["shop"] = nil
+			var want []string
+			for i := range 150 {
+				pod, value := fmt.Sprintf("web-%03d", i), 1.0
+				if i >= 150-tc.bad {
+					value = math.NaN()
+					want = append(want, pod)
+				}
+				w.objects["shop"] = append(w.objects["shop"], pod)
+				w.source.has = append(w.source.has, sample("requests", value, "namespace", "shop", "pod", pod))
+			}
+			for i := range tc.shown {
+				want = append(want, fmt.Sprintf("web-%03d", i))
+			}
+			w.want(t, "shop/web", pods("shop", "requests"))
+			w.evaluate(t)
+			m, err := get(t, w, "shop", "pods:requests")
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for i, v := range m.Reads[0].Values {
+				got = append(got, v.Object)
+				if (v.Problem != nil) != (i < tc.bad) {
+					t.Errorf("%d: %+v", i, v)
+				}
+			}
+			if diff := cmp.Diff(want[:100], got); diff != "" || m.Reads[0].OmittedValues != tc.rest {
+				t.Errorf("%d more\n%s", m.Reads[0].OmittedValues, diff)
+			}
+			table, err := diagnose.Storage{}.ConvertToTable(t.Context(), m, nil)
+			if err != nil || table.Rows[0].Cells[4] != tc.count {
+				t.Errorf("%v: %+v, want %d values", err, table, tc.count)
+			}
+		})
 	}
 }
 
@@ -317,7 +438,43 @@ func TestPages(t *testing.T) {
 			}
 		}
 	})
-	t.Run("by size and time", func(t *testing.T) {
+	t.Run("no more than 500", func(t *testing.T) {
+		w := newWorld(t)
+		for i := range 501 {
+			w.want(t, fmt.Sprint("shop/web", i), external("shop", fmt.Sprintf("none-%03d", i), ""))
+		}
+		for _, limit := range []int64{0, 600} {
+			first := list(t, w, "shop", &metainternalversion.ListOptions{Limit: limit})
+			second := list(t, w, "shop", &metainternalversion.ListOptions{Limit: limit, Continue: first.Continue})
+			want := []string{"shop/external:none-500"}
+			if diff := cmp.Diff(want, names(second)); diff != "" || len(first.Items) != 500 || second.Continue != "" {
+				t.Errorf("limit %d: %d, then %s", limit, len(first.Items), diff)
+			}
+		}
+	})
+	t.Run("by size", func(t *testing.T) {
+		w := newWorld(t)
+		var want []string
+		for i := range 15 { // each of 400 KB about
+			namespace := fmt.Sprintf("ns-%02d", i)
+			want = append(want, namespace+"/external:lag")
+			w.want(t, namespace+"/web", external(namespace, "lag", ""))
+			for j := range 80 {
+				w.source.has = append(w.source.has, sample("lag", 1, "namespace", namespace, "topic", fmt.Sprint(j, strings.Repeat("x", 5000))))
+			}
+		}
+		w.evaluate(t)
+		first := list(t, w, "", nil)
+		second := list(t, w, "", &metainternalversion.ListOptions{Continue: first.Continue})
+		if diff := cmp.Diff(want, append(names(first), names(second)...)); diff != "" || second.Continue != "" {
+			t.Errorf("continue %q, %s", second.Continue, diff)
+		}
+		const most = 4<<20 + 512<<10
+		if size := len(text(t, first)); size > most || size < 4<<20 || len(second.Items) < 3 {
+			t.Errorf("%d bytes of %d, and %d more", size, len(first.Items), len(second.Items))
+		}
+	})
+	t.Run("by time", func(t *testing.T) {
 		w := newWorld(t)
 		slow := &slowDemand{w: w}
 		w.Demand = slow

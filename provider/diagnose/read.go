@@ -29,10 +29,7 @@ func (d *Describer) read(ctx context.Context, w want, of given, now time.Time, r
 	asked := d.Evaluation.Asks(ctx, w.id)
 	ask(&r, w.id, asked, snap)
 	err := d.unserved(w.id, of, asked, snap, now)
-	r.Problem = problemOf(err)
-	if of.err != nil {
-		r.Problem = problem(err, unquoted(err))
-	}
+	r.Problem = of.problem(err)
 	if snap == nil {
 		return r
 	}
@@ -44,7 +41,7 @@ func (d *Describer) read(ctx context.Context, w want, of given, now time.Time, r
 	if err != nil && metric.ReasonOf(err) != metric.Absent {
 		return r // old values would look like answers
 	}
-	r.Failing = problemOf(snap.Err)
+	r.Failing = of.problem(snap.Err)
 	r.Warnings = warnings(snap.Data, of)
 	r.Values, r.OmittedValues = values(snap.Data, of, room)
 	return r
@@ -109,7 +106,8 @@ func warnings(data *store.Data, of given) []string {
 	return own
 }
 
-// values are those of an answer, in the order of their names, and how many more there are.
+// values are those of an answer, first those with a problem, which are not to be left out, and
+// then in the order of their names, and how many more there are.
 func values(data *store.Data, of given, room int) (shown []v1alpha1.Value, omitted int32) {
 	shown = []v1alpha1.Value{}
 	add := func(v v1alpha1.Value) {
@@ -119,19 +117,26 @@ func values(data *store.Data, of given, room int) (shown []v1alpha1.Value, omitt
 		}
 		shown = append(shown, v)
 	}
-	for _, name := range slices.Sorted(maps.Keys(data.Objects)) {
-		if data.Bad[name] == nil {
-			add(valueOf(name, "", data.Objects[name], nil))
+	pods := slices.Sorted(maps.Keys(data.Containers))
+	containers := func(bad bool) {
+		for _, pod := range pods {
+			for _, c := range data.Containers[pod] {
+				if (c.Err != nil) == bad {
+					add(valueOf(pod, c.Name, c.Value, c.Err))
+				}
+			}
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(data.Bad)) {
 		add(valueOf(name, "", store.Value{}, data.Bad[name]))
 	}
-	for _, pod := range slices.Sorted(maps.Keys(data.Containers)) {
-		for _, c := range data.Containers[pod] {
-			add(valueOf(pod, c.Name, c.Value, c.Err))
+	containers(true)
+	for _, name := range slices.Sorted(maps.Keys(data.Objects)) {
+		if data.Bad[name] == nil {
+			add(valueOf(name, "", data.Objects[name], nil))
 		}
 	}
+	containers(false)
 	for _, s := range inOrder(data.Series) {
 		v := valueOf("", "", s, nil)
 		if !of.anywhere {

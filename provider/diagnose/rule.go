@@ -24,6 +24,15 @@ type given struct {
 	err error
 }
 
+// problem tells of a read's error, nil for nil. What the source said and which series it has is
+// left out where that can be another namespace's.
+func (g given) problem(err error) *v1alpha1.Problem {
+	if err != nil && (g.anywhere || g.err != nil) {
+		return problem(err, unquoted(err))
+	}
+	return problemOf(err)
+}
+
 // rule says what gives a metric, or why nothing does.
 func (d *Describer) rule(s *subject) (*v1alpha1.Rule, *v1alpha1.Problem, given) {
 	missing := func(err error) (*v1alpha1.Rule, *v1alpha1.Problem, given) {
@@ -79,11 +88,20 @@ func policyQuery(name, promQL string) *v1alpha1.Rule {
 }
 
 // unquoted is the text of an error that is not about the reads of one namespace alone, without
-// what the source said, which can be about any series.
+// what the source said and the series it named, which can be any.
 func unquoted(err error) string {
 	text := err.Error()
-	if said, ok := errors.AsType[*source.Error](err); ok && said.Quotes {
-		text = strings.ReplaceAll(text, said.Text, "the log of the adapter has what it said")
+	for ; err != nil; err = errors.Unwrap(err) {
+		switch said := err.(type) {
+		case *source.Error:
+			if said.Quotes {
+				text = strings.ReplaceAll(text, said.Text, "the log of the adapter has what it said")
+			}
+		case *metric.Error:
+			if said.Quotes {
+				text = strings.ReplaceAll(text, said.Message, "a series")
+			}
+		}
 	}
 	return text
 }

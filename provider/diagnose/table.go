@@ -23,7 +23,7 @@ func (Storage) ConvertToTable(_ context.Context, object, _ runtime.Object) (*met
 		{Name: "Rule", Type: "string", Description: "What gives it"},
 		{Name: "Source", Type: "string", Description: "Which source is asked"},
 		{Name: "Asked By", Type: "string", Description: "HPAs that reference it, or reads"},
-		{Name: "Values", Type: "integer", Description: "How many values all reads of it get"},
+		{Name: "Values", Type: "integer", Description: "How many values all reads of it get, without those that have a problem"},
 		{Name: "Evaluated", Type: "string", Description: "How long ago, of the read for which that is longest"},
 		{Name: "Problem", Type: "string", Description: "Why a read gets no value"},
 	}}
@@ -63,7 +63,7 @@ func row(m *v1alpha1.Metric) metav1.TableRow {
 			}
 		}
 		read = read || len(r.HorizontalPodAutoscalers) == 0
-		values += int64(len(r.Values)) + int64(r.OmittedValues)
+		values += got(r)
 		if r.Evaluated != nil && (oldest == nil || r.Evaluated.Before(oldest)) {
 			oldest = r.Evaluated
 		}
@@ -78,6 +78,21 @@ func row(m *v1alpha1.Metric) metav1.TableRow {
 		Cells:  []any{m.Name, by, from, askedBy(hpas, read), values, since(m.Time.Time, oldest), problem},
 		Object: runtime.RawExtension{Object: m},
 	}
+}
+
+// got is how many values a read gets. Those with a problem are none, and come first: where a
+// value is shown, all that are left out are values. Where none is, it is not known of them,
+// and they are not counted.
+func got(r *v1alpha1.Read) (n int64) {
+	for i := range r.Values {
+		if r.Values[i].Problem == nil {
+			n++
+		}
+	}
+	if n > 0 {
+		n += int64(r.OmittedValues)
+	}
+	return n
 }
 
 // none stands in a cell for what there is not.

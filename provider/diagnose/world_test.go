@@ -76,6 +76,8 @@ type backend struct {
 	has    []series
 	asked  []string
 	sought int // series discoveries
+	// unlisted is how a discovery ends that gives what there is.
+	unlisted error
 	// fails, and remark, are for queries that have on in them.
 	fails  error
 	remark []string
@@ -87,7 +89,7 @@ func (b *backend) Series(_ context.Context, selectors []string, _ time.Duration)
 	defer b.mu.Unlock()
 	b.sought++
 	known := map[string][]string{"requests": {"namespace", "node", "pod"}, "ratio": {"namespace", "pod"}, "depth": {"owner", "queue"}, "lag": {"namespace", "topic"}}
-	return []source.Series{{Name: selectors[0], Labels: known[selectors[0]]}}, nil
+	return []source.Series{{Name: selectors[0], Labels: known[selectors[0]]}}, b.unlisted
 }
 
 func (b *backend) Query(_ context.Context, promQL string) (source.Answer, error) {

@@ -151,7 +151,9 @@ func joinSeries(samples []source.Sample) ([]store.Value, error) {
 	for _, s := range samples {
 		q, err := metric.Quantity(s.Value)
 		if err != nil {
-			return nil, metric.Because(metric.ReasonOf(err), err, "series %s", s.Labels)
+			bad := metric.Because(metric.ReasonOf(err), err, "series %s", s.Labels)
+			bad.Quotes = true
+			return nil, bad
 		}
 		values = append(values, store.Value{Quantity: q, Time: s.Time, Labels: s.Labels.Map()})
 	}

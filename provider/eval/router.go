@@ -7,6 +7,7 @@ import (
 
 	"github.com/loadline/loadline/provider/metric"
 	"github.com/loadline/loadline/provider/plan"
+	"github.com/loadline/loadline/provider/rule"
 	"github.com/loadline/loadline/provider/source"
 )
 
@@ -155,12 +156,13 @@ func (r *Router) Explain(ctx context.Context) plan.Explanation {
 	return plan.Join(all...)
 }
 
-// Asks says what the source that gives a metric is asked for it. See Evaluator.Asks.
+// Asks says what the source that gives a metric is asked for it, or that the source is not
+// there. See Evaluator.Asks.
 func (r *Router) Asks(ctx context.Context, id metric.Identifier) Asked {
 	if e := r.of(id); e != nil {
 		return e.Asks(ctx, id)
 	}
-	return Asked{}
+	return Asked{Err: metric.Errorf(metric.SourceFailed, "there is no source %q", rule.SourceLabel(r.sourceOf(id)))}
 }
 
 // nowhere is a source that is not there.

@@ -282,6 +282,9 @@ func TestRouterSet(t *testing.T) {
 		if n, err := testutil.GatherAndCount(r.registry, "loadline_queries_total", "loadline_query_duration_seconds"); n != 2 || err != nil {
 			t.Errorf("%d series of our own metrics, %v", n, err)
 		}
+		if got := r.Asks(t.Context(), far(0)); metric.ReasonOf(got.Err) != metric.SourceFailed || got.Err.Error() != `there is no source "far"` {
+			t.Errorf("of a source that is gone: %+v", got)
+		}
 		// Until the catalog knows it, too, nobody sees to its metrics.
 		r.Soon(far(0))
 		if err := r.Outage(far(0)); err != nil {

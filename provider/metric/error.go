@@ -49,7 +49,10 @@ const (
 type Error struct {
 	Reason  Reason
 	Message string
-	Err     error // cause, may be nil
+	// Quotes says that Message has something of what the source sent, which can be about any
+	// series that the query touched.
+	Quotes bool
+	Err    error // cause, may be nil
 }
 
 func (e *Error) Error() string {

@@ -321,7 +321,7 @@ func schema_loadline_provider_api_v1alpha1_Read(ref common.ReferenceCallback) co
 							},
 						},
 						SchemaProps: spec.SchemaProps{
-							Description: "Values are what a reader gets now, by object, container and labels.",
+							Description: "Values are what a reader gets now: first those with a problem, and each by object, container and labels.",
 							Type:        []string{"array"},
 							Items: &spec.SchemaOrArray{
 								Schema: &spec.Schema{

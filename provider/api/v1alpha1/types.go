@@ -226,7 +226,8 @@ type Read struct {
 	// +optional
 	Window *metav1.Duration `json:"window,omitempty"`
 
-	// Values are what a reader gets now, by object, container and labels.
+	// Values are what a reader gets now: first those with a problem, and each by object,
+	// container and labels.
 	//
 	// +listType=atomic
 	Values []Value `json:"values"`

@@ -212,7 +212,7 @@ func incomplete(warnings []string) error {
 	if err := cut(warnings); err != nil || len(warnings) == 0 {
 		return err
 	}
-	return &source.Error{Kind: source.Incomplete, Text: "the source warns: " + excerpt([]byte(warnings[0]))}
+	return &source.Error{Kind: source.Incomplete, Quotes: true, Text: "the source warns: " + excerpt([]byte(warnings[0]))}
 }
 
 // cut finds the warning that an answer lacks something because of a limit. There

@@ -352,6 +352,19 @@ func TestSeries(t *testing.T) {
 	}
 }
 
+// What a source warns of can be about any series, so that not everybody is to read it.
+func TestWarningsAreQuoted(t *testing.T) {
+	s := serve(t, Config{}, respond(200, `{"status":"success","data":[{"__name__":"a"}],"warnings":["store tenant secret"]}`))
+	found, err := s.Series(t.Context(), []string{"a"}, 0)
+	if diff := cmp.Diff([]source.Series{{Name: "a"}}, found); diff != "" {
+		t.Errorf("series (-want +got):\n%s", diff)
+	}
+	said, ok := errors.AsType[*source.Error](err)
+	if !ok || said.Kind != source.Incomplete || said.Text != "the source warns: store tenant secret" || !said.Quotes {
+		t.Errorf("%+v", err)
+	}
+}
+
 func TestSeriesOfTooManyNames(t *testing.T) {
 	s := serve(t, Config{}, func(w http.ResponseWriter, _ *http.Request) {
 		io.WriteString(w, `{"status":"success","data":[{}`)

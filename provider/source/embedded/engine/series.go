@@ -27,7 +27,7 @@ func (e *Engine) Series(ctx context.Context, selectors []string, since time.Dura
 	}
 	q, err := e.Querier(mint, maxt)
 	if err != nil {
-		return nil, &source.Error{Kind: source.Unavailable, Text: source.Excerpt(err.Error()), Err: err}
+		return nil, &source.Error{Kind: source.Unavailable, Quotes: true, Text: source.Excerpt(err.Error()), Err: err}
 	}
 	defer q.Close()
 	found := map[string]map[string]struct{}{}
