@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The Debian packages that a real node needs, in the versions that Debian has: packages.sh
 # installs what is missing, where root and apt-get are to be had. Otherwise it says what is
-# missing, and fails if LOADLINE_NODE=required: CI expects the node there. Its exit code is
+# missing, and fails if LOADLINE_NODE=required, for who expects the node there. Its exit code is
 # 0 if everything is there, 75 (EX_TEMPFAIL) if the node is to be skipped, 1 if it may not be.
 set -euo pipefail
 

@@ -114,6 +114,10 @@ func checkServed(s *Snapshot, o *outcome) {
 func (s *Snapshot) unserved() (missing []Object) {
 	own, _ := s.own()
 	for _, h := range own {
+		// A target that somebody has put to 0 may be all that has the series.
+		if slices.ContainsFunc(h.Status.Conditions, disabled) {
+			continue
+		}
 		for i, m := range h.Spec.Metrics {
 			group := groupOf(m)
 			if group == "" || group == ResourceMetrics || valued(h, i) || query(m) {
@@ -127,6 +131,12 @@ func (s *Snapshot) unserved() (missing []Object) {
 		}
 	}
 	return missing
+}
+
+// disabled says whether a condition is that of an HPA whose target stands at 0, of which the
+// controller asks for nothing.
+func disabled(c autoscalingv2.HorizontalPodAutoscalerCondition) bool {
+	return c.Type == autoscalingv2.ScalingActive && c.Reason == "ScalingDisabled"
 }
 
 // query says whether a metric is one of a policy's own, which no API lists.

@@ -105,8 +105,9 @@ func (s *Snapshot) rules(at string, config Read[string], o *outcome) {
 	}
 	set, err := rule.Compile([]byte(config.Value))
 	if err != nil {
-		o.fail("kubectl loadline migrate config says all of it; until then the adapter uses the last good file, and does not start again",
-			"the configuration of %s cannot be used: %s", at, firstLine(err.Error()))
+		// Another adapter, prometheus-adapter for one, may take what ours refuses.
+		o.warn("kubectl loadline migrate config says all of it; a loadline-adapter that runs uses the last good file, and does not start again",
+			"loadline-adapter refuses the configuration of %s: %s", at, firstLine(err.Error()))
 		return
 	}
 	if set.Ruleless {
