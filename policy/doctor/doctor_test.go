@@ -407,9 +407,32 @@ func TestCheck(t *testing.T) {
 			edit:   func(s snapshot) { adapterOf(s).Config.Value = "rules: [{seriesQuery: '{'}]" },
 			states: map[string]doctor.State{"rules": doctor.Fail}, of: "rules", seen: "cannot be used: rules[0]", remedy: "kubectl loadline migrate config",
 		},
+		"a file of another adapter that ours would refuse": {
+			edit: func(s snapshot) {
+				b := adapterOf(s)
+				b.Config.Value = "rules: [{seriesQuery: '{'}]"
+				args := &b.Deployments.Value[0].Spec.Template.Spec.Containers[0].Args
+				*args = slices.DeleteFunc(*args, func(a string) bool { return strings.HasPrefix(a, "--cert-secret") })
+			},
+			states: map[string]doctor.State{"rules": doctor.Warn}, of: "rules", seen: "would refuse the configuration", remedy: "before loadline-adapter takes the place",
+		},
 		"a file that may not be read": {
 			edit:   func(s snapshot) { adapterOf(s).Config = doctor.Read[string]{Unread: forbidden("get configmaps")} },
 			states: map[string]doctor.State{"rules": doctor.Unknown}, of: "rules", right: "get configmaps",
+		},
+		"a target at 0 that alone has the series": {
+			edit: func(s snapshot) {
+				h := &s.HPAs.Value[0]
+				h.Status.CurrentMetrics = nil
+				h.Status.Conditions = []autoscalingv2.HorizontalPodAutoscalerCondition{
+					{Type: autoscalingv2.AbleToScale, Status: corev1.ConditionTrue, Reason: "SucceededGetScale"},
+					{Type: autoscalingv2.ScalingActive, Status: corev1.ConditionFalse, Reason: "ScalingDisabled"},
+				}
+				for _, of := range []string{"custom.metrics.k8s.io/v1beta1", "custom.metrics.k8s.io/v1beta2"} {
+					s.Discovery[of] = doctor.Read[metav1.APIResourceList]{}
+				}
+			},
+			of: "metrics-served", states: map[string]doctor.State{"rules": doctor.Warn, "source": doctor.Unknown},
 		},
 		"metrics that nobody serves": {
 			edit: func(s snapshot) {

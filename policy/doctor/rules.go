@@ -75,7 +75,8 @@ func checkRules(s *Snapshot, o *outcome) {
 				}
 				continue
 			}
-			s.rules(at, b.Config, o)
+			// Another adapter, prometheus-adapter for one, may take what ours refuses.
+			s.rules(at, b.Config, argument(d, "cert-secret") != "", o)
 		}
 		if b.Deployments.Unread != nil {
 			o.unread("the Deployments behind "+name.String()+" could not be read", b.Deployments.Unread)
@@ -98,16 +99,21 @@ func (s *Snapshot) servesMetrics(service string) bool {
 	return false
 }
 
-func (s *Snapshot) rules(at string, config Read[string], o *outcome) {
+// rules judges those of one file; ours says that a loadline-adapter reads it.
+func (s *Snapshot) rules(at string, config Read[string], ours bool, o *outcome) {
 	if config.Unread != nil {
 		o.unread("the configuration of "+at+" could not be read", config.Unread)
 		return
 	}
 	set, err := rule.Compile([]byte(config.Value))
 	if err != nil {
-		// Another adapter, prometheus-adapter for one, may take what ours refuses.
-		o.warn("kubectl loadline migrate config says all of it; a loadline-adapter that runs uses the last good file, and does not start again",
-			"loadline-adapter refuses the configuration of %s: %s", at, firstLine(err.Error()))
+		if ours {
+			o.fail("kubectl loadline migrate config says all of it; until then the adapter uses the last good file, and does not start again",
+				"the configuration of %s cannot be used: %s", at, firstLine(err.Error()))
+			return
+		}
+		o.warn("mend it before loadline-adapter takes the place of what serves it now; kubectl loadline migrate config says all of it",
+			"loadline-adapter would refuse the configuration of %s: %s", at, firstLine(err.Error()))
 		return
 	}
 	if set.Ruleless {
