@@ -54,7 +54,7 @@ func Loadline() Rules {
 			{"policy/floor", []string{"policy/api/v1alpha1", "policy/hpa", "policy/rollout", "policy/schedule"}},
 			{"policy/arithmetic", []string{"policy/floor", "policy/hpa", "policy/quota"}},
 			{"policy/chain", []string{"policy/api/v1alpha1", "policy/arithmetic", "policy/floor", "policy/hpa", "provider/api/v1alpha1"}},
-			{"policy/doctor", []string{"policy/api/v1alpha1", "policy/floor", "policy/guard", "policy/hpa", "provider/api/v1alpha1", "provider/rule"}},
+			{"policy/doctor", []string{"policy/api/v1alpha1", "policy/floor", "policy/guard", "policy/hpa", "provider/api/v1alpha1", "provider/metric", "provider/rule"}},
 			{"policy/migrate", []string{"policy/api/v1alpha1", "policy/convert", "policy/hpa", "provider/metric", "provider/plan", "provider/rule"}}, // policy/convert in tests
 			{"policy/rollout", nil},
 			{"policy/guard", []string{"policy/api/v1alpha1", "policy/hpa", "policy/quota"}},

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -26,7 +25,6 @@ const (
 	allHPAsPath     = "/apis/autoscaling/v2/horizontalpodautoscalers?limit=500"
 	serverPath      = "/version"
 	metricsPath     = "/metrics"
-	allDiagnostics  = "/apis/diagnostics.loadline.dev/v1alpha1/metrics?limit=500"
 	reviewsPath     = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
 	rolePath        = "/apis/rbac.authorization.k8s.io/v1/clusterroles/system:controller:horizontal-pod-autoscaler"
 	bindingPath     = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings/system:controller:horizontal-pod-autoscaler"
@@ -92,11 +90,9 @@ func examined() map[string]string {
 // doctorWith runs the command against an API server whose clock is right.
 func doctorWith(t *testing.T, known map[string]string, namespace string, args ...string) (code int, out, said string, asked []string) {
 	t.Helper()
-	t.Setenv("KUBECONFIG", t.TempDir()+"/none")
-	now := time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
 	a := &answers{known: known}
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Date", now.Format(http.TimeFormat))
+	server := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Date", noon.Format(http.TimeFormat))
 		if text, ok := strings.CutPrefix(known[r.URL.RequestURI()], "TEXT "); ok {
 			a.mu.Lock()
 			a.asked = append(a.asked, r.URL.RequestURI())
@@ -105,20 +101,9 @@ func doctorWith(t *testing.T, known map[string]string, namespace string, args ..
 			return
 		}
 		a.ServeHTTP(w, r)
-	}))
-	defer server.Close()
-	var stdout, stderr bytes.Buffer
-	e := &env{
-		IOStreams: genericiooptions.IOStreams{In: strings.NewReader(""), Out: &stdout, ErrOut: &stderr},
-		flags:     genericclioptions.NewConfigFlags(true),
-		now:       func() time.Time { return now },
-	}
-	e.flags.APIServer, e.flags.Namespace = &server.URL, &namespace
-	cmd := newDoctor(e)
-	cmd.SilenceUsage, cmd.SilenceErrors = true, true
-	cmd.SetArgs(append([]string{}, args...)) // nil would be those of the test
-	err := cmd.ExecuteContext(t.Context())
-	return exitCode(err, "kubectl loadline doctor", &stderr), stdout.String(), stderr.String(), a.asked
+	})
+	code, out, said = runWith(t, server, newDoctor, namespace, args)
+	return code, out, said, a.asked
 }
 
 // A whole cluster is read with what is listed here and no more; the page has this output.
@@ -128,49 +113,10 @@ func TestDoctor(t *testing.T) {
 	if code != exitFound || said != "" {
 		t.Fatalf("exit code %d: %s%s", code, said, out)
 	}
-	const path = "testdata/doctor.txt"
-	if *update {
-		if err := os.WriteFile(path, []byte(out), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), out); diff != "" {
-		t.Error(diff)
-	}
-	var all []string
-	for path := range known {
-		all = append(all, path)
-	}
-	all = append(all, allDiagnostics) // which this cluster does not serve
-	slices.Sort(all)
+	golden(t, "testdata/doctor.txt", out)
 	slices.Sort(asked)
-	if diff := cmp.Diff(all, slices.Compact(asked)); diff != "" {
-		t.Error(diff)
-	}
-	documented(t, "../../docs/operate.md", string(want))
-}
-
-// documented looks for a text in a page, each line indented as code is.
-func documented(t *testing.T, page, text string) {
-	t.Helper()
-	data, err := os.ReadFile(page)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var block strings.Builder
-	for line := range strings.Lines(text) {
-		if line != "\n" {
-			line = "    " + line
-		}
-		block.WriteString(line)
-	}
-	if !strings.Contains(string(data), block.String()) {
-		t.Errorf("%s lacks this, each line indented by four spaces:\n%s", page, block.String())
-	}
+	askedAll(t, known, slices.Compact(asked), everywherePath) // which this cluster does not serve
+	documented(t, "../../docs/operate.md", out)
 }
 
 // What cannot be read makes its own checks unknown, and no others; the exit code says it.
@@ -236,7 +182,7 @@ func TestDoctorUnread(t *testing.T) {
 		},
 		"the adapter says what its source does": {
 			edit: func(known map[string]string) {
-				known[allDiagnostics] = `{items: [{rule: {source: default}, reads: [{values: [], problem: {reason: source-failed, message: connection refused}}]}]}`
+				known[everywherePath] = `{items: [{rule: {source: default}, reads: [{values: [], problem: {reason: source-failed, message: connection refused}}]}]}`
 			},
 			code: exitFound, check: map[string]doctor.State{"source": doctor.Fail, "rules": doctor.Warn},
 		},

@@ -1,22 +1,16 @@
 package cli
 
 import (
-	"bytes"
 	"encoding/json"
 	"flag"
 	"fmt"
 	"net/http"
-	"net/http/httptest"
-	"os"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"k8s.io/cli-runtime/pkg/genericclioptions"
-	"k8s.io/cli-runtime/pkg/genericiooptions"
 	"sigs.k8s.io/yaml"
 
 	"github.com/loadline/loadline/policy/chain"
@@ -191,23 +185,9 @@ func podOf(name string) string {
 // explainWith runs the command against an API server.
 func explainWith(t *testing.T, known map[string]string, args ...string) (code int, out, said string, asked []string) {
 	t.Helper()
-	t.Setenv("KUBECONFIG", t.TempDir()+"/none")
 	a := &answers{known: known}
-	server := httptest.NewServer(a)
-	defer server.Close()
-	var stdout, stderr bytes.Buffer
-	e := &env{
-		IOStreams: genericiooptions.IOStreams{In: strings.NewReader(""), Out: &stdout, ErrOut: &stderr},
-		flags:     genericclioptions.NewConfigFlags(true),
-		now:       func() time.Time { return time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC) },
-	}
-	namespace := "shop"
-	e.flags.APIServer, e.flags.Namespace = &server.URL, &namespace
-	cmd := newExplain(e)
-	cmd.SilenceUsage, cmd.SilenceErrors = true, true
-	cmd.SetArgs(args)
-	err := cmd.ExecuteContext(t.Context())
-	return exitCode(err, "kubectl loadline explain", &stderr), stdout.String(), stderr.String(), a.asked
+	code, out, said = runWith(t, a, newExplain, "shop", args)
+	return code, out, said, a.asked
 }
 
 // A whole chain: read with the controller's own requests, and no other but what the adapter
@@ -218,28 +198,8 @@ func TestExplain(t *testing.T) {
 	if code != 0 || said != "" {
 		t.Fatalf("exit code %d: %s%s %q", code, said, out, asked)
 	}
-	const path = "testdata/explain.txt"
-	if *update {
-		if err := os.WriteFile(path, []byte(out), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), out); diff != "" {
-		t.Error(diff)
-	}
-	var all []string
-	for path := range known {
-		all = append(all, path)
-	}
-	slices.Sort(all)
-	slices.Sort(asked)
-	if diff := cmp.Diff(all, asked); diff != "" {
-		t.Error(diff)
-	}
+	golden(t, "testdata/explain.txt", out)
+	askedAll(t, known, asked)
 }
 
 // However the HPA is named, and as data.

@@ -1,17 +1,13 @@
 package cli
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
-	"net/http/httptest"
 	"os"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"k8s.io/cli-runtime/pkg/genericclioptions"
-	"k8s.io/cli-runtime/pkg/genericiooptions"
 
 	diagnostics "github.com/loadline/loadline/provider/api/v1alpha1"
 )
@@ -38,22 +34,9 @@ func wanted(t *testing.T) map[string]string {
 
 func metricsWith(t *testing.T, known map[string]string, args ...string) (code int, out, said string, asked []string) {
 	t.Helper()
-	t.Setenv("KUBECONFIG", t.TempDir()+"/none")
 	a := &answers{known: known}
-	server := httptest.NewServer(a)
-	defer server.Close()
-	var stdout, stderr bytes.Buffer
-	e := &env{
-		IOStreams: genericiooptions.IOStreams{In: strings.NewReader(""), Out: &stdout, ErrOut: &stderr},
-		flags:     genericclioptions.NewConfigFlags(true),
-	}
-	namespace := "shop"
-	e.flags.APIServer, e.flags.Namespace = &server.URL, &namespace
-	cmd := newMetrics(e)
-	cmd.SilenceUsage, cmd.SilenceErrors = true, true
-	cmd.SetArgs(append([]string{}, args...)) // of nil it would take those of the test
-	err := cmd.ExecuteContext(t.Context())
-	return exitCode(err, "kubectl loadline metrics", &stderr), stdout.String(), stderr.String(), a.asked
+	code, out, said = runWith(t, a, newMetrics, "shop", args)
+	return code, out, said, a.asked
 }
 
 // A table of what is wanted, and what is wrong with it below.
@@ -62,31 +45,8 @@ func TestMetrics(t *testing.T) {
 	if code != exitFound || said != "" || len(asked) != 2 {
 		t.Fatalf("exit code %d: %s%s %q", code, said, out, asked)
 	}
-	const path = "testdata/metrics.txt"
-	if *update {
-		if err := os.WriteFile(path, []byte(out), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), out); diff != "" {
-		t.Error(diff)
-	}
-	// The documentation has it.
-	page, err := os.ReadFile("../../README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var block strings.Builder
-	for line := range strings.Lines(out) {
-		block.WriteString("    " + line)
-	}
-	if !strings.Contains(string(page), "    $ kubectl loadline metrics -n shop\n"+block.String()) {
-		t.Errorf("README.md does not have\n%s", block.String())
-	}
+	golden(t, "testdata/metrics.txt", out)
+	documented(t, "../../README.md", "$ kubectl loadline metrics -n shop\n"+out)
 }
 
 // As data it is all that the API said.

@@ -5,11 +5,10 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/loadline/loadline/policy/floor"
 	diagnostics "github.com/loadline/loadline/provider/api/v1alpha1"
+	"github.com/loadline/loadline/provider/metric"
 )
-
-// sourceFailed is the reason of a problem that is the source's.
-const sourceFailed = "source-failed"
 
 // Sources are those whose state can be told by what the adapter says of metrics: one that
 // gave a read's values in its newest evaluation answers, whatever else failed; one that did not
@@ -22,8 +21,8 @@ func Sources(all []diagnostics.Metric) []Source {
 			continue
 		}
 		note := func(p *diagnostics.Problem) {
-			if p != nil && p.Reason == sourceFailed {
-				fails[m.Rule.Source] = cmp.Or(fails[m.Rule.Source], p.Message, sourceFailed)
+			if p != nil && p.Reason == string(metric.SourceFailed) {
+				fails[m.Rule.Source] = cmp.Or(fails[m.Rule.Source], p.Message, p.Reason)
 			}
 		}
 		note(m.Rule.Discovery)
@@ -52,4 +51,53 @@ func Sources(all []diagnostics.Metric) []Source {
 		sources = append(sources, s)
 	}
 	return sources
+}
+
+// checkSource goes by what sources answer, if some API says it, or else by the values that
+// HPAs have of them.
+func checkSource(s *Snapshot, o *outcome) {
+	if s.Sources != nil {
+		s.sources(o)
+		return
+	}
+	const look = `for each adapter pod: kubectl get --raw "/api/v1/namespaces/NAMESPACE/pods/https:POD:6443/proxy/readyz?verbose"`
+	if s.HPAs.Unread != nil {
+		o.unread("HPAs, whose values would show it, could not be read", s.HPAs.Unread)
+		o.remedies = append(o.remedies, look)
+		return
+	}
+	own, _ := s.own()
+	asking := 0
+	for _, h := range own {
+		for i, m := range h.Spec.Metrics {
+			if group := groupOf(m); group != CustomMetrics && group != ExternalMetrics {
+				continue
+			}
+			asking++
+			if valued(h, i) {
+				o.ok("the HPA %s/%s had a value of %s in its last sync", h.Namespace, h.Name, floor.Name(m))
+				return
+			}
+		}
+	}
+	reason := "no HPA asks for a custom or external metric"
+	if asking > 0 {
+		reason = "no HPA had a value of a custom or external metric in its last sync"
+	}
+	o.unread("whether a source answers cannot be seen", &Unread{Reason: reason})
+	o.remedies = append(o.remedies, look)
+}
+
+func (s *Snapshot) sources(o *outcome) {
+	var down []Object
+	for _, source := range s.Sources {
+		if source.Down != "" {
+			down = append(down, Object{Kind: "Source", Name: source.Name, Seen: source.Down})
+		}
+	}
+	if len(down) > 0 {
+		o.about(Fail, "see whether the adapter's pods reach it: --prometheus-url, or the section sources of the configuration", count(len(down), "source does not answer", "sources do not answer"), down)
+		return
+	}
+	o.ok("%s", count(len(s.Sources), "source answers", "sources answer"))
 }
