@@ -17,6 +17,7 @@ import (
 	"k8s.io/metrics/pkg/apis/custom_metrics/v1beta2"
 	"k8s.io/metrics/pkg/apis/external_metrics/v1beta1"
 
+	"github.com/loadline/loadline/hack/e2e/suite"
 	"github.com/loadline/loadline/hack/lab"
 	"github.com/loadline/loadline/hack/load"
 )
@@ -67,23 +68,9 @@ func driver(t *testing.T, service string, request load.Request) *load.Driver {
 // drive starts a load driver for the test's time. what names it in the log.
 func drive(t *testing.T, what string, pick func() (string, bool), request load.Request) *load.Driver {
 	t.Helper()
-	d, err := load.New(load.Options{Pick: pick, Request: request, Limits: load.Limits{
+	return suite.Drive(t, what, load.Options{Pick: pick, Request: request, Limits: load.Limits{
 		Requests: 200_000, Concurrency: 100, Duration: 10 * time.Minute, Timeout: 5 * time.Second,
 	}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan error, 1)
-	go func() { done <- d.Run(ctx) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
-		t.Logf("load on %s: %+v", what, d.Stats())
-	})
-	return d
 }
 
 func rate(t *testing.T, d *load.Driver, perSecond float64) {

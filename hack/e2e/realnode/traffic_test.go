@@ -11,6 +11,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/loadline/loadline/hack/e2e/suite"
 	"github.com/loadline/loadline/hack/load"
 )
 
@@ -27,7 +28,7 @@ func send(t *testing.T, service string, request load.Request) *traffic {
 	}
 	address := net.JoinHostPort(s.Spec.ClusterIP, "80")
 	dialer := &net.Dialer{Timeout: 2 * time.Second}
-	driver, err := load.New(load.Options{
+	return &traffic{suite.Drive(t, service, load.Options{
 		// The driver itself sends to pods and to loopback only, so that it cannot be
 		// pointed at a stranger. The transport of this one knows one Service.
 		Pick: func() (string, bool) { return "127.0.0.1:80", true },
@@ -39,21 +40,7 @@ func send(t *testing.T, service string, request load.Request) *traffic {
 		},
 		Request: request,
 		Limits:  load.Limits{Requests: 1_000_000, Concurrency: 200, Duration: time.Hour, Timeout: 5 * time.Second},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan error, 1)
-	go func() { done <- driver.Run(ctx) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
-		t.Logf("load on %s: %+v", service, driver.Stats())
-	})
-	return &traffic{driver}
+	})}
 }
 
 func (l *traffic) rate(t *testing.T, perSecond float64) {
