@@ -129,9 +129,9 @@ func serve(t *testing.T) (*rest.Config, *demand.Registry, func() []string) {
 	t.Cleanup(func() { cancel(); running.Wait() })
 	reader := &provider.Reader{Demand: wanted, Evaluator: evaluator, Store: held, MaxAge: time.Minute, Patience: time.Second, Now: time.Now}
 	own := provider.NewMetrics(registry)
-	server := newTestServer(t, newTestConfig(nil),
-		&provider.Custom{Reader: reader, Catalog: known, Objects: everything{}, Mapper: mapper, Metrics: own},
-		&provider.External{Reader: reader, Catalog: known, Metrics: own})
+	custom := &provider.Custom{Reader: reader, Catalog: known, Objects: everything{}, Mapper: mapper, Metrics: own}
+	external := &provider.External{Reader: reader, Catalog: known, Metrics: own}
+	server := newTestServer(t, newTestConfig(nil, custom, external), custom, external)
 	t.Cleanup(server.Destroy)
 
 	var mu sync.Mutex
@@ -151,8 +151,8 @@ func serve(t *testing.T) (*rest.Config, *demand.Registry, func() []string) {
 }
 
 // newTestConfig is the configuration that newServer makes, but everybody may do
-// everything.
-func newTestConfig(stopping <-chan struct{}) *genericapiserver.RecommendedConfig {
+// everything. Without the providers the library answers each read.
+func newTestConfig(stopping <-chan struct{}, custom cmprovider.CustomMetricsProvider, external cmprovider.ExternalMetricsProvider) *genericapiserver.RecommendedConfig {
 	config := genericapiserver.NewRecommendedConfig(cmapiserver.Codecs)
 	config.ExternalAddress = "localhost:443"
 	config.LoopbackClientConfig = &rest.Config{}
@@ -162,11 +162,11 @@ func newTestConfig(stopping <-chan struct{}) *genericapiserver.RecommendedConfig
 	config.Authentication.Authenticator = anonymous.NewAuthenticator(nil)
 	config.Authorization.Authorizer = authorizerfactory.NewAlwaysAllowAuthorizer()
 	config.RequestTimeout = requestTimeout
-	config.BuildHandlerChainFunc = handlerChain(stopping)
+	config.BuildHandlerChainFunc = handlerChain(stopping, custom, external)
 	return config
 }
 
-func newTestServer(t *testing.T, config *genericapiserver.RecommendedConfig, custom cmprovider.CustomMetricsProvider, external cmprovider.ExternalMetricsProvider) *genericapiserver.GenericAPIServer {
+func newTestServer(t testing.TB, config *genericapiserver.RecommendedConfig, custom cmprovider.CustomMetricsProvider, external cmprovider.ExternalMetricsProvider) *genericapiserver.GenericAPIServer {
 	t.Helper()
 	server, err := (&cmapiserver.Config{GenericConfig: &config.Config}).Complete(nil).New("test", custom, external)
 	if err != nil {

@@ -63,7 +63,7 @@ func newDiagnostics(t *testing.T) *genericapiserver.GenericAPIServer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	config := newTestConfig(nil)
+	config := newTestConfig(nil, nil, nil)
 	namer := openapinamer.NewDefinitionNamer(cmapiserver.Scheme, scheme)
 	config.OpenAPIConfig, config.OpenAPIV3Config = genericapiserver.DefaultOpenAPIConfig(openAPI, namer), genericapiserver.DefaultOpenAPIV3Config(openAPI, namer)
 	config.OpenAPIConfig.Info.Title, config.OpenAPIV3Config.Info.Title = "test", "test"

@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apiserver/pkg/endpoints/handlers/responsewriters"
 	genericapiserver "k8s.io/apiserver/pkg/server"
+	cmprovider "sigs.k8s.io/custom-metrics-apiserver/pkg/provider"
 )
 
 // maxInFlight bounds the requests under way. Each ends within requestTimeout.
@@ -20,14 +21,15 @@ import (
 const maxInFlight = 1000
 
 // handlerChain returns what makes the generic API server's filters, with changes
-// at both ends; see withRoom, withoutRetry, limitInFlight and checkSelector. The server is
-// about to stop when stopping is closed.
-func handlerChain(stopping <-chan struct{}) func(http.Handler, *genericapiserver.Config) http.Handler {
+// at both ends; see withRoom, withoutRetry, limitInFlight, plainReads and checkSelector. The
+// server is about to stop when stopping is closed. What is nil is not served.
+func handlerChain(stopping <-chan struct{}, custom cmprovider.CustomMetricsProvider, external cmprovider.ExternalMetricsProvider) func(http.Handler, *genericapiserver.Config) http.Handler {
 	return func(api http.Handler, c *genericapiserver.Config) http.Handler {
 		// The library's own limits answer 429 with Retry-After.
 		c.MaxRequestsInFlight, c.MaxMutatingRequestsInFlight = 0, 0
 		c.FlowControl = nil // the same, in its newer form
-		h := genericapiserver.DefaultBuildHandlerChain(checkSelector(api, c.Serializer), c)
+		inner := newPlainReads(checkSelector(api, c.Serializer), c.Serializer, custom, external)
+		h := genericapiserver.DefaultBuildHandlerChain(inner, c)
 		// Outside of authentication and authorization: when their reviews are slow,
 		// that is where requests pile up.
 		return withRoom(withoutRetry(limitInFlight(h, c.Serializer, maxInFlight), stopping))

@@ -91,7 +91,7 @@ func TestLimitInFlight(t *testing.T) {
 func TestSlowAuthenticationCounts(t *testing.T) {
 	const reader = "/apis"
 	release, entered := make(chan struct{}), make(chan struct{})
-	config := newTestConfig(nil)
+	config := newTestConfig(nil, nil, nil)
 	anybody := config.Authentication.Authenticator
 	config.Authentication.Authenticator = authenticator.RequestFunc(func(r *http.Request) (*authenticator.Response, bool, error) {
 		if r.URL.Path == reader {

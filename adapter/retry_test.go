@@ -172,7 +172,8 @@ func (blocked) ListAllExternalMetrics() []cmprovider.ExternalMetricInfo {
 func TestDrainingServerRefusesWithoutRetryAfter(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	config := newTestConfig(ctx.Done())
+	slow := blocked{make(chan struct{}), make(chan struct{})}
+	config := newTestConfig(ctx.Done(), nil, slow)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -186,7 +187,6 @@ func TestDrainingServerRefusesWithoutRetryAfter(t *testing.T) {
 		t.Fatal(err)
 	}
 	config.SecureServing = &genericapiserver.SecureServingInfo{Listener: listener, Cert: served}
-	slow := blocked{make(chan struct{}), make(chan struct{})}
 	server := newTestServer(t, config, nil, slow)
 	stopped := make(chan error, 1)
 	go func() { stopped <- server.PrepareRun().RunWithContext(ctx) }()

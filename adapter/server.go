@@ -55,7 +55,7 @@ func newServer(ctx context.Context, o *Options, config *rest.Config, rules *rule
 	generic.ClientConfig = config
 	generic.RequestTimeout = requestTimeout
 	generic.ShutdownDelayDuration = o.ShutdownDelay
-	generic.BuildHandlerChainFunc = handlerChain(ctx.Done())
+	generic.BuildHandlerChainFunc = handlerChain(ctx.Done(), custom, external)
 	if err := o.Server.ApplyTo(generic); err != nil {
 		return nil, err
 	}

@@ -140,7 +140,7 @@ func serveUsage(t *testing.T) (*rest.Config, *usageCluster, *demand.Registry) {
 	var running sync.WaitGroup
 	running.Go(func() { evaluator.Run(ctx) })
 	t.Cleanup(func() { cancel(); running.Wait() })
-	server := newTestServer(t, newTestConfig(nil), nil, nil)
+	server := newTestServer(t, newTestConfig(nil, nil, nil), nil, nil)
 	t.Cleanup(server.Destroy)
 	u := &provider.Usage{
 		Reader:  &provider.Reader{Demand: wanted, Evaluator: alone(evaluator), Store: held, MaxAge: time.Minute, Patience: time.Second, Now: time.Now},

@@ -1,0 +1,205 @@
+package adapter
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apiserver/pkg/audit"
+	"k8s.io/apiserver/pkg/endpoints/handlers/negotiation"
+	"k8s.io/apiserver/pkg/endpoints/handlers/responsewriters"
+	"k8s.io/apiserver/pkg/endpoints/metrics"
+	"k8s.io/apiserver/pkg/endpoints/request"
+	"k8s.io/metrics/pkg/apis/custom_metrics"
+	customv1beta1 "k8s.io/metrics/pkg/apis/custom_metrics/v1beta1"
+	customv1beta2 "k8s.io/metrics/pkg/apis/custom_metrics/v1beta2"
+	"k8s.io/metrics/pkg/apis/external_metrics"
+	externalv1beta1 "k8s.io/metrics/pkg/apis/external_metrics/v1beta1"
+	freshness "sigs.k8s.io/custom-metrics-apiserver/pkg/apiserver/metrics"
+	cmprovider "sigs.k8s.io/custom-metrics-apiserver/pkg/provider"
+)
+
+// plainReads answers the plain reads of metrics, those of HPA controllers, and hands everything
+// else to the library's handlers, which would give the same bytes for what is answered here.
+// They look up the route, decode the selectors by reflection into three kinds of options and
+// convert each answer by its types, which costs more than the answer itself
+// (docs/adr/0025-plain-reads-are-answered-directly.md).
+type plainReads struct {
+	next     http.Handler
+	codecs   runtime.NegotiatedSerializer
+	custom   cmprovider.CustomMetricsProvider   // nil: not served
+	external cmprovider.ExternalMetricsProvider // nil: not served
+
+	customAge, externalAge freshness.FreshnessObserver
+}
+
+func newPlainReads(next http.Handler, codecs runtime.NegotiatedSerializer, custom cmprovider.CustomMetricsProvider, external cmprovider.ExternalMetricsProvider) *plainReads {
+	return &plainReads{
+		next: next, codecs: codecs, custom: custom, external: external,
+		customAge:   freshness.NewFreshnessObserver(custom_metrics.GroupName),
+		externalAge: freshness.NewFreshnessObserver(external_metrics.GroupName),
+	}
+}
+
+// plainRead is a plain read.
+type plainRead struct {
+	version          schema.GroupVersion
+	info             *request.RequestInfo
+	objects, series  labels.Selector // of the described objects; of the metric
+	media            runtime.SerializerInfo
+	scope, component string // by which the library counts it
+}
+
+func (h *plainReads) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	p, ok := h.plain(r)
+	if !ok {
+		h.next.ServeHTTP(w, r)
+		return
+	}
+	metrics.InstrumentHandlerFunc("LIST", p.version.Group, p.version.Version, "*", "*", p.scope, p.component, false, "", func(w http.ResponseWriter, r *http.Request) {
+		h.answer(w, r, p)
+	})(w, r)
+}
+
+// plain says whether a request is a plain read: GET of a path without anything left over, by
+// no other parameters than the selectors, which are well formed, for an answer in a known
+// encoding. Whatever is odd is the library's to answer or to refuse.
+func (h *plainReads) plain(r *http.Request) (p plainRead, ok bool) {
+	p.info, ok = request.RequestInfoFrom(r.Context())
+	if !ok || r.Method != http.MethodGet || !p.info.IsResourceRequest || p.info.APIPrefix != "apis" {
+		return p, false
+	}
+	p.version = schema.GroupVersion{Group: p.info.APIGroup, Version: p.info.APIVersion}
+	switch p.version {
+	case customv1beta1.SchemeGroupVersion, customv1beta2.SchemeGroupVersion:
+		// Metrics of a Namespace object, namespaces/NAMESPACE/metrics/METRIC, have two parts.
+		if h.custom == nil || len(p.info.Parts) != 3 || p.info.Name == "" || p.info.Subresource == "" {
+			return p, false
+		}
+		if p.scope = "resource"; p.info.Namespace == "" {
+			p.scope = "cluster"
+		}
+		p.component = "custom-metrics"
+	case externalv1beta1.SchemeGroupVersion:
+		if h.external == nil || len(p.info.Parts) != 1 || p.info.Namespace == "" {
+			return p, false
+		}
+		p.scope, p.component = "cluster", "external-metrics"
+	default:
+		return p, false
+	}
+	if p.info.Resource == "" || p.info.Resource == "metrics" || len(r.URL.Path) != pathLength(p.info) || !p.selectors(r.URL) {
+		return p, false
+	}
+	// By parameters a client asks for something that is made of the answer, such as a Table.
+	if strings.Contains(r.Header.Get("Accept"), ";") {
+		return p, false
+	}
+	_, media, err := negotiation.NegotiateOutputMediaType(r, h.codecs, negotiation.DefaultEndpointRestrictions)
+	p.media = media
+	return p, err == nil && (media.MediaType == runtime.ContentTypeProtobuf || media.MediaType == runtime.ContentTypeJSON)
+}
+
+// pathLength is the length of the path that has what info tells and nothing else: no slash
+// twice, and none at its end.
+func pathLength(info *request.RequestInfo) int {
+	length := len("/") + len(info.APIPrefix) + len("/") + len(info.APIGroup) + len("/") + len(info.APIVersion)
+	if info.Namespace != "" {
+		length += len("/namespaces/") + len(info.Namespace)
+	}
+	for _, part := range info.Parts {
+		length += len("/") + len(part)
+	}
+	return length
+}
+
+// selectors sets the selectors by u, and says whether it has no other parameters. Of external
+// metrics labelSelector is about the series, and there is no other.
+func (p *plainRead) selectors(u *url.URL) bool {
+	objects, series := labels.Everything(), labels.Everything()
+	if u.RawQuery != "" {
+		for key, values := range u.Query() {
+			if len(values) != 1 {
+				return false
+			}
+			selector, err := labels.Parse(values[0])
+			switch {
+			case err != nil:
+				return false
+			case key == "labelSelector":
+				objects = selector
+			case key == "metricLabelSelector" && p.version.Group == custom_metrics.GroupName:
+				series = selector
+			default:
+				return false
+			}
+		}
+	}
+	if p.objects, p.series = objects, series; p.version.Group == external_metrics.GroupName {
+		p.objects, p.series = nil, objects
+	}
+	return true
+}
+
+func (h *plainReads) answer(w http.ResponseWriter, r *http.Request, p plainRead) {
+	list, err := h.list(request.WithNamespace(r.Context(), p.info.Namespace), p)
+	if err != nil {
+		responsewriters.ErrorNegotiated(err, h.codecs, p.version, w, r)
+		return
+	}
+	audit.LogResponseObject(r.Context(), list, p.version, h.codecs)
+	request.TrackSerializeResponseObjectLatency(r.Context(), func() {
+		responsewriters.SerializeObject(p.media.MediaType, p.media.Serializer, w, r, http.StatusOK, list)
+	})
+}
+
+// list asks the provider, and returns its answer in the version that was asked for.
+func (h *plainReads) list(ctx context.Context, p plainRead) (runtime.Object, error) {
+	if p.version.Group == external_metrics.GroupName {
+		list, err := h.external.GetExternalMetric(ctx, p.info.Namespace, p.series, cmprovider.ExternalMetricInfo{Metric: p.info.Resource})
+		if err != nil {
+			return nil, err
+		}
+		for i := range list.Items {
+			h.externalAge.Observe(list.Items[i].Timestamp)
+		}
+		out := &externalv1beta1.ExternalMetricValueList{TypeMeta: p.typeMeta("ExternalMetricValueList")}
+		return out, externalv1beta1.Convert_external_metrics_ExternalMetricValueList_To_v1beta1_ExternalMetricValueList(list, out, nil)
+	}
+	list, err := h.values(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	for i := range list.Items {
+		h.customAge.Observe(list.Items[i].Timestamp)
+	}
+	if p.version == customv1beta1.SchemeGroupVersion {
+		out := &customv1beta1.MetricValueList{TypeMeta: p.typeMeta("MetricValueList")}
+		return out, customv1beta1.Convert_custom_metrics_MetricValueList_To_v1beta1_MetricValueList(list, out, nil)
+	}
+	out := &customv1beta2.MetricValueList{TypeMeta: p.typeMeta("MetricValueList")}
+	return out, customv1beta2.Convert_custom_metrics_MetricValueList_To_v1beta2_MetricValueList(list, out, nil)
+}
+
+// values are those of one object, or of all that the selector matches.
+func (h *plainReads) values(ctx context.Context, p plainRead) (*custom_metrics.MetricValueList, error) {
+	metric := cmprovider.CustomMetricInfo{GroupResource: schema.ParseGroupResource(p.info.Resource), Metric: p.info.Subresource, Namespaced: p.info.Namespace != ""}
+	if p.info.Name == customv1beta2.AllObjects {
+		return h.custom.GetMetricBySelector(ctx, p.info.Namespace, p.objects, metric, p.series)
+	}
+	value, err := h.custom.GetMetricByName(ctx, types.NamespacedName{Namespace: p.info.Namespace, Name: p.info.Name}, metric, p.series)
+	if err != nil {
+		return nil, err
+	}
+	return &custom_metrics.MetricValueList{Items: []custom_metrics.MetricValue{*value}}, nil
+}
+
+func (p *plainRead) typeMeta(kind string) metav1.TypeMeta {
+	return metav1.TypeMeta{Kind: kind, APIVersion: p.version.String()}
+}
