@@ -3,9 +3,11 @@ package bench
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -33,10 +35,32 @@ type Path struct {
 	Name   string
 	Client *http.Client
 	Base   string             // URL of the server
-	URI    func(i int) string // of the i-th request
+	URIs   []string           // of the requests, in turn
 	Check  func([]byte) error // whether the answer is an answer
 	next   atomic.Int64
+
+	parse sync.Once
+	urls  []*url.URL
+	err   error
 }
+
+// url is that of the i-th request. It is parsed before the first: what the client spends on a
+// request is spent on the processors that the server is measured on.
+func (p *Path) url(i int) (*url.URL, error) {
+	p.parse.Do(func() {
+		for _, uri := range p.URIs {
+			u, err := url.Parse(p.Base + uri)
+			p.urls, p.err = append(p.urls, u), errors.Join(p.err, err)
+		}
+	})
+	if p.err != nil {
+		return nil, p.err
+	}
+	return p.urls[i%len(p.urls)], nil
+}
+
+// bodies are buffers for answers.
+var bodies = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
 // client makes an HTTP client that keeps its connection, as client-go's do.
 func client(config *rest.Config) (*http.Client, error) {
@@ -51,19 +75,23 @@ func client(config *rest.Config) (*http.Client, error) {
 // Get asks once and returns how long it took until the whole answer was there, or until it
 // was known that there is none.
 func (p *Path) Get(ctx context.Context, i int) (time.Duration, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.Base+p.URI(i), nil)
+	u, err := p.url(i)
 	if err != nil {
 		return 0, err
 	}
-	req.Header.Set("Accept", accept)
+	req := (&http.Request{Method: http.MethodGet, URL: u, Host: u.Host, Header: http.Header{"Accept": {accept}}}).WithContext(ctx)
+	buffer := bodies.Get().(*bytes.Buffer)
+	defer bodies.Put(buffer)
+	buffer.Reset()
 	began := time.Now()
 	resp, err := p.Client.Do(req)
 	if err != nil {
 		return time.Since(began), err
 	}
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody))
+	_, err = buffer.ReadFrom(io.LimitReader(resp.Body, maxBody))
 	resp.Body.Close()
 	took := time.Since(began)
+	body := buffer.Bytes()
 	switch {
 	case err != nil:
 		return took, err
@@ -147,8 +175,9 @@ func (s *Sample) merge(o Sample) {
 // items checks that an answer has n values, whatever its encoding: each names
 // the metric once.
 func items(n int) func([]byte) error {
+	name := []byte(metricName)
 	return func(body []byte) error {
-		if got := bytes.Count(body, []byte(metricName)); got != n {
+		if got := bytes.Count(body, name); got != n {
 			return fmt.Errorf("the answer has %d values, want %d", got, n)
 		}
 		return nil

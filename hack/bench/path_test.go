@@ -18,7 +18,7 @@ func server(t *testing.T, http2 bool, h http.HandlerFunc) *Path {
 	s.EnableHTTP2 = http2
 	s.StartTLS()
 	t.Cleanup(s.Close)
-	return &Path{Client: s.Client(), Base: s.URL, URI: func(int) string { return "/x" }, Check: items(2)}
+	return &Path{Client: s.Client(), Base: s.URL, URIs: []string{"/x"}, Check: items(2)}
 }
 
 func TestGet(t *testing.T) {

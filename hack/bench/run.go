@@ -126,15 +126,18 @@ func (o Options) hang(ctx context.Context, s *system, path *Path, report *Report
 // paths are the measured ones: direct, through kube-apiserver, and of the reference, the
 // read and its floor each.
 func paths(a *access, apps []App, pods int) []*Path {
-	read := func(i int) string { return apps[i%len(apps)].path() }
-	floor := func(int) string { return floorPath }
+	var read []string
+	for _, app := range apps {
+		read = append(read, app.path())
+	}
+	floor, ownFloor := []string{floorPath}, []string{ownFloorPath}
 	return []*Path{
-		{Name: "direct", Client: a.direct, Base: a.replicas[0], URI: read, Check: items(pods)},
-		{Name: "direct, floor", Client: a.direct, Base: a.replicas[0], URI: floor, Check: discovery(floorPath)},
-		{Name: "through kube-apiserver", Client: a.via, Base: a.server, URI: read, Check: items(pods)},
-		{Name: "through kube-apiserver, floor", Client: a.via, Base: a.server, URI: floor, Check: discovery(floorPath)},
-		{Name: referenceName, Client: a.apart, Base: a.refers.url, URI: read, Check: items(pods)},
-		{Name: referenceName + ", floor", Client: a.apart, Base: a.refers.url, URI: func(int) string { return ownFloorPath }, Check: discovery(ownFloorPath)},
+		{Name: "direct", Client: a.direct, Base: a.replicas[0], URIs: read, Check: items(pods)},
+		{Name: "direct, floor", Client: a.direct, Base: a.replicas[0], URIs: floor, Check: discovery(floorPath)},
+		{Name: "through kube-apiserver", Client: a.via, Base: a.server, URIs: read, Check: items(pods)},
+		{Name: "through kube-apiserver, floor", Client: a.via, Base: a.server, URIs: floor, Check: discovery(floorPath)},
+		{Name: referenceName, Client: a.apart, Base: a.refers.url, URIs: read, Check: items(pods)},
+		{Name: referenceName + ", floor", Client: a.apart, Base: a.refers.url, URIs: ownFloor, Check: discovery(ownFloorPath)},
 	}
 }
 
