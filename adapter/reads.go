@@ -21,6 +21,7 @@ import (
 	customv1beta2 "k8s.io/metrics/pkg/apis/custom_metrics/v1beta2"
 	"k8s.io/metrics/pkg/apis/external_metrics"
 	externalv1beta1 "k8s.io/metrics/pkg/apis/external_metrics/v1beta1"
+	"k8s.io/utils/lru"
 	freshness "sigs.k8s.io/custom-metrics-apiserver/pkg/apiserver/metrics"
 	cmprovider "sigs.k8s.io/custom-metrics-apiserver/pkg/provider"
 )
@@ -37,13 +38,23 @@ type plainReads struct {
 	external cmprovider.ExternalMetricsProvider // nil: not served
 
 	customAge, externalAge freshness.FreshnessObserver
+	parsed                 *lru.Cache // selectors, by what they were parsed from
 }
+
+const (
+	// maxParsed bounds how many selectors are remembered: each HPA brings one or two, which
+	// many share.
+	maxParsed = 4096
+	// maxSelector is the length, in bytes, up to which one is.
+	maxSelector = 512
+)
 
 func newPlainReads(next http.Handler, codecs runtime.NegotiatedSerializer, custom cmprovider.CustomMetricsProvider, external cmprovider.ExternalMetricsProvider) *plainReads {
 	return &plainReads{
 		next: next, codecs: codecs, custom: custom, external: external,
 		customAge:   freshness.NewFreshnessObserver(custom_metrics.GroupName),
 		externalAge: freshness.NewFreshnessObserver(external_metrics.GroupName),
+		parsed:      lru.New(maxParsed),
 	}
 }
 
@@ -94,7 +105,7 @@ func (h *plainReads) plain(r *http.Request) (p plainRead, ok bool) {
 	default:
 		return p, false
 	}
-	if p.info.Resource == "" || p.info.Resource == "metrics" || len(r.URL.Path) != pathLength(p.info) || !p.selectors(r.URL) {
+	if p.info.Resource == "" || p.info.Resource == "metrics" || len(r.URL.Path) != pathLength(p.info) || !h.selectors(&p, r.URL) {
 		return p, false
 	}
 	// By parameters a client asks for something that is made of the answer, such as a Table.
@@ -119,16 +130,16 @@ func pathLength(info *request.RequestInfo) int {
 	return length
 }
 
-// selectors sets the selectors by u, and says whether it has no other parameters. Of external
-// metrics labelSelector is about the series, and there is no other.
-func (p *plainRead) selectors(u *url.URL) bool {
+// selectors sets the selectors of p by u, and says whether it has no other parameters. Of
+// external metrics labelSelector is about the series, and there is no other.
+func (h *plainReads) selectors(p *plainRead, u *url.URL) bool {
 	objects, series := labels.Everything(), labels.Everything()
 	if u.RawQuery != "" {
 		for key, values := range u.Query() {
 			if len(values) != 1 {
 				return false
 			}
-			selector, err := labels.Parse(values[0])
+			selector, err := h.parse(values[0])
 			switch {
 			case err != nil:
 				return false
@@ -145,6 +156,22 @@ func (p *plainRead) selectors(u *url.URL) bool {
 		p.objects, p.series = nil, objects
 	}
 	return true
+}
+
+// parse is labels.Parse. Selectors are never changed, so that one may serve many.
+func (h *plainReads) parse(text string) (labels.Selector, error) {
+	if known, ok := h.parsed.Get(text); ok {
+		return known.(labels.Selector), nil
+	}
+	if len(text) > maxSelector {
+		return labels.Parse(text)
+	}
+	text = strings.Clone(text) // or all of the query would be kept with it
+	selector, err := labels.Parse(text)
+	if err == nil {
+		h.parsed.Add(text, selector)
+	}
+	return selector, err
 }
 
 func (h *plainReads) answer(w http.ResponseWriter, r *http.Request, p plainRead) {
