@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -105,17 +106,15 @@ func newPair(t testing.TB) pair {
 	return pair{serve(echo{}, echo{}), serve(nil, nil)}
 }
 
-// seen is all that a client sees, and what is counted about it.
+// seen is all that a client sees.
 type seen struct {
-	Code    int
-	Header  http.Header
-	Body    string
-	Counted map[string]float64
+	Code   int
+	Header http.Header
+	Body   string
 }
 
 func look(t testing.TB, h http.Handler, method, uri string, header http.Header) seen {
 	t.Helper()
-	before := counted(t)
 	r := httptest.NewRequest(method, "/", nil)
 	u, err := url.ParseRequestURI(uri)
 	if err != nil {
@@ -126,13 +125,21 @@ func look(t testing.TB, h http.Handler, method, uri string, header http.Header) 
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, r)
 	w.Header().Del("Audit-Id") // another one for each request
-	a := seen{w.Code, w.Header(), w.Body.String(), counted(t)}
+	return seen{w.Code, w.Header(), w.Body.String()}
+}
+
+// counts is what is counted while act acts.
+func counts(t testing.TB, act func()) map[string]float64 {
+	t.Helper()
+	before := counted(t)
+	act()
+	after := counted(t)
 	for series, n := range before {
-		if a.Counted[series] -= n; a.Counted[series] == 0 {
-			delete(a.Counted, series)
+		if after[series] -= n; after[series] == 0 {
+			delete(after, series)
 		}
 	}
-	return a
+	return after
 }
 
 // counted are what the API server's library counts of requests and of the age of what they
@@ -195,34 +202,52 @@ var (
 	agents = []string{"", "curl/8.0"}
 )
 
+// readRequest is one that both servers get.
+type readRequest struct {
+	method, uri string
+	header      http.Header
+}
+
+// requestsOf are the plain and the odd requests of a path.
+func requestsOf(path string) []readRequest {
+	uri := "/apis/" + path
+	requests := []readRequest{{http.MethodGet, uri, nil}}
+	for _, query := range append(readQueries, oddQueries...) {
+		requests = append(requests, readRequest{http.MethodGet, uri + "?" + query, http.Header{"Accept": {controllerAccepts}}})
+	}
+	for _, accept := range append(readAccepts, oddAccepts...) {
+		for _, agent := range agents {
+			requests = append(requests, readRequest{http.MethodGet, uri + "?labelSelector=a", http.Header{"Accept": {accept}, "User-Agent": {agent}, "Accept-Encoding": {"gzip"}}})
+		}
+	}
+	for _, method := range []string{http.MethodHead, http.MethodPost, http.MethodDelete, http.MethodOptions} {
+		requests = append(requests, readRequest{method, uri, nil})
+	}
+	return requests
+}
+
 // What is answered directly is, to the byte and in what is counted of it, what the library
 // answers, and so is whatever is odd.
 func TestReadsAreWhatTheLibraryAnswers(t *testing.T) {
 	servers := newPair(t)
-	compare := func(method, path, query string, header http.Header) {
-		t.Helper()
-		uri := "/apis/" + path
-		if query != "" {
-			uri += "?" + query
-		}
-		ours, library := look(t, servers.ours, method, uri, header), look(t, servers.library, method, uri, header)
-		if diff := cmp.Diff(library, ours); diff != "" {
-			t.Errorf("%s %s %v (-library +ours):\n%s", method, uri, header, diff)
-		}
-	}
 	for _, path := range append(readPaths, oddPaths...) {
-		for _, query := range append(readQueries, oddQueries...) {
-			compare(http.MethodGet, path, query, http.Header{"Accept": {controllerAccepts}})
+		requests := requestsOf(path)
+		send := func(h http.Handler) (answers []seen) {
+			for _, r := range requests {
+				answers = append(answers, look(t, h, r.method, r.uri, r.header))
+			}
+			return answers
 		}
-		for _, accept := range append(readAccepts, oddAccepts...) {
-			for _, agent := range agents {
-				compare(http.MethodGet, path, "labelSelector=a", http.Header{"Accept": {accept}, "User-Agent": {agent}, "Accept-Encoding": {"gzip"}})
+		var ours, library []seen
+		counted := counts(t, func() { ours = send(servers.ours) })
+		if diff := cmp.Diff(counts(t, func() { library = send(servers.library) }), counted); diff != "" {
+			t.Errorf("%s, what is counted (-library +ours):\n%s", path, diff)
+		}
+		for i, r := range requests {
+			if diff := cmp.Diff(library[i], ours[i]); diff != "" {
+				t.Errorf("%s %s %v (-library +ours):\n%s", r.method, r.uri, r.header, diff)
 			}
 		}
-		for _, method := range []string{http.MethodHead, http.MethodPost, http.MethodDelete, http.MethodOptions} {
-			compare(method, path, "", nil)
-		}
-		compare(http.MethodGet, path, "", nil)
 	}
 }
 
@@ -244,6 +269,29 @@ func TestPlainReadsAreAnsweredDirectly(t *testing.T) {
 			}
 		}
 	}
+}
+
+// Answers are used again, and none has anything of another one.
+func TestReadsAtTheSameTime(t *testing.T) {
+	servers := newPair(t)
+	header := http.Header{"Accept": {"application/json"}}
+	want := map[string]seen{}
+	for _, path := range readPaths {
+		want[path] = look(t, servers.library, http.MethodGet, "/apis/"+path, header)
+	}
+	var wg sync.WaitGroup
+	for worker := range 8 {
+		wg.Go(func() {
+			for i := range 200 {
+				path := readPaths[(i*7+worker)%len(readPaths)]
+				if diff := cmp.Diff(want[path], look(t, servers.ours, http.MethodGet, "/apis/"+path, header)); diff != "" {
+					t.Errorf("%s (-want +got):\n%s", path, diff)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
 }
 
 func FuzzReadsAreWhatTheLibraryAnswers(f *testing.F) {

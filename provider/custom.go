@@ -49,8 +49,8 @@ func (c *Custom) GetMetricByName(ctx context.Context, name types.NamespacedName,
 	value, err := func() (*custom_metrics.MetricValue, error) {
 		// One bound for all that a first read waits for: discovery, the list of the
 		// objects and the first evaluation.
-		ctx, cancel := context.WithTimeout(ctx, c.Reader.Patience)
-		defer cancel()
+		ctx := newPatience(ctx, c.Reader.Patience)
+		defer ctx.end()
 
 		id, err := c.identify(ctx, info, name.Namespace, name.Name, metricSelector)
 		if err != nil {
@@ -89,8 +89,8 @@ func (c *Custom) GetMetricBySelector(ctx context.Context, namespace string, sele
 	began := c.Reader.Now()
 	known := false
 	list, err := func() (*custom_metrics.MetricValueList, error) {
-		ctx, cancel := context.WithTimeout(ctx, c.Reader.Patience)
-		defer cancel()
+		ctx := newPatience(ctx, c.Reader.Patience)
+		defer ctx.end()
 
 		id, err := c.identify(ctx, info, namespace, "", metricSelector)
 		if err != nil {

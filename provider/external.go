@@ -36,10 +36,10 @@ var _ cmprovider.ExternalMetricsProvider = (*External)(nil)
 // were returned.
 func (e *External) GetExternalMetric(ctx context.Context, namespace string, metricSelector labels.Selector, info cmprovider.ExternalMetricInfo) (*external_metrics.ExternalMetricValueList, error) {
 	began := e.Reader.Now()
-	ctx, cancel := context.WithTimeout(ctx, e.Reader.Patience)
-	defer cancel()
+	bounded := newPatience(ctx, e.Reader.Patience)
+	defer bounded.end()
 	id := metric.Identifier{API: metric.External, Metric: info.Metric, Namespace: namespace, MetricSelector: metricSelector.String()}
-	list, name, err := e.get(ctx, id)
+	list, name, err := e.get(bounded, id)
 	e.Metrics.read(metric.External, name, name != "", err, e.Reader.Now().Sub(began))
 	if err != nil {
 		return nil, statusError(err)
