@@ -44,11 +44,11 @@ type plainReads struct {
 }
 
 const (
-	// maxParsed bounds how many selectors are remembered: each HPA brings one or two, which
-	// many share.
-	maxParsed = 4096
-	// maxSelector is the length, in bytes, up to which one is.
-	maxSelector = 512
+	// maxParsed bounds how many selectors are remembered: each HPA brings one or two.
+	maxParsed = 8192
+	// maxSelector is the length in bytes, and maxTerms the number of keys and values, up to
+	// which one is. That makes 10 MB at the very most, and a third of it as selectors are.
+	maxSelector, maxTerms = 128, 16
 )
 
 func newPlainReads(next http.Handler, codecs runtime.NegotiatedSerializer, custom cmprovider.CustomMetricsProvider, external cmprovider.ExternalMetricsProvider) *plainReads {
@@ -92,7 +92,7 @@ func (h *plainReads) plain(r *http.Request) (p plainRead, ok bool) {
 	switch p.version {
 	case customv1beta1.SchemeGroupVersion, customv1beta2.SchemeGroupVersion:
 		// Metrics of a Namespace object, namespaces/NAMESPACE/metrics/METRIC, have two parts.
-		if h.custom == nil || len(p.info.Parts) != 3 || p.info.Name == "" || p.info.Subresource == "" {
+		if h.custom == nil || p.info.Verb != "get" || len(p.info.Parts) != 3 || p.info.Name == "" || p.info.Subresource == "" {
 			return p, false
 		}
 		if p.scope = "resource"; p.info.Namespace == "" {
@@ -100,18 +100,14 @@ func (h *plainReads) plain(r *http.Request) (p plainRead, ok bool) {
 		}
 		p.component = "custom-metrics"
 	case externalv1beta1.SchemeGroupVersion:
-		if h.external == nil || len(p.info.Parts) != 1 || p.info.Namespace == "" {
+		if h.external == nil || p.info.Verb != "list" || len(p.info.Parts) != 1 || p.info.Namespace == "" {
 			return p, false
 		}
 		p.scope, p.component = "cluster", "external-metrics"
 	default:
 		return p, false
 	}
-	if p.info.Resource == "" || p.info.Resource == "metrics" || len(r.URL.Path) != pathLength(p.info) || !h.selectors(&p, r.URL) {
-		return p, false
-	}
-	// By parameters a client asks for something that is made of the answer, such as a Table.
-	if strings.Contains(r.Header.Get("Accept"), ";") {
+	if p.info.Resource == "" || p.info.Resource == "metrics" || !exact(r.URL.Path, p.info) || !accepts(r.Header) || !h.selectors(&p, r.URL) {
 		return p, false
 	}
 	_, media, err := negotiation.NegotiateOutputMediaType(r, h.codecs, negotiation.DefaultEndpointRestrictions)
@@ -119,17 +115,33 @@ func (h *plainReads) plain(r *http.Request) (p plainRead, ok bool) {
 	return p, err == nil && (media.MediaType == runtime.ContentTypeProtobuf || media.MediaType == runtime.ContentTypeJSON)
 }
 
-// pathLength is the length of the path that has what info tells and nothing else: no slash
-// twice, and none at its end.
-func pathLength(info *request.RequestInfo) int {
-	length := len("/") + len(info.APIPrefix) + len("/") + len(info.APIGroup) + len("/") + len(info.APIVersion)
+// exact says whether path has what info tells and nothing else: no slash twice, and none at its
+// end, which info has forgotten.
+func exact(path string, info *request.RequestInfo) bool {
+	length := len("/apis/") + len(info.APIGroup) + len("/") + len(info.APIVersion)
 	if info.Namespace != "" {
 		length += len("/namespaces/") + len(info.Namespace)
 	}
 	for _, part := range info.Parts {
 		length += len("/") + len(part)
 	}
-	return length
+	return len(path) == length && strings.HasPrefix(path, "/apis/") && !strings.HasSuffix(path, "/")
+}
+
+// accepts says whether a client takes one of the encodings, by their plain names. By parameters
+// it would ask for something that is made of the answer, such as a Table.
+func accepts(header http.Header) bool {
+	rest := header.Get("Accept")
+	for more := rest != ""; more; {
+		var one string
+		one, rest, more = strings.Cut(rest, ",")
+		switch strings.Trim(one, " ") {
+		case "*/*", runtime.ContentTypeJSON, runtime.ContentTypeProtobuf:
+		default:
+			return false
+		}
+	}
+	return true
 }
 
 // selectors sets the selectors of p by u, and says whether it has no other parameters. Of
@@ -178,10 +190,20 @@ func (h *plainReads) parse(text string) (labels.Selector, error) {
 	}
 	text = strings.Clone(text) // or all of the query would be kept with it
 	selector, err := labels.Parse(text)
-	if err == nil {
+	if err == nil && terms(selector) <= maxTerms {
 		h.parsed.Add(text, selector)
 	}
 	return selector, err
+}
+
+// terms is the number of keys and values of a selector.
+func terms(selector labels.Selector) int {
+	requirements, _ := selector.Requirements()
+	n := len(requirements)
+	for _, r := range requirements {
+		n += len(r.ValuesUnsorted())
+	}
+	return n
 }
 
 func (h *plainReads) answer(w http.ResponseWriter, r *http.Request, p plainRead) {
@@ -224,6 +246,7 @@ func (h *plainReads) list(ctx context.Context, p plainRead) (runtime.Object, err
 	}
 	out := lists.Get().(*customv1beta2.MetricValueList)
 	out.TypeMeta, out.ListMeta = p.typeMeta("MetricValueList"), list.ListMeta
+	// No items are an empty list here, and not null; providers have no other.
 	out.Items = slices.Grow(out.Items[:0], len(list.Items))[:len(list.Items)]
 	for i := range list.Items {
 		if err := customv1beta2.Convert_custom_metrics_MetricValue_To_v1beta2_MetricValue(&list.Items[i], &out.Items[i], nil); err != nil {
@@ -234,7 +257,7 @@ func (h *plainReads) list(ctx context.Context, p plainRead) (runtime.Object, err
 }
 
 // lists are answers of v1beta2, the version of today's controllers, that are free to be used
-// again: their items are a twelfth of what a read allocates.
+// again, with the room for their items.
 var lists = sync.Pool{New: func() any { return &customv1beta2.MetricValueList{Items: []customv1beta2.MetricValue{}} }}
 
 // maxKept is the number of items up to which a list is used again: a rare long one is not kept.
@@ -243,7 +266,7 @@ const maxKept = 200
 // release lets go of an answer that has been written.
 func release(list runtime.Object) {
 	l, ok := list.(*customv1beta2.MetricValueList)
-	if !ok || cap(l.Items) > maxKept {
+	if !ok || len(l.Items) > maxKept {
 		return
 	}
 	clear(l.Items)

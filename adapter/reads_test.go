@@ -18,6 +18,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apiserver/pkg/authorization/authorizer"
 	"k8s.io/component-base/metrics/legacyregistry"
 	"k8s.io/metrics/pkg/apis/custom_metrics"
 	"k8s.io/metrics/pkg/apis/external_metrics"
@@ -169,6 +170,8 @@ func counted(t testing.TB) map[string]float64 {
 
 const controllerAccepts = "application/vnd.kubernetes.protobuf,application/json"
 
+func slashes(n int) string { return strings.Repeat("/", n) }
+
 var (
 	readPaths = []string{
 		"custom.metrics.k8s.io/v1beta2/namespaces/a/pods/*/requests", "custom.metrics.k8s.io/v1beta1/namespaces/a/pods/*/requests",
@@ -176,6 +179,7 @@ var (
 		"custom.metrics.k8s.io/v1beta1/namespaces/a/deployments.apps/web/requests", "custom.metrics.k8s.io/v1beta2/namespaces/a/deployments.apps/web/requests",
 		"custom.metrics.k8s.io/v1beta2/nodes/n1/requests", "custom.metrics.k8s.io/v1beta2/nodes/*/requests",
 		"custom.metrics.k8s.io/v1beta2/namespaces/a/pods/*/absent", "custom.metrics.k8s.io/v1beta1/namespaces/a/pods/p/broken",
+		"custom.metrics.k8s.io/v1beta2/namespaces/a/namespaces/a/requests",
 		"external.metrics.k8s.io/v1beta1/namespaces/a/depth", "external.metrics.k8s.io/v1beta1/namespaces/*/depth", "external.metrics.k8s.io/v1beta1/namespaces/a/absent",
 	}
 	oddPaths = []string{
@@ -184,6 +188,8 @@ var (
 		"custom.metrics.k8s.io/v1beta2/namespaces/a/pods/*", "custom.metrics.k8s.io/v1beta2/namespaces/a/status", "custom.metrics.k8s.io/v1beta2/namespaces/*/metrics/requests",
 		"custom.metrics.k8s.io/v1beta2/watch/namespaces/a/pods/*/requests", "custom.metrics.k8s.io/v1beta3/namespaces/a/pods/*/requests", "custom.metrics.k8s.io/v1beta2/namespaces/a/metrics/m/requests",
 		"custom.metrics.k8s.io/v1beta2/namespaces//pods/*/requests", "custom.metrics.k8s.io/v1beta2/namespaces/a/metrics/x/y", "custom.metrics.k8s.io/v1beta2/metrics/x/y",
+		"custom.metrics.k8s.io/v1beta2/namespaces/a/status" + slashes(13), "custom.metrics.k8s.io/v1beta2/watch/namespaces/a/status" + slashes(7), slashes(13) + "apis/custom.metrics.k8s.io/v1beta2/namespaces/a/status",
+		"custom.metrics.k8s.io/v1beta2/namespaces/a/finalize" + slashes(13), "custom.metrics.k8s.io/v1beta2/watch/namespaces/a/pods/*/requests", "custom.metrics.k8s.io/v1beta2/watch/namespaces/a/finalize" + slashes(7),
 		"external.metrics.k8s.io/v1beta1/namespaces/a/metrics", "external.metrics.k8s.io/v1beta1/namespaces/a/depth/", "external.metrics.k8s.io/v1beta1/namespaces/a/depth/more", "external.metrics.k8s.io/v1beta1/depth",
 		"external.metrics.k8s.io/v1beta1/namespaces/a", "external.metrics.k8s.io/v1beta1/namespaces/a/status", "external.metrics.k8s.io/v1beta2/namespaces/a/depth", "external.metrics.k8s.io/v1beta1/nodes/a/depth",
 	}
@@ -197,6 +203,7 @@ var (
 	readAccepts = []string{controllerAccepts, "application/json", "", "*/*", "application/json, */*", "application/vnd.kubernetes.protobuf"}
 	oddAccepts  = []string{
 		"application/yaml", "text/html", "application/json;as=Table;g=meta.k8s.io;v=v1", "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1, application/json",
+		"application/*", "*", "* / *", "text/html, application/*", "application/json,", ",", "application/json ,*/*", "application / json",
 		"application/json;stream=watch", "application/json;pretty=1", "application/cbor", ";;",
 	}
 	agents = []string{"", "curl/8.0"}
@@ -208,9 +215,17 @@ type readRequest struct {
 	header      http.Header
 }
 
+// pathOf is a path below /apis/, or one that begins otherwise.
+func pathOf(path string) string {
+	if strings.HasPrefix(path, "/") {
+		return path
+	}
+	return "/apis/" + path
+}
+
 // requestsOf are the plain and the odd requests of a path.
 func requestsOf(path string) []readRequest {
-	uri := "/apis/" + path
+	uri := pathOf(path)
 	requests := []readRequest{{http.MethodGet, uri, nil}}
 	for _, query := range append(readQueries, oddQueries...) {
 		requests = append(requests, readRequest{http.MethodGet, uri + "?" + query, http.Header{"Accept": {controllerAccepts}}})
@@ -294,13 +309,61 @@ func TestReadsAtTheSameTime(t *testing.T) {
 	wg.Wait()
 }
 
+// What a provider is asked is what the request was authorized for.
+func TestReadsAreOfWhatWasAuthorized(t *testing.T) {
+	var may, asked []string
+	config := newTestConfig(nil, noting{&asked}, noting{&asked})
+	config.Authorization.Authorizer = authorizer.AuthorizerFunc(func(_ context.Context, a authorizer.Attributes) (authorizer.Decision, string, error) {
+		may = []string{a.GetVerb(), a.GetAPIGroup(), a.GetNamespace(), a.GetResource(), a.GetName(), a.GetSubresource()}
+		return authorizer.DecisionAllow, "", nil
+	})
+	completed := config.Complete()
+	h := completed.BuildHandlerChainFunc(http.NotFoundHandler(), completed.Config)
+	answered := 0
+	for _, path := range append(readPaths, oddPaths...) {
+		may, asked = nil, nil
+		look(t, h, http.MethodGet, pathOf(path), http.Header{"Accept": {controllerAccepts}})
+		if asked == nil {
+			continue
+		}
+		answered++
+		if diff := cmp.Diff(may, asked); diff != "" {
+			t.Errorf("%s (-authorized +asked):\n%s", path, diff)
+		}
+	}
+	if answered < len(readPaths) {
+		t.Errorf("%d of %d plain reads were answered", answered, len(readPaths))
+	}
+}
+
+// noting notes what it is asked, in the words of authorization.
+type noting struct{ asked *[]string }
+
+func (n noting) GetMetricByName(_ context.Context, name types.NamespacedName, info cmprovider.CustomMetricInfo, _ labels.Selector) (*custom_metrics.MetricValue, error) {
+	*n.asked = []string{"get", custom_metrics.GroupName, name.Namespace, info.GroupResource.String(), name.Name, info.Metric}
+	return &custom_metrics.MetricValue{}, nil
+}
+
+func (n noting) GetMetricBySelector(_ context.Context, namespace string, _ labels.Selector, info cmprovider.CustomMetricInfo, _ labels.Selector) (*custom_metrics.MetricValueList, error) {
+	*n.asked = []string{"get", custom_metrics.GroupName, namespace, info.GroupResource.String(), "*", info.Metric}
+	return &custom_metrics.MetricValueList{}, nil
+}
+
+func (n noting) GetExternalMetric(_ context.Context, namespace string, _ labels.Selector, info cmprovider.ExternalMetricInfo) (*external_metrics.ExternalMetricValueList, error) {
+	*n.asked = []string{"list", external_metrics.GroupName, namespace, info.Metric, "", ""}
+	return &external_metrics.ExternalMetricValueList{}, nil
+}
+
+func (noting) ListAllMetrics() []cmprovider.CustomMetricInfo           { return nil }
+func (noting) ListAllExternalMetrics() []cmprovider.ExternalMetricInfo { return nil }
+
 func FuzzReadsAreWhatTheLibraryAnswers(f *testing.F) {
 	for i, path := range append(readPaths, oddPaths...) {
-		f.Add(path, append(readQueries, oddQueries...)[i%len(readQueries)], readAccepts[i%len(readAccepts)])
+		f.Add(pathOf(path), append(readQueries, oddQueries...)[i%len(readQueries)], readAccepts[i%len(readAccepts)])
 	}
 	servers := newPair(f)
 	f.Fuzz(func(t *testing.T, path, query, accept string) {
-		uri := "/apis/" + path + "?" + query
+		uri := path + "?" + query
 		header := http.Header{"Accept": {accept}}
 		ours, library := look(t, servers.ours, http.MethodGet, uri, header), look(t, servers.library, http.MethodGet, uri, header)
 		if diff := cmp.Diff(library, ours); diff != "" {

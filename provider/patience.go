@@ -7,8 +7,7 @@ import (
 )
 
 // patience is a context that ends at a time, as context.WithDeadline makes it, but whose timer
-// is started by whoever begins to wait for it. A read of what is at hand waits for nothing,
-// and its timer was a sixtieth of what it cost.
+// is started by whoever begins to wait for it: a read of what is at hand waits for nothing.
 type patience struct {
 	context.Context // the request's
 	until           time.Time
@@ -43,3 +42,6 @@ var endedContext = func() context.Context {
 func (p *patience) Deadline() (time.Time, bool) { return p.context().Deadline() }
 func (p *patience) Done() <-chan struct{}       { return p.context().Done() }
 func (p *patience) Err() error                  { return p.context().Err() }
+
+// AfterFunc spares contexts that are made of this one a goroutine each.
+func (p *patience) AfterFunc(f func()) (stop func() bool) { return context.AfterFunc(p.context(), f) }

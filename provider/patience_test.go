@@ -38,6 +38,19 @@ func TestPatience(t *testing.T) {
 			})
 		})
 	}
+	t.Run("ends what is made of it", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			p := newPatience(t.Context(), time.Second)
+			defer p.end()
+			child, cancel := context.WithTimeout(p, time.Hour)
+			defer cancel()
+			began := time.Now()
+			<-child.Done()
+			if took := time.Since(began); took != time.Second || child.Err() != context.DeadlineExceeded {
+				t.Errorf("after %s: %v", took, child.Err())
+			}
+		})
+	})
 	t.Run("ended", func(t *testing.T) {
 		p := newPatience(t.Context(), time.Hour)
 		p.end()
