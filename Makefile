@@ -94,6 +94,8 @@ e2e-gitops: build tools gitops-tools helm ## Helm, Flux and Argo CD see no drift
 	@$(STAGE) 'e2e tests, GitOps' $(POLICIES) -test.run '^TestP10GitOps' $(ARGS)
 
 # The servers of another minor take minutes to build, and the tests as long as the others.
+# They run with the feature gates as they are by default there, as users have them, and what
+# those change for policies once more with the gates on.
 .PHONY: e2e-oldest
 e2e-oldest: export LOADLINE_KUBERNETES := 1.34
 e2e-oldest: build ## Scaling, policies, holds, rollouts and admission on the oldest supported Kubernetes, 1.34
@@ -106,7 +108,8 @@ e2e-oldest: build ## Scaling, policies, holds, rollouts and admission on the old
 		'scaling' "$(E2E) -test.run '^Test[123]'" \
 		'the embedded engine' "$(E2E) -source=embedded -test.run '^Test(1R|2|5)'"; hack/together.sh \
 		'policies' "$(POLICIES) -test.run '^TestP(1B|2|8|9)'; $(EXPLAIN)" \
-		'policies, in time' "$(POLICIES) -test.run '^TestP(3|11)'" \
+		'policies, in time' "$(POLICIES) -test.run '^TestP(3|11)'; \
+			$(POLICIES) -feature-gates=HPAScaleToZero=true,HPAConfigurableTolerance=true -test.run '^TestP2Side/(Zero|Tolerance)'" \
 		'policies, switches, admission' "$(POLICIES) -test.run '^TestP1[23]'; $(ADMISSION)"
 
 .PHONY: stories

@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 
 	"github.com/loadline/loadline/policy/api/v1alpha1"
+	"github.com/loadline/loadline/policy/floor"
 	"github.com/loadline/loadline/policy/rollout"
 )
 
@@ -35,6 +36,7 @@ func cacheOptions(o *Options) cache.Options {
 	if o.HoldRollouts {
 		out.ByObject = workloads()
 	}
+	out.ByObject[&autoscalingv2.HorizontalPodAutoscaler{}] = cache.ByObject{Transform: floor.Strip}
 	if o.FollowServices {
 		out.ByObject[&corev1.Service{}] = cache.ByObject{Transform: rollout.Strip}
 	}

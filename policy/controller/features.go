@@ -35,10 +35,9 @@ func newFeatures(c client.Client, disco discovery.ServerVersionInterfaceWithCont
 			out, tried := try(ctx, c, o.Namespace)
 			switch {
 			case tried == nil:
-				// It is for messages only.
 				out.Probed, probed = o.Now(), true
 				if err == nil {
-					out.Version = *version
+					out = out.Of(*version)
 				}
 				return out, nil
 			case probed || err != nil:

@@ -238,16 +238,18 @@ func TestFeatures(t *testing.T) {
 	tests := map[string]struct {
 		zero, more error
 		drops      bool // fields whose gate is off
+		version    string
 		want       hpa.Capabilities
 		assumed    bool
 	}{
-		"all":               {want: hpa.Capabilities{ScaleToZero: true, Tolerance: true, ContainerResource: true}},
-		"no zero":           {zero: invalid, want: hpa.Capabilities{Tolerance: true, ContainerResource: true}},
-		"no tolerance":      {drops: true, want: hpa.Capabilities{ScaleToZero: true, ContainerResource: true}},
-		"an old cluster":    {zero: invalid, more: invalid, want: hpa.Capabilities{}},
-		"no right":          {zero: apierrors.NewForbidden(hpas, "", errors.New("no")), want: byVersion, assumed: true},
-		"no dry run":        {more: apierrors.NewBadRequest("a webhook does not support dry run"), want: byVersion, assumed: true},
-		"no such namespace": {zero: apierrors.NewNotFound(schema.GroupResource{Resource: "namespaces"}, "x"), want: byVersion, assumed: true},
+		"all":                  {want: hpa.Capabilities{ScaleToZero: true, Tolerance: true, ContainerResource: true}},
+		"the gate before 1.37": {version: "v1.36.1", want: hpa.Capabilities{ScaleToZero: true, StrandsAtZero: true, Tolerance: true, ContainerResource: true}},
+		"no zero":              {zero: invalid, want: hpa.Capabilities{Tolerance: true, ContainerResource: true}},
+		"no tolerance":         {drops: true, want: hpa.Capabilities{ScaleToZero: true, ContainerResource: true}},
+		"an old cluster":       {zero: invalid, more: invalid, want: hpa.Capabilities{}},
+		"no right":             {zero: apierrors.NewForbidden(hpas, "", errors.New("no")), want: byVersion, assumed: true},
+		"no dry run":           {more: apierrors.NewBadRequest("a webhook does not support dry run"), want: byVersion, assumed: true},
+		"no such namespace":    {zero: apierrors.NewNotFound(schema.GroupResource{Resource: "namespaces"}, "x"), want: byVersion, assumed: true},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -273,6 +275,9 @@ func TestFeatures(t *testing.T) {
 			o := NewOptions()
 			o.Now = func() time.Time { return at }
 			disco := &fakediscovery.FakeDiscovery{Fake: &clienttesting.Fake{}, FakedServerVersion: &version.Info{GitVersion: "v1.37.2"}}
+			if tt.version != "" {
+				disco.FakedServerVersion.GitVersion = tt.version
+			}
 			f := newFeatures(c, disco, o)
 			if !tt.assumed {
 				tt.want.Version, tt.want.Probed = *disco.FakedServerVersion, at

@@ -58,7 +58,7 @@ func (d *decision) idle(h floor.Health, was string) *finding {
 	if !ours(d.Snapshot) {
 		return nil
 	}
-	looked := d.Live.Status.ObservedGeneration == nil || d.seen()
+	looked := len(d.Live.Status.Conditions) == 0 || d.seen()
 	refused := d.unable("FailedUpdateScale")
 	switch {
 	case !looked && (was == HPAStopped || was == ScaleRefused):

@@ -36,7 +36,8 @@ const (
 	// NotFound (False): the target is not there. Make it, or mend spec.targetRef.
 	NotFound = "TargetNotFound"
 	// ScaleToZeroUnsupported (False): the policy has replicas.min 0, and the cluster takes no such HPA (feature gate
-	// HPAScaleToZero).
+	// HPAScaleToZero), or it has a schedule or a fallback besides, which before Kubernetes 1.37 would leave a target
+	// that is at 0 there.
 	ScaleToZeroUnsupported = "ScaleToZeroUnsupported"
 	// LettingGo (False): the HPA is being let go, as asked for by the annotation loadline.dev/release.
 	LettingGo = "LettingGo"

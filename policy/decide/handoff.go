@@ -70,7 +70,9 @@ func (d *decision) confirmedMin() int32 {
 
 // seen says whether the controller of HPAs has seen the present spec.
 func (d *decision) seen() bool {
-	return ptr.Deref(d.Live.Status.ObservedGeneration, 0) >= d.Live.Generation
+	seen, until := floor.Seen(d.Live, d.Now, d.Settings.Sync)
+	d.wake(until)
+	return seen
 }
 
 // onTarget is the name of what the HPA scales; empty if that is none of the two.

@@ -106,15 +106,20 @@ func TestFollowsOnce(t *testing.T) {
 	}
 }
 
-// A managed switch writes nothing but the floor to the HPA before the flip, and hands its
-// writes out only after the status has them.
-func TestManagedPlan(t *testing.T) {
+// asksForGreen is a managed switch that is asked for, without headroom.
+func asksForGreen(t *testing.T) *world {
+	t.Helper()
 	w := twoColours(t, func(p *v1alpha1.AutoscalingPolicy) {
 		p.Spec.BlueGreen.Mode, p.Spec.BlueGreen.Active = v1alpha1.Managed, "web-2"
 		p.Spec.BlueGreen.HeadroomPercent = ptr.To(int32(0))
 	})
 	w.handoff.Checks = &handoff.Checks{}
-	var did []string
+	return w
+}
+
+// hands takes turns, carries out what a switch writes, and returns it.
+func (w *world) hands() (did []string) {
+	w.t.Helper()
 	for range 60 {
 		w.sync()
 		p := w.turn()
@@ -122,29 +127,60 @@ func TestManagedPlan(t *testing.T) {
 			continue
 		}
 		if p.Action != nil || p.Intent != nil {
-			t.Error("a handoff beside a write to the HPA")
+			w.t.Error("a handoff beside a write to the HPA")
 		}
 		switch p.Handoff.Kind {
 		case handoff.Scale:
 			did = append(did, "scale "+p.Handoff.Target.Name)
 			if p.Handoff.Target.Name == w.live.Spec.ScaleTargetRef.Name {
-				t.Error("it scales what the HPA scales")
+				w.t.Error("it scales what the HPA scales")
 			}
 			w.handoff.Other.Size, w.handoff.Other.Available, w.handoff.Other.Updated = p.Handoff.Replicas, p.Handoff.Replicas, p.Handoff.Replicas
 		case handoff.Flip:
 			did = append(did, "flip")
 			if w.live.Spec.ScaleTargetRef.Name != w.policy.Spec.TargetRef.Name || w.min() != 5 {
-				t.Errorf("flipped with the HPA on %s, min %d", w.live.Spec.ScaleTargetRef.Name, w.min())
+				w.t.Errorf("flipped with the HPA on %s, min %d", w.live.Spec.ScaleTargetRef.Name, w.min())
 			}
 			w.handoff.Service.Selector = p.Handoff.Selector
 			w.handoff.Checks.Endpoints = map[string]int{"web-2": 5}
 		}
 	}
-	if diff := cmp.Diff([]string{"scale web-2", "flip"}, did); diff != "" {
+	return did
+}
+
+// A managed switch writes nothing but the floor to the HPA before the flip, and hands its
+// writes out only after the status has them.
+func TestManagedPlan(t *testing.T) {
+	w := asksForGreen(t)
+	if diff := cmp.Diff([]string{"scale web-2", "flip"}, w.hands()); diff != "" {
 		t.Error(diff)
 	}
 	if w.live.Spec.ScaleTargetRef.Name != "web-2" || w.min() != 5 || w.condition(v1alpha1.Switching) != "True Soaking" {
 		t.Errorf("the HPA is on %s with min %d, %s", w.live.Spec.ScaleTargetRef.Name, w.min(), w.condition(v1alpha1.Switching))
+	}
+}
+
+// Before 1.37 no generation says that the HPA controller has seen the minimum: the flip
+// waits until a younger status does, or two of its periods are over.
+func TestManagedPlanBeforeGenerations(t *testing.T) {
+	for name, proof := range map[string]func(*world){
+		"a younger status": func(w *world) { w.now, w.size = w.now.Add(2*time.Second), 6 },
+		"time":             func(w *world) { w.now = w.now.Add(30 * time.Second) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := asksForGreen(t)
+			w.old = true
+			if diff := cmp.Diff([]string{"scale web-2"}, w.hands()); diff != "" {
+				t.Errorf("at first: %s", diff)
+			}
+			if is := w.condition(v1alpha1.Switching); is != "True Holding" {
+				t.Errorf("%s: %s", is, w.message(v1alpha1.Switching))
+			}
+			proof(w)
+			if diff := cmp.Diff([]string{"flip"}, w.hands()); diff != "" {
+				t.Errorf("then: %s", diff)
+			}
+		})
 	}
 }
 

@@ -200,3 +200,35 @@ func TestBelowTheFloor(t *testing.T) {
 		t.Errorf("below since %v, events %v", w.policy.Status.BelowFloorSince, w.events)
 	}
 }
+
+// Before 1.37 a size below a minimum that was just written is nobody's doing: the HPA
+// controller looks at it at its next sync.
+func TestBelowTheFloorBeforeGenerations(t *testing.T) {
+	w := newWorld(t)
+	w.old = true
+	size := func(n int32) {
+		w.size = n
+		w.rollout = &rollout.View{UID: "u", Revision: "b", Size: n, Updated: n, Available: n, Observed: true}
+	}
+	size(5)
+	w.rollout.Revision = "a"
+	w.rest()
+	w.now = w.now.Add(time.Minute)
+	size(5) // a rollout begins, and holds 5
+	w.turn()
+	w.turn()
+	size(3) // by what the HPA had decided before
+	var p Plan
+	for range 3 {
+		w.now = w.now.Add(4 * time.Second)
+		p = w.turn()
+	}
+	if w.min() != 5 || w.policy.Status.BelowFloorSince != nil || p.Next == 0 || p.Next > 18*time.Second {
+		t.Errorf("min %d, below since %v, next %s", w.min(), w.policy.Status.BelowFloorSince, p.Next)
+	}
+	w.sync()
+	w.turn()
+	if w.policy.Status.BelowFloorSince == nil {
+		t.Error("below the floor, and a status of the HPA that is younger than it")
+	}
+}

@@ -14,7 +14,7 @@ import (
 // invalid says what is wrong with the policy; nil if nothing is.
 func (d *decision) invalid() *finding {
 	reason := InvalidSpec
-	if d.Policy.Spec.Replicas.Min == 0 && !d.Capabilities.ScaleToZero && d.Capabilities.Known() {
+	if d.Capabilities.Known() && d.Capabilities.RefusesZero(d.Policy) {
 		reason = ScaleToZeroUnsupported
 	}
 	if !hpa.Failed(d.problems) {

@@ -45,6 +45,8 @@ type world struct {
 	// metrics is what the HPA controller finds at each sync, size the target's.
 	metrics state
 	size    int32
+	// old: Kubernetes before 1.37, which counts no generations of HPAs.
+	old bool
 
 	version int
 	writes  []string
@@ -231,6 +233,7 @@ func (w *world) apply(want autoscalingv2.HorizontalPodAutoscaler) {
 	next := want.DeepCopy()
 	if w.live != nil {
 		next.UID, next.Generation, next.Status = w.live.UID, w.live.Generation, *w.live.Status.DeepCopy()
+		next.ManagedFields = w.live.ManagedFields
 		for key, value := range w.live.Annotations {
 			if _, mine := next.Annotations[key]; !mine && !strings.HasPrefix(key, annotationPrefix) || key == AdoptAnnotation || key == ReleaseAnnotation {
 				next.Annotations[key] = value
@@ -249,9 +252,19 @@ func (w *world) apply(want autoscalingv2.HorizontalPodAutoscaler) {
 func (w *world) stamp(before *autoscalingv2.HorizontalPodAutoscaler) {
 	w.version++
 	w.live.ResourceVersion = strconv.Itoa(w.version)
-	if before == nil || !equality.Semantic.DeepEqual(before.Spec, w.live.Spec) {
+	switch {
+	case before != nil && equality.Semantic.DeepEqual(before.Spec, w.live.Spec):
+	case w.old:
+		w.live.ManagedFields = written(w.live.ManagedFields, "", w.now)
+	default:
 		w.live.Generation++
 	}
+}
+
+// written has a cache's managedFields say when a part of an object was written.
+func written(fields []metav1.ManagedFieldsEntry, subresource string, now time.Time) []metav1.ManagedFieldsEntry {
+	fields = slices.DeleteFunc(slices.Clone(fields), func(e metav1.ManagedFieldsEntry) bool { return e.Subresource == subresource })
+	return append(fields, metav1.ManagedFieldsEntry{Subresource: subresource, Time: ptr.To(metav1.NewTime(now.Truncate(time.Second)))})
 }
 
 // edit changes the HPA as another writer does.
@@ -287,7 +300,9 @@ func (w *world) sync() {
 		}
 		h.Status.Conditions = append(h.Status.Conditions, c)
 	}
-	h.Status.ObservedGeneration = ptr.To(h.Generation)
+	if !w.old {
+		h.Status.ObservedGeneration = ptr.To(h.Generation)
+	}
 	h.Status.CurrentReplicas = w.size
 	set(autoscalingv2.AbleToScale, corev1.ConditionTrue, "SucceededGetScale", "")
 	switch w.metrics {
@@ -323,6 +338,9 @@ func (w *world) sync() {
 	if !equality.Semantic.DeepEqual(h.Status, before.Status) {
 		w.version++
 		h.ResourceVersion = strconv.Itoa(w.version)
+		if w.old {
+			h.ManagedFields = written(h.ManagedFields, "status", w.now)
+		}
 		w.live = h
 	}
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	"k8s.io/apimachinery/pkg/version"
 
 	"github.com/loadline/loadline/policy/api/v1alpha1"
 	"github.com/loadline/loadline/policy/hpa"
@@ -142,6 +143,14 @@ func TestUnsupported(t *testing.T) {
 		"min 0, unknown version": {`{replicas: {min: 0, max: 6}, objectives: [{queue: {name: a, perPod: 1}}]}`, hpa.Capabilities{}, []string{
 			"Error spec.replicas.min: this cluster refuses min 0, since its feature gate HPAScaleToZero is off: give min 1",
 		}},
+		"floors of what is at 0, before 1.37": {
+			`{replicas: {min: 0, max: 6}, objectives: [{queue: {name: a, perPod: 1}}], schedules: [{name: a, start: "0 7 * * *", duration: 1h, min: 3}], fallback: {after: 5m, min: 2}}`,
+			hpa.Capabilities{ScaleToZero: true}.Of(version.Info{GitVersion: "v1.36.1"}), []string{
+				"Warning spec.replicas.min: with no pod running the fallback starts none, since an HPA that can read no metric leaves a target at 0: give min 1",
+				"Error spec.schedules: on this cluster (v1.36.1) a minimum above 0 leaves a target that is at 0 there, and switches its HPA off: with min 0 that takes Kubernetes 1.37: give min 1, or leave schedules out",
+				"Error spec.fallback: on this cluster (v1.36.1) a minimum above 0 leaves a target that is at 0 there, and switches its HPA off: with min 0 that takes Kubernetes 1.37: give min 1, or leave fallback out",
+			},
+		},
 		"one container": {`objectives: [{requestRate: {perPod: 1}}, {cpu: {perPod: 1, container: web}}, {memory: {perPod: 1Gi, container: web}}]`, old, []string{
 			"Warning spec.objectives[2].memory: few programs give memory back, so that pods added for it rarely go: add an objective that follows the load",
 			"Error spec.objectives[1].cpu.container: this cluster (v1.29) does not know metrics of one container: leave container out, or use Kubernetes 1.30 or later",

@@ -270,13 +270,13 @@ func TestCheckName(t *testing.T) {
 }
 
 func TestAssume(t *testing.T) {
-	type can struct{ Container, Tolerance, Zero bool }
+	type can struct{ Container, Tolerance, Zero, WakesFromZero bool }
 	for version, want := range map[string]can{
 		"1.29": {}, "1.30": {Container: true}, "v1.34.1": {Container: true}, "1.35+": {Container: true, Tolerance: true},
-		"1.36.0-rc.1": {Container: true, Tolerance: true}, "v1.37.2": {true, true, true}, "1.40": {true, true, true},
+		"1.36.0-rc.1": {Container: true, Tolerance: true}, "v1.37.2": {true, true, true, true}, "1.40": {true, true, true, true},
 	} {
 		c, err := hpa.Assume(version)
-		if got := (can{c.ContainerResource, c.Tolerance, c.ScaleToZero}); err != nil || got != want {
+		if got := (can{c.ContainerResource, c.Tolerance, c.ScaleToZero, !c.StrandsAtZero}); err != nil || got != want {
 			t.Errorf("%s: %+v, %v, want %+v", version, got, err, want)
 		}
 		if got := c.Version.GitVersion; got != "v"+strings.TrimPrefix(version, "v") || !c.Probed.IsZero() {

@@ -20,6 +20,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/util/retry"
 
@@ -247,6 +248,21 @@ func explain(t *testing.T, namespace, name string) (*chain.Report, error) {
 	return report, nil
 }
 
+// decided says whether the status of an HPA that was let go is the controller's decision on
+// its spec. Before 1.37 no generation tells: then it is one that is not as it was when the
+// spec was written, for the controller's write is refused where it had read another spec.
+// before is what it was.
+func decided(h *autoscalingv2.HorizontalPodAutoscaler, before map[string]*autoscalingv2.HorizontalPodAutoscalerStatus) bool {
+	if h.Generation > 0 {
+		return h.Status.ObservedGeneration != nil && *h.Status.ObservedGeneration == h.Generation
+	}
+	was, known := before[h.Name]
+	if !known {
+		before[h.Name] = &h.Status
+	}
+	return known && !equality.Semantic.DeepEqual(was, &h.Status)
+}
+
 // release lets the HPAs scale as they please, and returns what the controller then made of
 // each in its first sync.
 func release(t *testing.T, namespace string, all []*state) map[string]int32 {
@@ -258,15 +274,16 @@ func release(t *testing.T, namespace string, all []*state) map[string]int32 {
 	}
 	var mu sync.Mutex
 	done := map[string]int32{}
+	before := map[string]*autoscalingv2.HorizontalPodAutoscalerStatus{} // where nothing is counted
 	var following sync.WaitGroup
 	following.Go(func() {
 		for event := range watching.ResultChan() {
 			h, ok := event.Object.(*autoscalingv2.HorizontalPodAutoscaler)
-			if !ok || h.Status.ObservedGeneration == nil || h.Spec.Behavior.ScaleUp.SelectPolicy != nil && *h.Spec.Behavior.ScaleUp.SelectPolicy == autoscalingv2.DisabledPolicySelect {
+			if !ok || h.Spec.Behavior.ScaleUp.SelectPolicy != nil && *h.Spec.Behavior.ScaleUp.SelectPolicy == autoscalingv2.DisabledPolicySelect {
 				continue
 			}
 			mu.Lock()
-			if _, known := done[h.Name]; !known && *h.Status.ObservedGeneration == h.Generation {
+			if _, known := done[h.Name]; !known && decided(h, before) {
 				done[h.Name] = h.Status.DesiredReplicas
 			}
 			mu.Unlock()
@@ -288,9 +305,17 @@ func release(t *testing.T, namespace string, all []*state) map[string]int32 {
 			t.Fatal(err)
 		}
 	}
+	released := time.Now()
 	system.Until(t, "the controller has decided on each", time.Minute, func(context.Context) (bool, string) {
 		mu.Lock()
 		defer mu.Unlock()
+		if time.Since(released) > 3*hpaSync {
+			for name, status := range before { // a status that stays as it is is not written again
+				if _, known := done[name]; !known {
+					done[name] = status.DesiredReplicas
+				}
+			}
+		}
 		return len(done) == len(all), fmt.Sprintf("%d of %d", len(done), len(all))
 	})
 	mu.Lock()

@@ -6,9 +6,11 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"sync"
 	"syscall"
 	"testing"
@@ -26,12 +28,17 @@ type Suite struct {
 	interrupted context.Context // done when a signal asks the tests to end
 }
 
+// Flags of every package of end-to-end tests. They are here for those that parse before Main.
+var (
+	keep   = flag.Bool("keep", false, "leave the state directory, to read the logs")
+	source = flag.String("source", string(lab.Prometheus), "where the adapter has its numbers from: prometheus, or embedded (it scrapes pods itself)")
+	gates  = flag.String("feature-gates", "", "of kube-apiserver and kube-controller-manager, such as HPAScaleToZero=true; the defaults of their version else")
+)
+
 // Main starts the system, and then in it what the tests need, runs them, and returns
 // the exit status. Root, Keep and Log of the options are its own. Main needs a network
 // namespace of hack/netns, and the repository's path in LOADLINE_ROOT (make e2e).
 func (s *Suite) Main(m *testing.M, o lab.Options, starts ...func(context.Context) error) int {
-	keep := flag.Bool("keep", false, "leave the state directory, to read the logs")
-	source := flag.String("source", string(lab.Prometheus), "where the adapter has its numbers from: prometheus, or embedded (it scrapes pods itself)")
 	flag.Parse()
 	if !netns.Isolated() {
 		fmt.Fprintln(os.Stderr, "e2e: needs a network namespace in which pod addresses are local: make e2e")
@@ -45,6 +52,9 @@ func (s *Suite) Main(m *testing.M, o lab.Options, starts ...func(context.Context
 	if o.Source, err = lab.ParseSource(*source); err != nil {
 		fmt.Fprintln(os.Stderr, "e2e: -source:", err)
 		return 1
+	}
+	if *gates != "" {
+		o.ExtraArgs = gated(o.ExtraArgs, *gates)
 	}
 	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer cancel()
@@ -72,6 +82,16 @@ func (s *Suite) Main(m *testing.M, o lab.Options, starts ...func(context.Context
 	fmt.Fprintf(os.Stderr, "e2e: the system runs after %s\n", time.Since(began).Round(time.Second))
 	defer context.AfterFunc(ctx, func() { endAnyway(stop) })()
 	return m.Run()
+}
+
+// gated returns the servers' arguments with those feature gates.
+func gated(args map[string][]string, gates string) map[string][]string {
+	out := map[string][]string{}
+	maps.Copy(out, args)
+	for _, server := range []string{"kube-apiserver", "kube-controller-manager"} {
+		out[server] = append(slices.Clone(out[server]), "--feature-gates="+gates)
+	}
+	return out
 }
 
 // endAnyway ends the process although tests run that do not notice a signal.
