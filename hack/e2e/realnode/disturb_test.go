@@ -26,16 +26,6 @@ const adapter, policies = lab.AdapterDeployment, lab.PolicyDeployment
 // and kube-apiserver's view of the APIs follow within seconds.
 const after = 10 * time.Second
 
-// pause lets the reads go on.
-func pause(t *testing.T, d time.Duration) {
-	t.Helper()
-	select {
-	case <-t.Context().Done():
-		t.Fatal("interrupted")
-	case <-time.After(d):
-	}
-}
-
 // deletedPod: no read fails while a replica of the adapter is deleted and replaced.
 func deletedPod(t *testing.T) {
 	victim := readyPods(t, adapterNamespace, adapter, 2)[0]
