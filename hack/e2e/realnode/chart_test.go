@@ -81,7 +81,7 @@ func TestN2Chart(t *testing.T) {
 	step(t, "an adapter pod is deleted", deletedPod)
 	step(t, "the node is drained", drained)
 	step(t, "a new version", upgraded)
-	step(t, "a replica is killed", killed)
+	step(t, "a replica is killed", func(t *testing.T) { killed(t, web) })
 	step(t, "the leader is killed", leaderKilled)
 	step(t, "certificates rotate", rotated)
 	step(t, "network policies", fenced)

@@ -17,6 +17,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/loadline/loadline/hack/lab"
+	"github.com/loadline/loadline/hack/load"
 	"github.com/loadline/loadline/hack/realnode"
 )
 
@@ -110,18 +111,32 @@ func upgraded(t *testing.T) {
 }
 
 // killed: a replica that ends without a word may take reads with it. They are counted; they
-// are over within five seconds, and no HPA has changed a size because of them. Both are
-// killed, one after the other, for kube-apiserver may be connected to one of them only.
-func killed(t *testing.T) {
-	sizes := wanted(t)
+// are over within five seconds, and no HPA wants another size because of them for a moment.
+// The HPAs have load, so that there is something to lose: at the minimum none could fall.
+// Both are killed, one after the other, for kube-apiserver may be connected to one of them
+// only.
+func killed(t *testing.T, web *traffic) {
+	// At 20 requests a second each 66 are 4 pods of the page, from 60 to 88. Each of them asks
+	// the API, whose 96 with those that create reminders are 5 pods, from 80 to 110. Six
+	// workers, the most there may be, do no more than 30 reminders a second, so the queue
+	// keeps the length at which it wanted them.
+	web.rate(t, 66)
+	reminders := send(t, "remindmeapi-service", load.CreateReminders("killed"))
+	reminders.rate(t, 30)
+	sizes := system.Steady(t, remindMe, 6*hpaSync, 4*time.Minute)
+	if len(sizes) != 3 {
+		t.Fatalf("HPAs want %v, want Remind Me's 3", sizes)
+	}
+	began := time.Now()
+	kept := system.KeepSizes(t, remindMe, sizes)
 	for _, victim := range readyPods(t, adapterNamespace, adapter, 2) {
 		killedOne(t, &victim)
 	}
-	for name, n := range wanted(t) {
-		if sizes[name] != n {
-			t.Errorf("%s wanted %d pods, and wants %d now", name, sizes[name], n)
-		}
-	}
+	t.Logf("HPAs wanted %v in %d states seen in %s", sizes, kept(), time.Since(began).Round(time.Second))
+	web.rate(t, 10)
+	reminders.rate(t, 0)
+	sized(t, "remindmeweb", 2, 2, 5*time.Minute)
+	sized(t, "remindme-worker", 2, 2, 5*time.Minute)
 }
 
 func killedOne(t *testing.T, victim *corev1.Pod) {
@@ -148,21 +163,8 @@ func killedOne(t *testing.T, victim *corev1.Pod) {
 	}
 }
 
-// wanted are the sizes that Remind Me's HPAs want.
-func wanted(t *testing.T) map[string]int32 {
-	t.Helper()
-	sizes := map[string]int32{}
-	for name, h := range hpas(t) {
-		sizes[name] = h.Status.DesiredReplicas
-	}
-	if len(sizes) != 3 {
-		t.Fatalf("%d HPAs of Remind Me, want 3", len(sizes))
-	}
-	return sizes
-}
-
-// leaderKilled: when the policy controller that leads ends without a word, another takes
-// over within the Lease's duration and two looks at it.
+// leaderKilled: when the policy controller that leads ends without a word, and its container
+// stays away, the other one takes over within the Lease's duration and two looks at it.
 func leaderKilled(t *testing.T) {
 	lease := func(ctx context.Context) (*coordinationv1.Lease, error) {
 		return node.Client.CoordinationV1().Leases(adapterNamespace).Get(ctx, policies, metav1.GetOptions{})
@@ -174,7 +176,7 @@ func leaderKilled(t *testing.T) {
 	holder := ptr.Deref(before.Spec.HolderIdentity, "")
 	var leader, other *corev1.Pod
 	for _, p := range readyPods(t, adapterNamespace, policies, 2) {
-		if strings.HasPrefix(holder, p.Name) {
+		if holds(&p, holder) {
 			leader = &p
 		} else {
 			other = &p
@@ -183,24 +185,39 @@ func leaderKilled(t *testing.T) {
 	if leader == nil || other == nil {
 		t.Fatalf("the Lease is %q's, which is not one of two pods", holder)
 	}
-	// The other looks at the Lease every 2 to 2.4 s: it may see the last renewal so much
-	// later, and as much later its end.
-	limit := time.Duration(ptr.Deref(before.Spec.LeaseDurationSeconds, 0))*time.Second + 2*2400*time.Millisecond + time.Second
-	at := time.Now()
+	// The other looks at the Lease every 2 to 4.4 s (client-go's JitterFactor adds up to 1.2
+	// times the period): it may see the last renewal so much later, and as much later its end.
+	limit := time.Duration(ptr.Deref(before.Spec.LeaseDurationSeconds, 0))*time.Second + 2*4400*time.Millisecond + time.Second
+	at, kills := time.Now(), 1
 	kill(t, leader)
-	until(t, "another leads", limit, func(ctx context.Context) (bool, string) {
+	until(t, "the other one leads", limit, func(ctx context.Context) (bool, string) {
+		// Its container is started again within a second, and would take part. It is killed
+		// as often as it is: from the second time on the kubelet takes 10 s and more.
+		if again, err := node.Client.CoreV1().Pods(adapterNamespace).Get(ctx, leader.Name, metav1.GetOptions{}); err == nil && restarted(leader, again) {
+			kill(t, again)
+			leader, kills = again, kills+1
+		}
 		now, err := lease(ctx)
 		if err != nil {
 			return false, err.Error()
 		}
 		is := ptr.Deref(now.Spec.HolderIdentity, "")
-		// Its own container, started again, is not another.
-		return strings.HasPrefix(is, other.Name+"_"), is
+		return holds(other, is), is
 	})
-	t.Logf("another leads %s after SIGKILL", time.Since(at).Round(10*time.Millisecond))
+	t.Logf("the other one leads %s after the first of %d SIGKILLs", time.Since(at).Round(10*time.Millisecond), kills)
 	followed(t, 7)
 	readyPods(t, adapterNamespace, policies, 2)
 	followed(t, 6)
+}
+
+// holds tells whether a Lease's holder is a process of the pod: the pod's name and something
+// random.
+func holds(p *corev1.Pod, holder string) bool { return strings.HasPrefix(holder, p.Name+"_") }
+
+// restarted tells whether the container runs, and is another than before.
+func restarted(before, now *corev1.Pod) bool {
+	was, is := before.Status.ContainerStatuses[0], now.Status.ContainerStatuses[0]
+	return is.State.Running != nil && is.ContainerID != was.ContainerID
 }
 
 // followed: what is changed in a policy is done to its HPA.
