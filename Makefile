@@ -153,7 +153,8 @@ bench-lint: ## Measure kubectl loadline lint with 10,000 objects
 	@go test ./policy/lint -run '^$$' -bench BenchmarkLint -benchtime 5x
 
 # On a machine without root or the Debian packages it says so, in large letters, and does
-# nothing; with LOADLINE_NODE=required that fails.
+# nothing; with LOADLINE_NODE=required that fails. Not a part of test, which anybody can run
+# without leaving packages behind; .ci/run runs both.
 .PHONY: e2e-node e2e-node-here
 e2e-node: ## Install Loadline on a real node, from its own images, and disturb it; needs root and Debian. ARGS='-test.run TestN3'
 	@status=0; hack/realnode/packages.sh || status=$$?; \
