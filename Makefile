@@ -169,6 +169,8 @@ e2e-node-here: tools helm
 	@$(STAGE) 'build kubectl-loadline' go build -o bin/ ./cmd/kubectl-loadline
 	@$(STAGE) 'kubelet and kube-proxy' bin/realnode build
 	@$(STAGE) 'images, by their Dockerfiles' bin/realnode images
+	@rm -rf bin/release
+	@$(STAGE) 'images, as a release has them' go -C hack/release run . -out $(CURDIR)/bin/release -platforms linux/$(shell go env GOARCH)
 	@$(STAGE) 'compile the e2e tests on a real node' go test -c -tags e2e -o bin/realnode.test ./hack/e2e/realnode
 	@$(STAGE) 'e2e tests on a real node' env LOADLINE_ROOT=$(CURDIR) bin/realnode exec -- bin/realnode.test -test.v -test.timeout 60m $(ARGS)
 

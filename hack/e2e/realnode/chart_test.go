@@ -83,6 +83,7 @@ func TestN2Chart(t *testing.T) {
 	step(t, "a new version", upgraded)
 	step(t, "a replica is killed", func(t *testing.T) { killed(t, web) })
 	step(t, "the leader is killed", leaderKilled)
+	step(t, "replicas that end at once", undelayed)
 	step(t, "certificates rotate", rotated)
 	step(t, "network policies", fenced)
 	all := web.stats()

@@ -5,6 +5,8 @@ package realnode
 import (
 	"context"
 	"fmt"
+	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -30,7 +32,7 @@ const after = 10 * time.Second
 // deletedPod: no read fails while a replica of the adapter is deleted and replaced.
 func deletedPod(t *testing.T) {
 	victim := readyPods(t, adapterNamespace, adapter, 2)[0]
-	r, began := reading(t), time.Now()
+	r, began := everyone(t), time.Now()
 	pause(t, 2*time.Second)
 	kubectl(t, "-n", adapterNamespace, "delete", "pod", victim.Name, "--wait=false")
 	pause(t, time.Second)
@@ -44,7 +46,7 @@ func deletedPod(t *testing.T) {
 // the only node is made schedulable again.
 func drained(t *testing.T) {
 	before := readyPods(t, adapterNamespace, adapter, 2)
-	r, began := reading(t), time.Now()
+	r, began := everyone(t), time.Now()
 	pause(t, 2*time.Second)
 	t.Cleanup(func() {
 		_, _ = node.Kubectl(context.WithoutCancel(t.Context()), "uncordon", realnode.NodeName).CombinedOutput()
@@ -95,19 +97,69 @@ func drained(t *testing.T) {
 	r.none(t, "the node was drained", began)
 }
 
-// upgraded: no read fails while the documented upgrade rolls the adapter to a new version.
+// upgraded: no read fails while the documented upgrade rolls both programs to a new version.
+// That is the release's, of which all goes on from here.
 func upgraded(t *testing.T) {
-	r, began := reading(t), time.Now()
+	version := released(t)
+	r, began := everyone(t), time.Now()
 	pause(t, 2*time.Second)
 	helm(t, "upgrade", "loadline", root+"/deploy/chart", "--namespace", adapterNamespace, "--reset-then-reuse-values", "--rollback-on-failure",
-		"--set", "adapter.image.tag=v2")
-	for _, p := range readyPods(t, adapterNamespace, adapter, 2) {
-		if got := p.Spec.Containers[0].Image; got != "loadline-adapter:v2" {
-			t.Errorf("%s is %s", p.Name, got)
+		"--set", "adapter.image.tag="+version, "--set", "policy.image.tag="+version)
+	for _, program := range []string{adapter, policies} {
+		for _, p := range readyPods(t, adapterNamespace, program, 2) {
+			if got, want := p.Spec.Containers[0].Image, program+":"+version; got != want {
+				t.Errorf("%s is %s, want %s", p.Name, got, want)
+			}
 		}
 	}
 	pause(t, after)
 	r.none(t, "the adapter was rolled to a new version", began)
+}
+
+// released gives the node the images that make release has made, and returns their version.
+func released(t *testing.T) string {
+	t.Helper()
+	suffix := "_linux_" + runtime.GOARCH + ".image.tar"
+	archives, err := filepath.Glob(filepath.Join(root, "bin", "release", "*"+suffix))
+	if err != nil || len(archives) != 2 {
+		t.Fatalf("bin/release has the images %v, %v; want two: make e2e-node", archives, err)
+	}
+	versions := map[string]string{}
+	for _, archive := range archives {
+		program, version, _ := strings.Cut(strings.TrimSuffix(filepath.Base(archive), suffix), "_")
+		versions[program] = version
+		if err := node.Import(t.Context(), archive); err != nil {
+			t.Fatal(err)
+		}
+	}
+	version := versions[adapter]
+	if version == "" || versions[policies] != version {
+		t.Fatalf("bin/release has images of %v", versions)
+	}
+	return version
+}
+
+// undelayed is what deletedPod would see if replicas ended as soon as they are told to:
+// within a few deletions a read fails that kube-proxy sends to one that is gone. Without this
+// nobody would know that the other steps can fail.
+func undelayed(t *testing.T) {
+	const deletions = 6
+	setArgs(t, `"--shutdown-delay-duration=0s"`)
+	defer setArgs(t, "")
+	for n := range deletions {
+		victim := readyPods(t, adapterNamespace, adapter, 2)[0]
+		r, began := connecting(t, 50), time.Now()
+		kubectl(t, "-n", adapterNamespace, "delete", "pod", victim.Name, "--wait=false")
+		pause(t, time.Second)
+		readyPods(t, adapterNamespace, adapter, 2)
+		sent, failures := r.end()
+		t.Logf("%d of %d reads over new connections failed without a delay\n%s", len(failures), sent, told(failures, began))
+		if len(failures) > 0 {
+			return
+		}
+		t.Logf("deletion %d of %d has harmed nobody", n+1, deletions)
+	}
+	t.Errorf("no read failed although replicas ended at once, %d times: reads show nothing of a replica's end", deletions)
 }
 
 // killed: a replica that ends without a word may take reads with it. They are counted; they
@@ -269,8 +321,7 @@ func rotated(t *testing.T) {
 // there is thrown away, for it is good until its own end.
 func setLifetime(t *testing.T, lifetime string) {
 	t.Helper()
-	helm(t, "upgrade", "loadline", root+"/deploy/chart", "--namespace", adapterNamespace, "--reset-then-reuse-values", "--rollback-on-failure",
-		"--set-json", `adapter.extraArgs=["--cert-lifetime=`+lifetime+`"]`)
+	setArgs(t, `"--cert-lifetime=`+lifetime+`"`)
 	// A replica that is on its way out would fill it once more as it did before.
 	readyPods(t, adapterNamespace, adapter, 2)
 	kubectl(t, "-n", adapterNamespace, "patch", "secret", "loadline-adapter-tls", "--type=json", `-p=[{"op":"remove","path":"/data"}]`)
@@ -290,6 +341,13 @@ func setLifetime(t *testing.T, lifetime string) {
 		got := cert.NotAfter.Sub(cert.NotBefore)
 		return got >= life && got < life+2*time.Hour && (life > time.Hour || got < 2*life), got.String()
 	})
+}
+
+// setArgs rolls the adapter to other arguments of its own, a list in JSON without its brackets.
+func setArgs(t *testing.T, args string) {
+	t.Helper()
+	helm(t, "upgrade", "loadline", root+"/deploy/chart", "--namespace", adapterNamespace, "--reset-then-reuse-values", "--rollback-on-failure",
+		"--set-json", "adapter.extraArgs=["+args+"]")
 }
 
 // caBundle is what kube-apiserver verifies the adapter by.
