@@ -43,8 +43,9 @@ func outcome(err error, signaled bool) (code int, says string) {
 	case err == nil:
 		return 0, ""
 	case errors.As(err, &exit):
-		if err != error(exit) { // something else failed besides; the command speaks for itself
-			says = err.Error()
+		// The command has spoken for itself. What failed besides is said.
+		if all := err.Error(); all != exit.Error() {
+			says = all
 		}
 		return exit.Code, says
 	case signaled && errors.Is(err, context.Canceled):

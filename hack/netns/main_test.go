@@ -24,6 +24,7 @@ func TestOutcome(t *testing.T) {
 		"success although a signal came":      {nil, true, result{0, ""}},
 		"the command's own code":              {&ExitError{Code: 7}, false, result{7, ""}},
 		"the command's own, after a signal":   {&ExitError{Code: 1}, true, result{1, ""}},
+		"the command's, and nothing else":     {errors.Join(&ExitError{Code: 7}, nil), false, result{7, ""}},
 		"the command's, and of cleaning up":   {errors.Join(&ExitError{Code: 7}, boom), false, result{7, "exit status 7\nboom"}},
 		"interrupted before the command ran":  {canceled, true, result{130, "interrupted"}},
 		"canceled, but not by a signal":       {canceled, false, result{1, "build: context canceled"}},

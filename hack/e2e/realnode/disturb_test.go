@@ -175,7 +175,7 @@ func killed(t *testing.T, web *traffic) {
 	web.rate(t, 66)
 	reminders := send(t, "remindmeapi-service", load.CreateReminders("killed"))
 	reminders.rate(t, 30)
-	sizes := system.Steady(t, remindMe, 6*hpaSync, 4*time.Minute)
+	sizes := system.Steady(t, remindMe, 6*hpaSync, 5*time.Minute)
 	if len(sizes) != 3 {
 		t.Fatalf("HPAs want %v, want Remind Me's 3", sizes)
 	}

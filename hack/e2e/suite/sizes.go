@@ -43,6 +43,9 @@ func (s *Suite) Steady(t *testing.T, namespace string, span, limit time.Duration
 			return false, err.Error()
 		}
 		low := atRest(list)
+		if !maps.Equal(now, last) {
+			t.Logf("HPAs want %v", now)
+		}
 		if !maps.Equal(now, last) || len(low) > 0 || len(now) == 0 {
 			last, since = now, time.Now()
 		}
