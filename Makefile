@@ -156,7 +156,8 @@ bench-lint: ## Measure kubectl loadline lint with 10,000 objects
 	@go test ./policy/lint -run '^$$' -bench BenchmarkLint -benchtime 5x
 
 # On a machine without root or the Debian packages it says so, in large letters, and does
-# nothing; with LOADLINE_NODE=required that fails.
+# nothing; with LOADLINE_NODE=required that fails. Not a part of test, which anybody can run
+# without leaving packages behind; .ci/run runs both.
 .PHONY: e2e-node e2e-node-here
 e2e-node: ## Install Loadline on a real node, from its own images, and disturb it; needs root and Debian. ARGS='-test.run TestN3'
 	@status=0; hack/realnode/packages.sh || status=$$?; \
@@ -171,6 +172,8 @@ e2e-node-here: tools helm
 	@$(STAGE) 'build kubectl-loadline' go build -o bin/ ./cmd/kubectl-loadline
 	@$(STAGE) 'kubelet and kube-proxy' bin/realnode build
 	@$(STAGE) 'images, by their Dockerfiles' bin/realnode images
+	@rm -rf bin/release
+	@$(STAGE) 'images, as a release has them' go -C hack/release run . -out $(CURDIR)/bin/release -platforms linux/$(shell go env GOARCH)
 	@$(STAGE) 'compile the e2e tests on a real node' go test -c -tags e2e -o bin/realnode.test ./hack/e2e/realnode
 	@$(STAGE) 'e2e tests on a real node' env LOADLINE_ROOT=$(CURDIR) bin/realnode exec -- bin/realnode.test -test.v -test.timeout 60m $(ARGS)
 

@@ -27,6 +27,9 @@ const (
 	partCommand = "test-command"
 )
 
+// envGrace is how long the command may take to end.
+const envGrace = "TEST_NETNS_GRACE"
+
 // envNotify has the process that calls Run end Run's context by SIGINT, too.
 const envNotify = "TEST_NETNS_NOTIFY"
 
@@ -50,13 +53,19 @@ func TestMain(m *testing.M) {
 			if os.Getenv(envNotify) != "" {
 				ctx, _ = signal.NotifyContext(ctx, syscall.SIGINT)
 			}
+			grace := 5 * time.Second
+			if text := os.Getenv(envGrace); text != "" {
+				if grace, err = time.ParseDuration(text); err != nil {
+					die(err)
+				}
+			}
 			die(Run(ctx, Options{
 				Entry:   []string{self, partEntry},
 				Command: append([]string{self, partCommand}, os.Args[3:]...),
 				Log:     io.Discard,
 				Host:    os.Args[2] == "host",
 				Machine: os.Args[2] == "machine",
-				Grace:   5 * time.Second,
+				Grace:   grace,
 			}))
 		case partCommand:
 			die(command(os.Args[2], os.Args[3:]))
@@ -110,8 +119,11 @@ func command(name string, args []string) error {
 		fmt.Println(<-got)
 		return &ExitError{Code: 3}
 	}
-	if name == "count" {
+	switch name {
+	case "count":
 		return countInterrupts()
+	case "deaf":
+		return ignoreAll()
 	}
 	return fmt.Errorf("no command %q", name)
 }
@@ -126,6 +138,17 @@ func countInterrupts() error {
 		if s == syscall.SIGUSR1 {
 			break
 		}
+	}
+	return nil
+}
+
+// ignoreAll takes what asks it to end, and goes on.
+func ignoreAll() error {
+	got := make(chan os.Signal, 8)
+	signal.Notify(got, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	fmt.Println("ready")
+	for s := range got {
+		fmt.Println(s)
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"path/filepath"
 	"runtime"
 	"syscall"
 	"time"
@@ -24,7 +25,8 @@ type Options struct {
 	Command []string
 	// Env is the command's environment, os.Environ() if nil.
 	Env []string
-	// Log takes what a person should know: that no namespace was to be had.
+	// Log takes what a person should know: that no namespace was to be had, and that the
+	// command was killed.
 	Log io.Writer
 	// Host asks for the machine's own network, as if no namespace were to be had.
 	Host bool
@@ -32,7 +34,9 @@ type Options struct {
 	// and whoever runs there, ends with the command. That takes root, and Run fails
 	// where it is not to be had. Entry then is the first process of its namespace.
 	Machine bool
-	// Grace is how long the command may take to end once ctx is done; 30 s if 0.
+	// Grace is how long the command may take to end once ctx is done or a signal that asks
+	// for its end was passed on, before it is killed; 30 s if 0. It should be longer than the
+	// command's own deadlines for ending.
 	Grace time.Duration
 }
 
@@ -40,7 +44,13 @@ type Options struct {
 // standard streams, passes signals on to it and waits for it. It returns an
 // [*ExitError] if the command ended with anything but 0. When ctx is done before
 // the command runs, it never does, and Run returns ctx's error; afterwards the
-// command gets SIGTERM, later SIGKILL. When this process dies, it is killed.
+// command gets SIGTERM. If it does not end within [Options.Grace] of that, or of
+// the first SIGINT, SIGTERM, SIGHUP or SIGQUIT that was passed on, it gets
+// SIGKILL. When this process dies, it is killed.
+//
+// Where standard input is this process's terminal, the command gets Ctrl-C from
+// the terminal itself and Run hears nothing of it: how long it may take to end is
+// up to the person there, who may press it again.
 //
 // Run takes over the process's signals. It is meant for a process that does
 // nothing else. A signal may end ctx, too (signal.NotifyContext): passed on, it
@@ -54,7 +64,7 @@ func Run(ctx context.Context, opts Options) error {
 	if opts.Grace == 0 {
 		opts.Grace = 30 * time.Second
 	}
-	return supervise(ctx, cmd, opts.Grace)
+	return supervise(ctx, cmd, opts.Grace, opts.Log)
 }
 
 // prepare decides where the command runs, and opens the control socket if that
@@ -100,8 +110,9 @@ func prepare(ctx context.Context, opts Options) (*exec.Cmd, func(), error) {
 // listens to a signal is told one after the other, in any order.
 const sameSignal = 100 * time.Millisecond
 
-// supervise starts cmd, passes signals on, and waits.
-func supervise(ctx context.Context, cmd *exec.Cmd, grace time.Duration) error {
+// supervise starts cmd, passes signals on, and waits. What is asked to end and does not
+// within grace, it kills.
+func supervise(ctx context.Context, cmd *exec.Cmd, grace time.Duration, log io.Writer) error {
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	cmd.SysProcAttr.Pdeathsig = syscall.SIGKILL
 	// A group of its own: what the terminal sends reaches the command once,
@@ -131,27 +142,26 @@ func supervise(ctx context.Context, cmd *exec.Cmd, grace time.Duration) error {
 	defer syscall.Kill(-pid, syscall.SIGKILL)
 
 	done := ctx.Done()
-	var end, kill <-chan time.Time
-	asked := false // the command to end, by a signal that was passed on
+	var end, kill <-chan time.Time // kill: the command was asked to end
 	for {
 		select {
 		case err := <-ended:
 			return exitError(cmd, err)
 		case s := <-signals:
-			asked = asked || asksToEnd(s)
+			if asksToEnd(s) && kill == nil {
+				kill = time.After(grace)
+			}
 			_ = syscall.Kill(-pid, s.(syscall.Signal))
 		case <-done:
 			done, end = nil, time.After(sameSignal)
 		case <-end:
-			end = nil
-			if asked {
-				continue // that signal ended ctx, and the command decides what it means
+			if kill != nil {
+				continue // a signal ended ctx, and the command decides what it means
 			}
 			_ = syscall.Kill(-pid, syscall.SIGTERM)
-			timer := time.NewTimer(grace)
-			defer timer.Stop()
-			kill = timer.C
+			kill = time.After(grace)
 		case <-kill:
+			fmt.Fprintf(log, "%s does not end within %s of being asked to: it is killed\n", filepath.Base(cmd.Path), grace)
 			_ = syscall.Kill(-pid, syscall.SIGKILL)
 		}
 	}

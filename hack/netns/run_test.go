@@ -192,6 +192,39 @@ func TestInterruptThatEndsTheContextCountsOnce(t *testing.T) {
 	}
 }
 
+// TestDeafCommandIsKilled: a command that goes on after it was asked to end is killed when
+// it had its time for that, and no sooner.
+func TestDeafCommandIsKilled(t *testing.T) {
+	const grace = 500 * time.Millisecond
+	for _, where := range []string{"host", "namespace", "machine"} {
+		for _, signal := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
+			t.Run(where+", "+signal.String(), func(t *testing.T) {
+				if where == "machine" && os.Geteuid() != 0 {
+					t.Skip("not root")
+				}
+				cmd := runner(t, where, "deaf")
+				cmd.Env = append(cmd.Env, envGrace+"="+grace.String())
+				lines := startPiped(t, cmd)
+				readLine(t, lines) // it listens to signals now
+				began := time.Now()
+				if err := cmd.Process.Signal(signal); err != nil {
+					t.Fatal(err)
+				}
+				if got := readLine(t, lines); got != signal.String() {
+					t.Errorf("the command got %q, want %q", got, signal)
+				}
+				_ = cmd.Wait()
+				if got, want := cmd.ProcessState.ExitCode(), 128+int(syscall.SIGKILL); got != want {
+					t.Errorf("exit status %d, want %d", got, want)
+				}
+				if took := time.Since(began); took < grace {
+					t.Errorf("killed after %s, want no less than %s", took, grace)
+				}
+			})
+		}
+	}
+}
+
 // TestEarlyInterrupt: a command whose context ended before the signals were taken
 // over is not started; one whose context ends without a signal gets SIGTERM.
 func TestEarlyInterrupt(t *testing.T) {
@@ -199,7 +232,7 @@ func TestEarlyInterrupt(t *testing.T) {
 	cancel()
 	cmd := exec.Command("true")
 	cmd.SysProcAttr = &syscall.SysProcAttr{}
-	if err := supervise(ctx, cmd, time.Second); !errors.Is(err, context.Canceled) || cmd.Process != nil {
+	if err := supervise(ctx, cmd, time.Second, io.Discard); !errors.Is(err, context.Canceled) || cmd.Process != nil {
 		t.Errorf("got %v, process %v; want context.Canceled and none", err, cmd.Process)
 	}
 
@@ -208,7 +241,7 @@ func TestEarlyInterrupt(t *testing.T) {
 	cmd = exec.Command("sleep", "30")
 	cmd.SysProcAttr = &syscall.SysProcAttr{}
 	var exit *ExitError
-	if err := supervise(ctx, cmd, 10*time.Second); !errors.As(err, &exit) || exit.Code != 128+int(syscall.SIGTERM) {
+	if err := supervise(ctx, cmd, 10*time.Second, io.Discard); !errors.As(err, &exit) || exit.Code != 128+int(syscall.SIGTERM) {
 		t.Errorf("got %v, want the exit status of SIGTERM", err)
 	}
 }

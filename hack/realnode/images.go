@@ -39,12 +39,11 @@ func (i image) ref() string {
 	return "docker.io/library/" + i.name
 }
 
-// projectImages are those of the repository's Dockerfiles. Of the adapter there are two
-// versions, to roll from one to the other.
+// projectImages are those of the repository's Dockerfiles.
 func projectImages() []image {
 	var images []image
 	for _, of := range []struct{ binary, version string }{
-		{"loadline-adapter", "v1"}, {"loadline-adapter", "v2"}, {"loadline-policy", "v1"},
+		{"loadline-adapter", "v1"}, {"loadline-policy", "v1"},
 	} {
 		images = append(images, image{
 			name: of.binary + ":" + of.version, context: ".",

@@ -3,6 +3,7 @@
 # installs what is missing, where root and apt-get are to be had. Otherwise it says what is
 # missing, and fails if LOADLINE_NODE=required, for who expects the node there. Its exit code is
 # 0 if everything is there, 75 (EX_TEMPFAIL) if the node is to be skipped, 1 if it may not be.
+# It says what it installs, and leaves no service running or enabled that was not before.
 set -euo pipefail
 
 # One program of each package, which may as well have come from elsewhere.
@@ -35,27 +36,63 @@ give_up() {
 	exit 75
 }
 
+# apt_get TIME ARGUMENT…: apt-get, which asks nothing and waits for nobody for long. What it
+# says goes where the caller says.
+apt_get() {
+	DEBIAN_FRONTEND=noninteractive timeout --kill-after=10s "$1" apt-get \
+		-o Acquire::http::Timeout=20 -o Acquire::https::Timeout=20 -o Acquire::Retries=2 -o DPkg::Lock::Timeout=60 \
+		"${@:2}" </dev/null
+}
+
+# enabled are the units that start with the machine. --root reads files, whether or not
+# systemd runs.
+enabled() {
+	systemctl --root=/ list-unit-files --state=enabled --no-legend --no-pager 2>/dev/null | awk '{print $1}' | sort
+}
+
+# What the network gives has its deadline apart: to kill dpkg leaves packages half installed.
+get() {
+	apt_get 1m update &&
+		apt_get 2m install -y --no-install-recommends --download-only "$@" &&
+		apt_get 2m install -y --no-install-recommends --no-download "$@"
+}
+
 [[ $(uname -s) == Linux ]] || give_up "it needs Linux"
 [[ $(id -u) == 0 ]] || give_up "it needs root, for namespaces, mounts and cgroups"
+if command -v unshare >/dev/null && ! unshare --net --mount --pid --fork true 2>/dev/null; then
+	give_up "this root may not make namespaces, as in most containers"
+fi
 packages=$(missing)
 if [[ -n $packages ]]; then
-	command -v apt-get >/dev/null || give_up "there is no apt-get to install $(xargs <<<"$packages")"
-	# The services that the packages would start are not wanted: the node runs its own.
+	mapfile -t wanted <<<"$packages"
+	command -v apt-get >/dev/null || give_up "there is no apt-get to install ${wanted[*]}"
+	echo "the real node needs Debian packages that are not here; apt-get installs ${wanted[*]}, in five minutes at most" >&2
+	log=$(mktemp)
 	policy=/usr/sbin/policy-rc.d
+	made=
+	trap 'rm -f "$log" ${made:+"$made"}' EXIT
+	# The services that the packages would start are not wanted: the node runs its own.
 	if [[ ! -e $policy ]]; then
+		made=$policy
 		printf '#!/bin/sh\nexit 101\n' >"$policy"
 		chmod 755 "$policy"
-		trap 'rm -f "$policy"' EXIT
 	fi
-	export DEBIAN_FRONTEND=noninteractive
-	log=$(mktemp)
-	# shellcheck disable=SC2086 # one word each
-	if ! { apt-get update && apt-get install -y --no-install-recommends $packages; } >"$log" 2>&1; then
+	before=$(enabled) || before=unknown
+	status=0
+	get "${wanted[@]}" >"$log" 2>&1 || status=$?
+	# Nor are they with the next start of the machine, also where the installation broke off.
+	if [[ $before != unknown ]]; then
+		mapfile -t units < <(comm -13 <(echo "$before") <(enabled))
+		if ((${#units[@]})); then
+			systemctl --root=/ disable "${units[@]}" >>"$log" 2>&1 ||
+				echo "cannot disable what the packages have enabled: ${units[*]}" >&2
+		fi
+	fi
+	if ((status)); then
 		tail -20 "$log" >&2
-		rm -f "$log"
-		give_up "apt-get does not install $(xargs <<<"$packages")"
+		((status == 124 || status == 137)) && echo "apt-get was not done in time" >&2
+		give_up "apt-get does not install ${wanted[*]}"
 	fi
-	rm -f "$log"
 	packages=$(missing)
 	[[ -z $packages ]] || give_up "after installing them there is still no program of $(xargs <<<"$packages")"
 fi

@@ -24,6 +24,12 @@ const (
 // one would take the other's control groups for abandoned.
 const lockPath = "/run/lock/loadline-realnode"
 
+// stopGrace is how long the command may take to stop the node. Its tests take 10 s at most
+// and its seven servers a second or two; only where several of those hang would it be more,
+// and what is killed then leaves no more behind than what ends by itself: its namespaces end,
+// and Run removes the rest.
+const stopGrace = 30 * time.Second
+
 // RunOptions say what [Run] runs.
 type RunOptions struct {
 	// Entry is a command (program and first arguments) that calls [Enter] with the
@@ -65,7 +71,7 @@ func Run(ctx context.Context, o RunOptions) (err error) {
 		Env:     append(os.Environ(), envState+"="+state, envCgroup+"=/"+name),
 		Log:     o.Log,
 		Machine: true,
-		Grace:   time.Minute,
+		Grace:   stopGrace,
 	})
 }
 

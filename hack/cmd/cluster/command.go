@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -79,8 +80,14 @@ func isolated(ctx context.Context, command []string, host bool) error {
 		Command: command,
 		Log:     os.Stderr,
 		Host:    host,
+		Grace:   stopGrace,
 	})
 }
+
+// stopGrace is how long a command may take to stop the cluster that it has started. It is
+// more than all deadlines of that together: 10 s for the tests, 30 s for the node and 10 s
+// for each of five servers. `down` does not wait as long.
+const stopGrace = 2 * time.Minute
 
 const enterName = "enter-namespace"
 

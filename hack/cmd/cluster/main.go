@@ -4,37 +4,6 @@
 // clusters in.
 package main
 
-import (
-	"context"
-	"errors"
-	"fmt"
-	"os"
-	"os/signal"
-	"syscall"
+import "github.com/loadline/loadline/hack/netns"
 
-	"github.com/loadline/loadline/hack/netns"
-)
-
-func main() {
-	ctx, stop := context.WithCancel(context.Background())
-	// A process that is about to become a command takes signals as the command
-	// would: none may get lost between the two.
-	if len(os.Args) < 2 || os.Args[1] != enterName {
-		ctx, stop = signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
-	}
-	err := newCommand().ExecuteContext(ctx)
-	interrupted := ctx.Err() != nil && errors.Is(err, context.Canceled)
-	stop()
-	var exit *netns.ExitError
-	switch {
-	case err == nil:
-	case errors.As(err, &exit):
-		os.Exit(exit.Code)
-	case interrupted:
-		fmt.Fprintln(os.Stderr, "cluster: interrupted")
-		os.Exit(130)
-	default:
-		fmt.Fprintln(os.Stderr, "cluster:", err)
-		os.Exit(1)
-	}
-}
+func main() { netns.Main("cluster", enterName, newCommand().ExecuteContext) }

@@ -2,31 +2,6 @@
 // one.
 package main
 
-import (
-	"context"
-	"errors"
-	"fmt"
-	"os"
-	"os/signal"
-	"syscall"
+import "github.com/loadline/loadline/hack/netns"
 
-	"github.com/loadline/loadline/hack/netns"
-)
-
-func main() {
-	ctx, stop := context.WithCancel(context.Background())
-	if len(os.Args) < 2 || os.Args[1] != enterName {
-		ctx, stop = signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
-	}
-	err := newCommand().ExecuteContext(ctx)
-	stop()
-	var exit *netns.ExitError
-	switch {
-	case err == nil:
-	case errors.As(err, &exit):
-		os.Exit(exit.Code)
-	default:
-		fmt.Fprintln(os.Stderr, "realnode:", err)
-		os.Exit(1)
-	}
-}
+func main() { netns.Main("realnode", enterName, newCommand().ExecuteContext) }

@@ -5,6 +5,8 @@ package realnode
 import (
 	"context"
 	"fmt"
+	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -17,6 +19,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/loadline/loadline/hack/lab"
+	"github.com/loadline/loadline/hack/load"
 	"github.com/loadline/loadline/hack/realnode"
 )
 
@@ -26,20 +29,10 @@ const adapter, policies = lab.AdapterDeployment, lab.PolicyDeployment
 // and kube-apiserver's view of the APIs follow within seconds.
 const after = 10 * time.Second
 
-// pause lets the reads go on.
-func pause(t *testing.T, d time.Duration) {
-	t.Helper()
-	select {
-	case <-t.Context().Done():
-		t.Fatal("interrupted")
-	case <-time.After(d):
-	}
-}
-
 // deletedPod: no read fails while a replica of the adapter is deleted and replaced.
 func deletedPod(t *testing.T) {
 	victim := readyPods(t, adapterNamespace, adapter, 2)[0]
-	r, began := reading(t), time.Now()
+	r, began := everyone(t), time.Now()
 	pause(t, 2*time.Second)
 	kubectl(t, "-n", adapterNamespace, "delete", "pod", victim.Name, "--wait=false")
 	pause(t, time.Second)
@@ -53,7 +46,7 @@ func deletedPod(t *testing.T) {
 // the only node is made schedulable again.
 func drained(t *testing.T) {
 	before := readyPods(t, adapterNamespace, adapter, 2)
-	r, began := reading(t), time.Now()
+	r, began := everyone(t), time.Now()
 	pause(t, 2*time.Second)
 	t.Cleanup(func() {
 		_, _ = node.Kubectl(context.WithoutCancel(t.Context()), "uncordon", realnode.NodeName).CombinedOutput()
@@ -104,34 +97,98 @@ func drained(t *testing.T) {
 	r.none(t, "the node was drained", began)
 }
 
-// upgraded: no read fails while the documented upgrade rolls the adapter to a new version.
+// upgraded: no read fails while the documented upgrade rolls both programs to a new version.
+// That is the release's, of which all goes on from here.
 func upgraded(t *testing.T) {
-	r, began := reading(t), time.Now()
+	version := released(t)
+	r, began := everyone(t), time.Now()
 	pause(t, 2*time.Second)
 	helm(t, "upgrade", "loadline", root+"/deploy/chart", "--namespace", adapterNamespace, "--reset-then-reuse-values", "--rollback-on-failure",
-		"--set", "adapter.image.tag=v2")
-	for _, p := range readyPods(t, adapterNamespace, adapter, 2) {
-		if got := p.Spec.Containers[0].Image; got != "loadline-adapter:v2" {
-			t.Errorf("%s is %s", p.Name, got)
+		"--set", "adapter.image.tag="+version, "--set", "policy.image.tag="+version)
+	for _, program := range []string{adapter, policies} {
+		for _, p := range readyPods(t, adapterNamespace, program, 2) {
+			if got, want := p.Spec.Containers[0].Image, program+":"+version; got != want {
+				t.Errorf("%s is %s, want %s", p.Name, got, want)
+			}
 		}
 	}
 	pause(t, after)
 	r.none(t, "the adapter was rolled to a new version", began)
 }
 
+// released gives the node the images that make release has made, and returns their version.
+func released(t *testing.T) string {
+	t.Helper()
+	suffix := "_linux_" + runtime.GOARCH + ".image.tar"
+	archives, err := filepath.Glob(filepath.Join(root, "bin", "release", "*"+suffix))
+	if err != nil || len(archives) != 2 {
+		t.Fatalf("bin/release has the images %v, %v; want two: make e2e-node", archives, err)
+	}
+	versions := map[string]string{}
+	for _, archive := range archives {
+		program, version, _ := strings.Cut(strings.TrimSuffix(filepath.Base(archive), suffix), "_")
+		versions[program] = version
+		if err := node.Import(t.Context(), archive); err != nil {
+			t.Fatal(err)
+		}
+	}
+	version := versions[adapter]
+	if version == "" || versions[policies] != version {
+		t.Fatalf("bin/release has images of %v", versions)
+	}
+	return version
+}
+
+// undelayed is what deletedPod would see if replicas ended as soon as they are told to:
+// within a few deletions a read fails that kube-proxy sends to one that is gone. Without this
+// nobody would know that the other steps can fail.
+func undelayed(t *testing.T) {
+	const deletions = 6
+	setArgs(t, `"--shutdown-delay-duration=0s"`)
+	defer setArgs(t, "")
+	for n := range deletions {
+		victim := readyPods(t, adapterNamespace, adapter, 2)[0]
+		r, began := connecting(t, 50), time.Now()
+		kubectl(t, "-n", adapterNamespace, "delete", "pod", victim.Name, "--wait=false")
+		pause(t, time.Second)
+		readyPods(t, adapterNamespace, adapter, 2)
+		sent, failures := r.end()
+		t.Logf("%d of %d reads over new connections failed without a delay\n%s", len(failures), sent, told(failures, began))
+		if len(failures) > 0 {
+			return
+		}
+		t.Logf("deletion %d of %d has harmed nobody", n+1, deletions)
+	}
+	t.Errorf("no read failed although replicas ended at once, %d times: reads show nothing of a replica's end", deletions)
+}
+
 // killed: a replica that ends without a word may take reads with it. They are counted; they
-// are over within five seconds, and no HPA has changed a size because of them. Both are
-// killed, one after the other, for kube-apiserver may be connected to one of them only.
-func killed(t *testing.T) {
-	sizes := wanted(t)
+// are over within five seconds, and no HPA wants another size because of them for a moment.
+// The HPAs have load, so that there is something to lose: at the minimum none could fall.
+// Both are killed, one after the other, for kube-apiserver may be connected to one of them
+// only.
+func killed(t *testing.T, web *traffic) {
+	// At 20 requests a second each 66 are 4 pods of the page, from 60 to 88. Each of them asks
+	// the API, whose 96 with those that create reminders are 5 pods, from 80 to 110. Six
+	// workers, the most there may be, do no more than 30 reminders a second, so the queue
+	// keeps the length at which it wanted them.
+	web.rate(t, 66)
+	reminders := send(t, "remindmeapi-service", load.CreateReminders("killed"))
+	reminders.rate(t, 30)
+	sizes := system.Steady(t, remindMe, 6*hpaSync, 5*time.Minute)
+	if len(sizes) != 3 {
+		t.Fatalf("HPAs want %v, want Remind Me's 3", sizes)
+	}
+	began := time.Now()
+	kept := system.KeepSizes(t, remindMe, sizes)
 	for _, victim := range readyPods(t, adapterNamespace, adapter, 2) {
 		killedOne(t, &victim)
 	}
-	for name, n := range wanted(t) {
-		if sizes[name] != n {
-			t.Errorf("%s wanted %d pods, and wants %d now", name, sizes[name], n)
-		}
-	}
+	t.Logf("HPAs wanted %v in %d states seen in %s", sizes, kept(), time.Since(began).Round(time.Second))
+	web.rate(t, 10)
+	reminders.rate(t, 0)
+	sized(t, "remindmeweb", 2, 2, 5*time.Minute)
+	sized(t, "remindme-worker", 2, 2, 5*time.Minute)
 }
 
 func killedOne(t *testing.T, victim *corev1.Pod) {
@@ -158,21 +215,8 @@ func killedOne(t *testing.T, victim *corev1.Pod) {
 	}
 }
 
-// wanted are the sizes that Remind Me's HPAs want.
-func wanted(t *testing.T) map[string]int32 {
-	t.Helper()
-	sizes := map[string]int32{}
-	for name, h := range hpas(t) {
-		sizes[name] = h.Status.DesiredReplicas
-	}
-	if len(sizes) != 3 {
-		t.Fatalf("%d HPAs of Remind Me, want 3", len(sizes))
-	}
-	return sizes
-}
-
-// leaderKilled: when the policy controller that leads ends without a word, another takes
-// over within the Lease's duration and two looks at it.
+// leaderKilled: when the policy controller that leads ends without a word, and its container
+// stays away, the other one takes over within the Lease's duration and two looks at it.
 func leaderKilled(t *testing.T) {
 	lease := func(ctx context.Context) (*coordinationv1.Lease, error) {
 		return node.Client.CoordinationV1().Leases(adapterNamespace).Get(ctx, policies, metav1.GetOptions{})
@@ -184,7 +228,7 @@ func leaderKilled(t *testing.T) {
 	holder := ptr.Deref(before.Spec.HolderIdentity, "")
 	var leader, other *corev1.Pod
 	for _, p := range readyPods(t, adapterNamespace, policies, 2) {
-		if strings.HasPrefix(holder, p.Name) {
+		if holds(&p, holder) {
 			leader = &p
 		} else {
 			other = &p
@@ -193,24 +237,39 @@ func leaderKilled(t *testing.T) {
 	if leader == nil || other == nil {
 		t.Fatalf("the Lease is %q's, which is not one of two pods", holder)
 	}
-	// The other looks at the Lease every 2 to 2.4 s: it may see the last renewal so much
-	// later, and as much later its end.
-	limit := time.Duration(ptr.Deref(before.Spec.LeaseDurationSeconds, 0))*time.Second + 2*2400*time.Millisecond + time.Second
-	at := time.Now()
+	// The other looks at the Lease every 2 to 4.4 s (client-go's JitterFactor adds up to 1.2
+	// times the period): it may see the last renewal so much later, and as much later its end.
+	limit := time.Duration(ptr.Deref(before.Spec.LeaseDurationSeconds, 0))*time.Second + 2*4400*time.Millisecond + time.Second
+	at, kills := time.Now(), 1
 	kill(t, leader)
-	until(t, "another leads", limit, func(ctx context.Context) (bool, string) {
+	until(t, "the other one leads", limit, func(ctx context.Context) (bool, string) {
+		// Its container is started again within a second, and would take part. It is killed
+		// as often as it is: from the second time on the kubelet takes 10 s and more.
+		if again, err := node.Client.CoreV1().Pods(adapterNamespace).Get(ctx, leader.Name, metav1.GetOptions{}); err == nil && restarted(leader, again) {
+			kill(t, again)
+			leader, kills = again, kills+1
+		}
 		now, err := lease(ctx)
 		if err != nil {
 			return false, err.Error()
 		}
 		is := ptr.Deref(now.Spec.HolderIdentity, "")
-		// Its own container, started again, is not another.
-		return strings.HasPrefix(is, other.Name+"_"), is
+		return holds(other, is), is
 	})
-	t.Logf("another leads %s after SIGKILL", time.Since(at).Round(10*time.Millisecond))
+	t.Logf("the other one leads %s after the first of %d SIGKILLs", time.Since(at).Round(10*time.Millisecond), kills)
 	followed(t, 7)
 	readyPods(t, adapterNamespace, policies, 2)
 	followed(t, 6)
+}
+
+// holds tells whether a Lease's holder is a process of the pod: the pod's name and something
+// random.
+func holds(p *corev1.Pod, holder string) bool { return strings.HasPrefix(holder, p.Name+"_") }
+
+// restarted tells whether the container runs, and is another than before.
+func restarted(before, now *corev1.Pod) bool {
+	was, is := before.Status.ContainerStatuses[0], now.Status.ContainerStatuses[0]
+	return is.State.Running != nil && is.ContainerID != was.ContainerID
 }
 
 // followed: what is changed in a policy is done to its HPA.
@@ -262,8 +321,7 @@ func rotated(t *testing.T) {
 // there is thrown away, for it is good until its own end.
 func setLifetime(t *testing.T, lifetime string) {
 	t.Helper()
-	helm(t, "upgrade", "loadline", root+"/deploy/chart", "--namespace", adapterNamespace, "--reset-then-reuse-values", "--rollback-on-failure",
-		"--set-json", `adapter.extraArgs=["--cert-lifetime=`+lifetime+`"]`)
+	setArgs(t, `"--cert-lifetime=`+lifetime+`"`)
 	// A replica that is on its way out would fill it once more as it did before.
 	readyPods(t, adapterNamespace, adapter, 2)
 	kubectl(t, "-n", adapterNamespace, "patch", "secret", "loadline-adapter-tls", "--type=json", `-p=[{"op":"remove","path":"/data"}]`)
@@ -283,6 +341,13 @@ func setLifetime(t *testing.T, lifetime string) {
 		got := cert.NotAfter.Sub(cert.NotBefore)
 		return got >= life && got < life+2*time.Hour && (life > time.Hour || got < 2*life), got.String()
 	})
+}
+
+// setArgs rolls the adapter to other arguments of its own, a list in JSON without its brackets.
+func setArgs(t *testing.T, args string) {
+	t.Helper()
+	helm(t, "upgrade", "loadline", root+"/deploy/chart", "--namespace", adapterNamespace, "--reset-then-reuse-values", "--rollback-on-failure",
+		"--set-json", "adapter.extraArgs=["+args+"]")
 }
 
 // caBundle is what kube-apiserver verifies the adapter by.

@@ -9,14 +9,14 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"io"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
+	"github.com/loadline/loadline/hack/e2e/suite"
 	"github.com/loadline/loadline/hack/lab"
 	"github.com/loadline/loadline/hack/realnode"
 )
@@ -29,8 +29,8 @@ const (
 
 // What all tests share: one node, in the order of the tests.
 var (
+	system suite.Suite
 	node   *realnode.Node
-	system *lab.Lab
 	root   string // of the repository
 )
 
@@ -39,8 +39,9 @@ func TestMain(m *testing.M) { os.Exit(run(m)) }
 func run(m *testing.M) int {
 	routing := flag.Bool("aggregator-routing", false, "have kube-apiserver reach aggregated APIs by their pods' addresses, as some clusters do, and not through kube-proxy")
 	flag.Parse()
-	if root = os.Getenv("LOADLINE_ROOT"); root == "" {
-		fmt.Fprintln(os.Stderr, "e2e: LOADLINE_ROOT must name the repository: make e2e-node")
+	var err error
+	if root, err = suite.Root(); err != nil {
+		fmt.Fprintln(os.Stderr, "e2e:", err)
 		return 1
 	}
 	archives, err := filepath.Glob(filepath.Join(root, "bin", "images", "*.tar"))
@@ -48,43 +49,37 @@ func run(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, "e2e: no images in bin/images: make e2e-node", err)
 		return 1
 	}
-	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	defer cancel()
-	began := time.Now()
-	node, err = realnode.Start(ctx, realnode.Options{
-		Images: archives, HPASyncPeriod: hpaSync, DownscaleStabilization: downscale, Log: os.Stderr,
-		ExtraArgs: map[string][]string{"kube-apiserver": {fmt.Sprintf("--enable-aggregator-routing=%t", *routing)}},
+	system.Show = func(w io.Writer) { fmt.Fprint(w, state(context.Background())) }
+	return system.Run(m.Run, func(ctx context.Context) (*lab.Lab, error) {
+		var err error
+		node, err = realnode.Start(ctx, realnode.Options{
+			Images: archives, HPASyncPeriod: hpaSync, DownscaleStabilization: downscale, Log: os.Stderr,
+			ExtraArgs: map[string][]string{"kube-apiserver": {fmt.Sprintf("--enable-aggregator-routing=%t", *routing)}},
+		})
+		if err != nil {
+			return nil, err
+		}
+		go func() {
+			select {
+			case err := <-node.Failed():
+				fmt.Fprintln(os.Stderr, "e2e:", err)
+			case <-ctx.Done():
+			}
+		}()
+		return lab.On(node.Cluster, node.Client, lab.Options{Root: root, DownscaleStabilization: downscale, Log: os.Stderr}), nil
 	})
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "e2e:", err)
-		return 1
-	}
-	defer func() {
-		if err := node.Stop(); err != nil {
-			fmt.Fprintln(os.Stderr, "e2e: stopping:", err)
-		}
-	}()
-	fmt.Fprintf(os.Stderr, "e2e: the node is ready after %s\n", time.Since(began).Round(100*time.Millisecond))
-	system = lab.On(node.Cluster, node.Client, lab.Options{Root: root, DownscaleStabilization: downscale, Log: os.Stderr})
-	go func() {
-		select {
-		case err := <-node.Failed():
-			fmt.Fprintln(os.Stderr, "e2e:", err)
-		case <-ctx.Done():
-		}
-	}()
-	return m.Run()
 }
 
 // until fails the test if check does not say true within the limit.
 func until(t *testing.T, what string, limit time.Duration, check func(context.Context) (bool, string)) {
 	t.Helper()
-	began := time.Now()
-	if err := lab.Until(t.Context(), what, limit, check); err != nil {
-		t.Log(state(context.WithoutCancel(t.Context())))
-		t.Fatal(err)
-	}
-	t.Logf("%s: after %s", what, time.Since(began).Round(10*time.Millisecond))
+	system.Until(t, what, limit, check)
+}
+
+// pause lets time pass.
+func pause(t *testing.T, d time.Duration) {
+	t.Helper()
+	system.Pause(t, d)
 }
 
 // state is what there is to see of the cluster when a wait was in vain.

@@ -5,17 +5,25 @@ package realnode
 import (
 	"context"
 	"fmt"
+	"io"
+	"net"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
 )
 
-// readsPerSecond go through kube-apiserver while an adapter is disturbed.
-const readsPerSecond = 50
+// What is read a second while an adapter is disturbed.
+const (
+	readsPerSecond    = 50 // through kube-apiserver
+	connectsPerSecond = 20 // straight from the adapter's Service, each over a connection of its own
+)
 
 // paths are what HPAs read.
 var paths = []string{
@@ -34,18 +42,38 @@ type failure struct {
 // reader reads metrics, each read when its time has come, whether or not earlier ones were
 // answered.
 type reader struct {
-	client kubernetes.Interface
-	stop   context.CancelFunc
-	open   sync.WaitGroup
+	what      string // it reads, for the log
+	perSecond int
+	read      func(ctx context.Context, path string) error
+	stop      context.CancelFunc
+	open      sync.WaitGroup
 
 	mu       sync.Mutex
 	sent     int
 	failures []failure
 	slowest  time.Duration
-	last     time.Time
 }
 
-// reading starts a reader.
+// readers are all that read while something is done.
+type readers []*reader
+
+// everyone starts who reads as the HPA controller does, and who has a new connection for
+// each read. The first one alone would show little of what happens to a replica that goes:
+// kube-apiserver keeps its connections to the adapter for long.
+func everyone(t *testing.T) readers {
+	t.Helper()
+	return readers{reading(t), connecting(t, connectsPerSecond)}
+}
+
+// none ends the reads and fails the test if one of them failed.
+func (all readers) none(t *testing.T, while string, began time.Time) {
+	t.Helper()
+	for _, r := range all {
+		r.none(t, while, began)
+	}
+}
+
+// reading starts a reader that reads through kube-apiserver.
 func reading(t *testing.T) *reader {
 	t.Helper()
 	config := node.RESTConfig()
@@ -54,14 +82,77 @@ func reading(t *testing.T) *reader {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Each is evaluated before it counts: a first read may wait for that.
+	return start(t, &reader{what: "reads", perSecond: readsPerSecond, read: func(ctx context.Context, path string) error {
+		body, err := client.Discovery().RESTClient().Get().RequestURI(path).DoRaw(ctx)
+		return valued(body, err)
+	}})
+}
+
+// connecting starts a reader that dials the Service's address anew for each read, so that
+// kube-proxy chooses a replica for each. It is somebody with a certificate of the cluster's,
+// whom the adapter authenticates itself.
+func connecting(t *testing.T, perSecond int) *reader {
+	t.Helper()
+	service, err := node.Client.CoreV1().Services(adapterNamespace).Get(t.Context(), adapter, metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	bundle, err := caBundle(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := node.RESTConfig()
+	config.CAFile, config.CAData, config.ServerName = "", bundle, adapter+"."+adapterNamespace+".svc"
+	secure, err := rest.TLSConfigFor(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := &http.Client{Transport: &http.Transport{
+		TLSClientConfig: secure, DisableKeepAlives: true, DialContext: (&net.Dialer{Timeout: 2 * time.Second}).DialContext,
+	}}
+	base := "https://" + net.JoinHostPort(service.Spec.ClusterIP, "443")
+	return start(t, &reader{what: "reads over new connections", perSecond: perSecond, read: func(ctx context.Context, path string) error {
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, base+path, nil)
+		if err != nil {
+			return err
+		}
+		resp, err := client.Do(req)
+		if err != nil {
+			return err
+		}
+		defer resp.Body.Close()
+		body, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
+		if err == nil && resp.StatusCode != http.StatusOK {
+			err = fmt.Errorf("%s: %s", resp.Status, body)
+		}
+		return valued(body, err)
+	}})
+}
+
+// valued is an error also where an answer has no value.
+func valued(body []byte, err error) error {
+	if err == nil && !strings.Contains(string(body), `"value"`) {
+		return fmt.Errorf("no value: %s", body)
+	}
+	return err
+}
+
+// start starts a reader for the test's time.
+func start(t *testing.T, r *reader) *reader {
+	t.Helper()
+	// Each is evaluated before it counts: a first read may wait for that. Each replica does so
+	// by itself, and where kube-proxy chooses one, that many reads in a row ask both.
+	const inARow = 20
 	for _, path := range paths {
-		until(t, path, time.Minute, func(ctx context.Context) (bool, string) {
-			err := read(ctx, client, path)
-			return err == nil, fmt.Sprint(err)
+		until(t, fmt.Sprintf("%d %s of %s", inARow, r.what, path), time.Minute, func(ctx context.Context) (bool, string) {
+			for range inARow {
+				if err := r.bounded(ctx, path); err != nil {
+					return false, err.Error()
+				}
+			}
+			return true, ""
 		})
 	}
-	r := &reader{client: client}
 	ctx, cancel := context.WithCancel(t.Context())
 	r.stop = cancel
 	r.open.Go(func() { r.run(ctx) })
@@ -69,18 +160,14 @@ func reading(t *testing.T) *reader {
 	return r
 }
 
-func read(ctx context.Context, client kubernetes.Interface, path string) error {
+func (r *reader) bounded(ctx context.Context, path string) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	body, err := client.Discovery().RESTClient().Get().RequestURI(path).DoRaw(ctx)
-	if err == nil && !strings.Contains(string(body), `"value"`) {
-		return fmt.Errorf("no value: %s", body)
-	}
-	return err
+	return r.read(ctx, path)
 }
 
 func (r *reader) run(ctx context.Context) {
-	tick := time.NewTicker(time.Second / readsPerSecond)
+	tick := time.NewTicker(time.Second / time.Duration(r.perSecond))
 	defer tick.Stop()
 	for n := 0; ; n++ {
 		select {
@@ -94,13 +181,12 @@ func (r *reader) run(ctx context.Context) {
 
 func (r *reader) one(path string) {
 	began := time.Now()
-	err := read(context.Background(), r.client, path)
+	err := r.bounded(context.Background(), path)
 	took := time.Since(began)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.sent++
 	r.slowest = max(r.slowest, took)
-	r.last = time.Now()
 	if err != nil {
 		r.failures = append(r.failures, failure{at: began, took: took, err: err.Error()})
 	}
@@ -121,12 +207,12 @@ func (r *reader) none(t *testing.T, while string, began time.Time) {
 	t.Helper()
 	lasted := time.Since(began)
 	sent, failures := r.end()
-	t.Logf("%d reads in %s while %s: %d failed, the slowest took %s", sent, lasted.Round(time.Second), while, len(failures), r.slowest.Round(time.Millisecond))
+	t.Logf("%d %s in %s while %s: %d failed, the slowest took %s", sent, r.what, lasted.Round(time.Second), while, len(failures), r.slowest.Round(time.Millisecond))
 	if len(failures) > 0 {
-		t.Errorf("reads failed while %s:\n%s", while, told(failures, began))
+		t.Errorf("%s failed while %s:\n%s", r.what, while, told(failures, began))
 	}
-	if want := int(lasted.Seconds() * readsPerSecond / 2); sent < want {
-		t.Errorf("%d reads were sent in %s, which is less than half of what was to be", sent, lasted)
+	if want := int(lasted.Seconds() * float64(r.perSecond) / 2); sent < want {
+		t.Errorf("%d %s were sent in %s, which is less than half of what was to be", sent, r.what, lasted)
 	}
 }
 

@@ -4,8 +4,10 @@ package suite
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"maps"
 	"os"
 	"os/signal"
@@ -25,6 +27,10 @@ import (
 type Suite struct {
 	*lab.Lab // started once for all tests, which share it in their order
 
+	// Show writes what there is to see of the system when a wait was in vain; Lab's DumpLogs
+	// if nil.
+	Show func(io.Writer)
+
 	interrupted context.Context // done when a signal asks the tests to end
 }
 
@@ -35,6 +41,9 @@ var (
 	gates  = flag.String("feature-gates", "", "of kube-apiserver and kube-controller-manager, such as HPAScaleToZero=true; the defaults of their version else")
 )
 
+// patience is how long tests may take to notice that they are to end.
+const patience = 10 * time.Second
+
 // Main starts the system, and then in it what the tests need, runs them, and returns
 // the exit status. Root, Keep and Log of the options are its own. Main needs a network
 // namespace of hack/netns, and the repository's path in LOADLINE_ROOT (make e2e).
@@ -44,9 +53,9 @@ func (s *Suite) Main(m *testing.M, o lab.Options, starts ...func(context.Context
 		fmt.Fprintln(os.Stderr, "e2e: needs a network namespace in which pod addresses are local: make e2e")
 		return 1
 	}
-	root, err := filepath.Abs(os.Getenv("LOADLINE_ROOT"))
-	if err != nil || os.Getenv("LOADLINE_ROOT") == "" {
-		fmt.Fprintln(os.Stderr, "e2e: LOADLINE_ROOT must name the repository: make e2e")
+	root, err := Root()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "e2e:", err)
 		return 1
 	}
 	if o.Source, err = lab.ParseSource(*source); err != nil {
@@ -56,32 +65,67 @@ func (s *Suite) Main(m *testing.M, o lab.Options, starts ...func(context.Context
 	if *gates != "" {
 		o.ExtraArgs = gated(o.ExtraArgs, *gates)
 	}
+	o.Root, o.Keep, o.Log = root, *keep, os.Stderr
+	start := func(ctx context.Context) (*lab.Lab, error) { return lab.Start(ctx, o) }
+	return s.Run(m.Run, start, starts...)
+}
+
+// Root is the path of the repository.
+func Root() (string, error) {
+	root := os.Getenv("LOADLINE_ROOT")
+	if root == "" {
+		return "", errors.New("LOADLINE_ROOT must name the repository: make e2e, or make e2e-node")
+	}
+	return filepath.Abs(root)
+}
+
+// Run is Main for a system that start starts: it then starts in it what the tests need, has
+// tests run them (testing.M's Run), stops the system, and returns the exit status. SIGINT,
+// SIGTERM or SIGHUP ends waits of tests and, if those go on nevertheless, the process, with
+// the system stopped in each case. A second signal ends it at once.
+func (s *Suite) Run(tests func() int, start func(context.Context) (*lab.Lab, error), starts ...func(context.Context) error) int {
+	all := append([]func(context.Context) error{func(ctx context.Context) (err error) {
+		s.Lab, err = start(ctx)
+		return err
+	}}, starts...)
+	return s.run(tests, patience, func() error { return s.Stop() }, all...)
+}
+
+// run starts all, one after the other, runs tests, and stops what the first one started.
+func (s *Suite) run(tests func() int, patience time.Duration, stop func() error, starts ...func(context.Context) error) int {
 	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer cancel()
 	context.AfterFunc(ctx, cancel) // a second signal ends us at once
 	s.interrupted = ctx
 	began := time.Now()
-	o.Root, o.Keep, o.Log = root, *keep, os.Stderr
-	if s.Lab, err = lab.Start(ctx, o); err != nil {
+	if err := starts[0](ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "e2e:", err)
 		return 1
 	}
-	stop := sync.OnceFunc(func() {
-		if err := s.Stop(); err != nil {
+	stopOnce := sync.OnceFunc(func() {
+		if err := stop(); err != nil {
 			fmt.Fprintln(os.Stderr, "e2e: stopping:", err)
 		}
 	})
-	defer stop()
-	for _, start := range starts {
+	defer stopOnce()
+	for _, start := range starts[1:] {
 		if err := start(ctx); err != nil {
 			fmt.Fprintln(os.Stderr, "e2e:", err, "\nlogs:", s.Cluster.Logs())
-			s.DumpLogs(os.Stderr)
+			s.show(os.Stderr)
 			return 1
 		}
 	}
 	fmt.Fprintf(os.Stderr, "e2e: the system runs after %s\n", time.Since(began).Round(time.Second))
-	defer context.AfterFunc(ctx, func() { endAnyway(stop) })()
-	return m.Run()
+	defer context.AfterFunc(ctx, func() { endAnyway(patience, stopOnce) })()
+	return tests()
+}
+
+func (s *Suite) show(w io.Writer) {
+	if s.Show != nil {
+		s.Show(w)
+		return
+	}
+	s.DumpLogs(w)
 }
 
 // gated returns the servers' arguments with those feature gates.
@@ -96,10 +140,10 @@ func gated(args map[string][]string, gates string) map[string][]string {
 
 // endAnyway ends the process although tests run that do not notice a signal.
 // Otherwise they fail at their next wait, and the process ends as ever.
-func endAnyway(stop func()) {
+func endAnyway(patience time.Duration, stop func()) {
 	fmt.Fprintln(os.Stderr, "e2e: interrupted, the tests end")
-	time.Sleep(10 * time.Second)
-	fmt.Fprintln(os.Stderr, "e2e: the tests did not end within 10 s, stopping the system")
+	time.Sleep(patience)
+	fmt.Fprintf(os.Stderr, "e2e: the tests did not end within %s, stopping the system\n", patience)
 	stop()
 	os.Exit(1)
 }

@@ -26,7 +26,7 @@ func (s *Suite) Until(t *testing.T, what string, limit time.Duration, check func
 		if s.interrupted.Err() != nil {
 			t.Fatalf("interrupted while waiting for: %s", what)
 		}
-		s.DumpLogs(t.Output())
+		s.show(t.Output())
 		t.Fatal(err)
 	}
 	t.Logf("%s: after %s", what, time.Since(began).Round(10*time.Millisecond))
