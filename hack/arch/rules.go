@@ -61,7 +61,7 @@ func Loadline() Rules {
 			{"policy/quota", nil},
 			{"policy/convert", []string{"policy/api/v1alpha1", "policy/hpa"}},
 			{"policy/schedule", nil},
-			{"policy/controller", []string{"adapter/cert", "policy/api/v1alpha1", "policy/decide", "policy/handoff", "policy/hpa", "policy/owner", "policy/query", "policy/quota", "policy/rollout", "policy/webhook"}},
+			{"policy/controller", []string{"adapter/cert", "policy/api/v1alpha1", "policy/decide", "policy/floor", "policy/handoff", "policy/hpa", "policy/owner", "policy/query", "policy/quota", "policy/rollout", "policy/webhook"}},
 			{"policy/webhook", []string{"policy/api/v1alpha1", "policy/floor", "policy/hpa"}},
 			{"cmd/loadline-policy", []string{"policy/controller"}},
 			{"policy/query", nil},
