@@ -8,7 +8,8 @@ import (
 )
 
 func TestPatience(t *testing.T) {
-	key := struct{}{}
+	type name struct{}
+	key := name{}
 	for name, c := range map[string]struct {
 		request time.Duration // until the request itself ends; 0 never
 		begun   time.Duration // until somebody begins to wait
