@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
-	"path/filepath"
 	"runtime"
 	"syscall"
 	"time"
@@ -161,7 +160,7 @@ func supervise(ctx context.Context, cmd *exec.Cmd, grace time.Duration, log io.W
 			_ = syscall.Kill(-pid, syscall.SIGTERM)
 			kill = time.After(grace)
 		case <-kill:
-			fmt.Fprintf(log, "%s does not end within %s of being asked to: it is killed\n", filepath.Base(cmd.Path), grace)
+			fmt.Fprintf(log, "the command does not end within %s of being asked to: it is killed\n", grace)
 			_ = syscall.Kill(-pid, syscall.SIGKILL)
 		}
 	}
