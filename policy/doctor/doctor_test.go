@@ -221,7 +221,7 @@ func TestCheck(t *testing.T) {
 				delete(s.Discovery, "custom.metrics.k8s.io/v1beta2")
 				s.HPAs.Value[0].Status.CurrentMetrics = nil
 			},
-			states: map[string]doctor.State{"custom-metrics": doctor.Fail, "source": doctor.Unknown, "rules": doctor.Unknown, "metrics-served": doctor.Fail},
+			states: map[string]doctor.State{"custom-metrics": doctor.Fail, "source": doctor.Unknown, "metrics-served": doctor.Fail},
 			of:     "custom-metrics", seen: "nobody is registered for custom.metrics.k8s.io, and 1 HPA asks for it", remedy: "install loadline-adapter",
 		},
 		"nobody serves usage, and nobody asks": {
@@ -419,6 +419,40 @@ func TestCheck(t *testing.T) {
 		"a file that may not be read": {
 			edit:   func(s snapshot) { adapterOf(s).Config = doctor.Read[string]{Unread: forbidden("get configmaps")} },
 			states: map[string]doctor.State{"rules": doctor.Unknown}, of: "rules", right: "get configmaps",
+		},
+		"rules of an API that KEDA serves": {
+			edit: func(s snapshot) {
+				s.APIServices.Value[3].Spec.Service.Name = "keda"
+				s.Backends[types.NamespacedName{Namespace: "system", Name: "keda"}] = backend(t, "keda")
+				s.Discovery["external.metrics.k8s.io/v1beta1"] = resources()
+				s.HPAs.Value[0].Spec.Metrics = s.HPAs.Value[0].Spec.Metrics[:2]
+			},
+			of: "rules", seen: "system/loadline-adapter: metrics come of its other rules; system/loadline-adapter: 1 rule of external.metrics.k8s.io is not looked at, for it is served by system/keda",
+		},
+		"rules of an API that is not registered": {
+			edit: func(s snapshot) {
+				s.APIServices.Value = slices.Delete(s.APIServices.Value, 3, 4)
+				delete(s.Discovery, "external.metrics.k8s.io/v1beta1")
+				s.HPAs.Value[0].Spec.Metrics = s.HPAs.Value[0].Spec.Metrics[:2]
+			},
+			states: map[string]doctor.State{"external-metrics": doctor.Warn},
+			of:     "rules", seen: "1 rule of external.metrics.k8s.io is not looked at, for nobody is registered for it",
+		},
+		"rules of an API of which another serves the preferred version": {
+			edit: func(s snapshot) {
+				s.APIServices.Value[2].Spec.Service.Name = "metrics-server"
+				s.Discovery["custom.metrics.k8s.io/v1beta2"] = resources("pods/of_another")
+			},
+			states: map[string]doctor.State{"custom-metrics": doctor.Warn}, of: "rules", seen: "metrics come of all rules",
+		},
+		"two Services of one adapter": {
+			edit: func(s snapshot) {
+				s.APIServices.Value[3].Spec.Service.Name = "other"
+				s.Backends[types.NamespacedName{Namespace: "system", Name: "other"}] = adapterOf(s)
+				s.Discovery["external.metrics.k8s.io/v1beta1"] = resources("of_another")
+			},
+			states: map[string]doctor.State{"rules": doctor.Warn, "metrics-served": doctor.Fail},
+			of:     "rules", seen: "system/loadline-adapter: no metric comes of 1 rule: externalRules[0]",
 		},
 		"a target at 0 that alone has the series": {
 			edit: func(s snapshot) {

@@ -147,8 +147,13 @@ func query(m autoscalingv2.MetricSpec) bool {
 // listed are the names that a group's servers list, RESOURCE/METRIC or METRIC. Absent is a
 // group that nobody serves.
 func (s *Snapshot) listed(group string) ([]string, *Unread) {
+	return s.listedIn(group, Versions(group))
+}
+
+// listedIn are those of the first of some versions that answers.
+func (s *Snapshot) listedIn(group string, versions []string) ([]string, *Unread) {
 	last := &Unread{Reason: "nobody serves it", Absent: true}
-	for _, v := range Versions(group) {
+	for _, v := range versions {
 		d, asked := s.Discovery[group+"/"+v]
 		switch {
 		case !asked:
