@@ -166,19 +166,17 @@ func (x *examiner) forGuard() guard.Snapshot {
 	return s
 }
 
-// apiServices are those of the metrics APIs.
+// apiServices are those that doctor looks at.
 func (x *examiner) apiServices(ctx context.Context) doctor.Read[[]apiregistrationv1.APIService] {
 	found := all[apiregistrationv1.APIService](ctx, x, apiregistrationv1.SchemeGroupVersion.WithResource("apiservices"), "", "")
-	found.Value = slices.DeleteFunc(found.Value, func(a apiregistrationv1.APIService) bool { return !slices.Contains(metricsAPIs(), a.Spec.Group) })
+	found.Value = slices.DeleteFunc(found.Value, func(a apiregistrationv1.APIService) bool { return !slices.Contains(doctor.Groups(), a.Spec.Group) })
 	return found
 }
-
-func metricsAPIs() []string { return []string{resourceMetrics, customMetrics, externalMetrics} }
 
 // served reads what is behind APIServices, and what each lists.
 func (x *examiner) served(ctx context.Context, reading *sync.WaitGroup) {
 	lists := map[schema.GroupVersion]bool{}
-	for _, group := range metricsAPIs() {
+	for _, group := range doctor.Groups() {
 		for _, v := range doctor.Versions(group) {
 			if x.into.APIServices.Unread != nil { // then the answers are all that there is
 				lists[schema.GroupVersion{Group: group, Version: v}] = true

@@ -32,6 +32,7 @@ const (
 	adapterConfig   = "/api/v1/namespaces/loadline-system/configmaps/loadline-adapter-config"
 	adapterPods     = "/api/v1/namespaces/loadline-system/pods?labelSelector=app.kubernetes.io%2Fname%3Dloadline-adapter&limit=500"
 	externalList    = "/apis/external.metrics.k8s.io/v1beta1"
+	diagnosticsList = "/apis/diagnostics.loadline.dev/v1alpha1"
 )
 
 // examined is a cluster with loadline-adapter and metrics-server, and two HPAs, of which one
@@ -60,11 +61,12 @@ func examined() map[string]string {
 		frontProxyPath:                        `{data: {requestheader-client-ca-file: CA}}`,
 		reviewsPath:                           `{status: {allowed: true}}`,
 		metricsPath:                           "TEXT kubernetes_feature_enabled{name=\"HPAConfigurableTolerance\",stage=\"\"} 1\nkubernetes_feature_enabled{name=\"HPAScaleToZero\",stage=\"BETA\"} 1\nkubernetes_feature_enabled{name=\"Other\",stage=\"\"} 1\n",
-		apiServicesPath:                       `{items: [` + strings.Join([]string{`{metadata: {name: v1.apps}, spec: {group: apps, version: v1}}`, service("v1beta1", "metrics.k8s.io", "kube-system", "metrics-server"), service("v1beta1", "custom.metrics.k8s.io", "loadline-system", "loadline-adapter"), service("v1beta2", "custom.metrics.k8s.io", "loadline-system", "loadline-adapter"), service("v1beta1", "external.metrics.k8s.io", "loadline-system", "loadline-adapter")}, ", ") + `]}`,
+		apiServicesPath:                       `{items: [` + strings.Join([]string{`{metadata: {name: v1.apps}, spec: {group: apps, version: v1}}`, service("v1beta1", "metrics.k8s.io", "kube-system", "metrics-server"), service("v1beta1", "custom.metrics.k8s.io", "loadline-system", "loadline-adapter"), service("v1beta2", "custom.metrics.k8s.io", "loadline-system", "loadline-adapter"), service("v1beta1", "external.metrics.k8s.io", "loadline-system", "loadline-adapter"), service("v1alpha1", "diagnostics.loadline.dev", "loadline-system", "loadline-adapter")}, ", ") + `]}`,
 		"/apis/metrics.k8s.io/v1beta1":        `{resources: [{name: nodes}, {name: pods}]}`,
 		"/apis/custom.metrics.k8s.io/v1beta1": `{resources: [{name: pods/http_requests_per_second}, {name: namespaces/http_requests_per_second}]}`,
 		"/apis/custom.metrics.k8s.io/v1beta2": `{resources: [{name: pods/http_requests_per_second}, {name: namespaces/http_requests_per_second}]}`,
 		externalList:                          `{resources: [{name: queue_depth}]}`,
+		diagnosticsList:                       `{resources: [{name: metrics}]}`,
 		"/api/v1/namespaces/kube-system/services/metrics-server":                               `{spec: {selector: {k8s-app: metrics-server}}}`,
 		"/api/v1/namespaces/kube-system/pods?labelSelector=k8s-app%3Dmetrics-server&limit=500": `{items: [` + pod("kube-system", "metrics-server-0") + `]}`,
 		"/apis/apps/v1/namespaces/kube-system/deployments?limit=500":                           `{items: [{metadata: {namespace: kube-system, name: metrics-server}, spec: {template: {metadata: {labels: {k8s-app: metrics-server}}}}}]}`,
@@ -160,7 +162,7 @@ func TestDoctorUnread(t *testing.T) {
 		"no right to APIServices": {
 			edit: func(known map[string]string) { known[apiServicesPath] = forbidden }, code: exitUsage,
 			check: map[string]doctor.State{
-				"resource-metrics": doctor.Unknown, "custom-metrics": doctor.Unknown, "external-metrics": doctor.Unknown, "ca-bundle": doctor.Unknown,
+				"resource-metrics": doctor.Unknown, "custom-metrics": doctor.Unknown, "external-metrics": doctor.Unknown, "diagnostics": doctor.Unknown, "ca-bundle": doctor.Unknown,
 				"adapter": doctor.Unknown, "rules": doctor.Unknown,
 			},
 			right: "list apiservices in the group apiregistration.k8s.io",

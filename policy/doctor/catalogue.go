@@ -1,5 +1,7 @@
 package doctor
 
+import diagnostics "github.com/loadline/loadline/provider/api/v1alpha1"
+
 // Test is one check.
 type Test struct {
 	// ID is its name in the output, which never changes.
@@ -20,7 +22,8 @@ func Catalogue() []Test {
 		{"resource-metrics", ResourceMetrics + " is registered, and answers", looksAtAPI, func(s *Snapshot, o *outcome) { s.metricsAPI(ResourceMetrics, o) }},
 		{"custom-metrics", CustomMetrics + " is registered, and answers", looksAtAPI, func(s *Snapshot, o *outcome) { s.metricsAPI(CustomMetrics, o) }},
 		{"external-metrics", ExternalMetrics + " is registered, and answers", looksAtAPI, func(s *Snapshot, o *outcome) { s.metricsAPI(ExternalMetrics, o) }},
-		{"ca-bundle", "nobody else writes the caBundle of the metrics APIs", "list on apiservices with their managedFields; list on deployments of whom they name", checkCABundle},
+		{"diagnostics", diagnostics.GroupVersion.Group + " answers, where it is registered", "list on apiservices, GET /apis/GROUP/VERSION", checkDiagnostics},
+		{"ca-bundle", "nobody else writes the caBundle of these APIs", "list on apiservices with their managedFields; list on deployments of whom they name", checkCABundle},
 		{"hpa-controller-role", "the HPA controller may read metrics, and scale",
 			"create on subjectaccessreviews, which stores nothing; or get on the clusterrole and the clusterrolebinding " + ControllerRole, checkRole},
 		{"feature-gates", "the feature gates of kube-apiserver that HPAs know", "GET /metrics of kube-apiserver", checkGates},

@@ -149,12 +149,14 @@ func healthy(t *testing.T) *doctor.Snapshot {
 			apiService(t, "v1beta1", doctor.CustomMetrics, "system", adapterName),
 			apiService(t, "v1beta2", doctor.CustomMetrics, "system", adapterName),
 			apiService(t, "v1beta1", doctor.ExternalMetrics, "system", adapterName),
+			apiService(t, "v1alpha1", "diagnostics.loadline.dev", "system", adapterName),
 		}),
 		Discovery: map[string]doctor.Read[metav1.APIResourceList]{
-			"metrics.k8s.io/v1beta1":          resources("nodes", "pods"),
-			"custom.metrics.k8s.io/v1beta1":   resources("pods/http_requests_per_second", "namespaces/http_requests_per_second"),
-			"custom.metrics.k8s.io/v1beta2":   resources("pods/http_requests_per_second", "namespaces/http_requests_per_second"),
-			"external.metrics.k8s.io/v1beta1": resources("queue_depth"),
+			"metrics.k8s.io/v1beta1":            resources("nodes", "pods"),
+			"custom.metrics.k8s.io/v1beta1":     resources("pods/http_requests_per_second", "namespaces/http_requests_per_second"),
+			"custom.metrics.k8s.io/v1beta2":     resources("pods/http_requests_per_second", "namespaces/http_requests_per_second"),
+			"external.metrics.k8s.io/v1beta1":   resources("queue_depth"),
+			"diagnostics.loadline.dev/v1alpha1": resources("metrics"),
 		},
 		Backends: map[types.NamespacedName]*doctor.Backend{
 			{Namespace: "system", Name: adapterName}:      adapter,
@@ -210,13 +212,13 @@ func TestCheck(t *testing.T) {
 			},
 			states: map[string]doctor.State{
 				"aggregation-layer": doctor.Fail, "resource-metrics": doctor.Fail, "custom-metrics": doctor.Fail, "external-metrics": doctor.Fail,
-				"rules": doctor.Unknown, "metrics-served": doctor.Unknown,
+				"diagnostics": doctor.Fail, "rules": doctor.Unknown, "metrics-served": doctor.Unknown,
 			},
 			of: "aggregation-layer", seen: "has no requestheader-client-ca-file", remedy: "--proxy-client-cert-file",
 		},
 		"nobody serves custom metrics": {
 			edit: func(s snapshot) {
-				s.APIServices.Value = append(s.APIServices.Value[:1:1], s.APIServices.Value[3])
+				s.APIServices.Value = append(s.APIServices.Value[:1:1], s.APIServices.Value[3:]...)
 				delete(s.Discovery, "custom.metrics.k8s.io/v1beta1")
 				delete(s.Discovery, "custom.metrics.k8s.io/v1beta2")
 				s.HPAs.Value[0].Status.CurrentMetrics = nil
@@ -255,6 +257,24 @@ func TestCheck(t *testing.T) {
 				s.Discovery["external.metrics.k8s.io/v1"] = s.Discovery["external.metrics.k8s.io/v1beta1"]
 			},
 			states: map[string]doctor.State{"external-metrics": doctor.Fail}, of: "external-metrics", seen: "knows none of these versions",
+		},
+		"our own API": {
+			edit: func(snapshot) {}, of: "diagnostics", seen: "v1alpha1.diagnostics.loadline.dev by system/loadline-adapter",
+		},
+		"our own API is not registered": {
+			edit: func(s snapshot) { s.APIServices.Value = s.APIServices.Value[:4] },
+			of:   "diagnostics", seen: "nobody is registered for diagnostics.loadline.dev, which HPAs do not need",
+		},
+		"our own API is not available": {
+			edit: func(s snapshot) {
+				s.APIServices.Value[4].Status.Conditions[0] = apiregistrationv1.APIServiceCondition{Type: apiregistrationv1.Available, Status: "False", Reason: "FailedDiscoveryCheck", Message: "no route"}
+			},
+			states: map[string]doctor.State{"diagnostics": doctor.Fail},
+			of:     "diagnostics", seen: "v1alpha1.diagnostics.loadline.dev of system/loadline-adapter is not available: FailedDiscoveryCheck: no route", remedy: "delete the APIService v1alpha1.diagnostics.loadline.dev",
+		},
+		"somebody else wrote the caBundle of our own API": {
+			edit:   func(s snapshot) { s.APIServices.Value[4].ManagedFields[0].Manager = "argocd-controller" },
+			states: map[string]doctor.State{"ca-bundle": doctor.Fail}, of: "ca-bundle", seen: "v1alpha1.diagnostics.loadline.dev: loadline-adapter writes its caBundle, and argocd-controller did, too",
 		},
 		"cert-manager beside us": {
 			edit: func(s snapshot) {

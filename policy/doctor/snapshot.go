@@ -59,9 +59,9 @@ type Snapshot struct {
 	Autoscaling Read[metav1.APIGroup]
 	// FrontProxy is the data of the ConfigMap kube-system/extension-apiserver-authentication.
 	FrontProxy Read[map[string]string]
-	// APIServices are those of the metrics APIs, with managedFields.
+	// APIServices are those of Groups, with managedFields.
 	APIServices Read[[]apiregistrationv1.APIService]
-	// Discovery is what each version of a metrics API lists, by GROUP/VERSION.
+	// Discovery is what each version of Groups lists, by GROUP/VERSION.
 	Discovery map[string]Read[metav1.APIResourceList]
 	// Backends are what is behind the Services of APIServices.
 	Backends map[types.NamespacedName]*Backend
