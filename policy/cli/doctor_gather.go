@@ -78,22 +78,16 @@ func (x *examiner) cluster(ctx context.Context, reading *sync.WaitGroup) {
 	reading.Go(func() { s.Access = x.access(ctx) })
 	reading.Go(func() { s.Gates = x.gates(ctx) })
 	reading.Go(func() {
-		s.Leases = x.leases(ctx)
+		s.Leases = all[coordinationv1.Lease](ctx, x, leasesResource(), corev1.NamespaceNodeLease, "")
+	})
+	reading.Go(func() {
+		s.ManagerLease = one[coordinationv1.Lease](ctx, x.get(coordinationv1.SchemeGroupVersion).Namespace(metav1.NamespaceSystem).Resource("leases").Name(doctor.ManagerLease),
+			"get leases in the group coordination.k8s.io, in kube-system")
 	})
 	reading.Go(func() {
 		of := appsv1.SchemeGroupVersion.WithResource("deployments")
 		s.Controllers = all[appsv1.Deployment](ctx, x, of, "", component)
 	})
-}
-
-// leases are those of the nodes and of kube-controller-manager.
-func (x *examiner) leases(ctx context.Context) doctor.Read[[]coordinationv1.Lease] {
-	found := all[coordinationv1.Lease](ctx, x, leasesResource(), corev1.NamespaceNodeLease, "")
-	more := one[coordinationv1.Lease](ctx, x.get(coordinationv1.SchemeGroupVersion).Namespace(metav1.NamespaceSystem).Resource("leases").Name("kube-controller-manager"), "")
-	if more.Unread == nil {
-		found.Value = append(found.Value, more.Value)
-	}
-	return found
 }
 
 // access asks what the HPA controller may and, where it may not be asked, reads its role.

@@ -27,13 +27,13 @@ func Catalogue() []Test {
 		{"hpa-controller-role", "the HPA controller may read metrics, and scale",
 			"create on subjectaccessreviews, which stores nothing; or get on the clusterrole and the clusterrolebinding " + ControllerRole, checkRole},
 		{"feature-gates", "the feature gates of kube-apiserver that HPAs know", "GET /metrics of kube-apiserver", checkGates},
-		{"clock", "the clocks agree", "the Date of kube-apiserver's answer, list on leases of kube-node-lease, conditions of HPAs", checkClock},
+		{"clock", "the clocks agree", "the Date of kube-apiserver's answer, list on leases of kube-node-lease, kube-controller-manager's Lease, conditions of HPAs", checkClock},
 		{"adapter", "who serves the metrics is ready", "get on services, list on pods and deployments, in the namespaces that APIServices name", checkBackends},
 		{"policy-controller", "loadline-policy is ready, where there are policies", "list on autoscalingpolicies and on deployments", checkController},
 		{"source", "a source answers", "list on metrics.diagnostics.loadline.dev or, where that is not there, the values that HPAs have", checkSource},
 		{"rules", "each rule gives a metric", "the ConfigMap of the adapter's --config (get on configmaps), and what the metrics APIs list", checkRules},
 		{"metrics-served", "HPAs ask for metrics that somebody serves", "list on horizontalpodautoscalers, and what the metrics APIs list", checkServed},
-		{"hpa-active", "the HPA controller can act on each HPA", "list on horizontalpodautoscalers", checkActive},
+		{"hpa-active", "the HPA controller runs, and can act on each HPA", "get on the Lease kube-system/kube-controller-manager, list on horizontalpodautoscalers", checkActive},
 		{"requests", "pods request what HPAs compute a share of", "list on horizontalpodautoscalers, deployments, statefulsets and limitranges", checkRequests},
 	}
 }

@@ -131,6 +131,14 @@ spec:
   template: {metadata: {labels: {app: web}}, spec: {containers: [{name: app, image: x, resources: {requests: {cpu: 500m}}}]}}
 `
 
+// renewed is kube-controller-manager's Lease, renewed some time before kube-apiserver's Date.
+func renewed(ago time.Duration) coordinationv1.Lease {
+	return coordinationv1.Lease{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "kube-system", Name: "kube-controller-manager"},
+		Spec:       coordinationv1.LeaseSpec{HolderIdentity: ptr.To("master-1_uid"), RenewTime: &metav1.MicroTime{Time: now.Add(-time.Second - ago)}},
+	}
+}
+
 // healthy is a cluster with all that HPAs need.
 func healthy(t *testing.T) *doctor.Snapshot {
 	hpa, deployment := from[autoscalingv2.HorizontalPodAutoscaler](t, web), from[appsv1.Deployment](t, webDeployment)
@@ -162,10 +170,11 @@ func healthy(t *testing.T) *doctor.Snapshot {
 			{Namespace: "system", Name: adapterName}:      adapter,
 			{Namespace: "system", Name: "metrics-server"}: backend(t, "metrics-server"),
 		},
-		Access: access,
-		Gates:  ok(map[string]bool{"HPAScaleToZero": true}),
-		Leases: ok([]coordinationv1.Lease{{ObjectMeta: metav1.ObjectMeta{Namespace: "kube-node-lease", Name: "node-1"}, Spec: coordinationv1.LeaseSpec{RenewTime: &metav1.MicroTime{Time: now.Add(-4 * time.Second)}}}}),
-		HPAs:   ok([]autoscalingv2.HorizontalPodAutoscaler{hpa}),
+		Access:       access,
+		Gates:        ok(map[string]bool{"HPAScaleToZero": true}),
+		Leases:       ok([]coordinationv1.Lease{{ObjectMeta: metav1.ObjectMeta{Namespace: "kube-node-lease", Name: "node-1"}, Spec: coordinationv1.LeaseSpec{RenewTime: &metav1.MicroTime{Time: now.Add(-4 * time.Second)}}}}),
+		ManagerLease: ok(renewed(2 * time.Second)),
+		HPAs:         ok([]autoscalingv2.HorizontalPodAutoscaler{hpa}),
 		Workloads: guard.Snapshot{
 			Source: guard.Live, Now: now, Gathered: map[guard.Kind]bool{guard.HorizontalPodAutoscaler: true, guard.Deployment: true, guard.LimitRange: true},
 			HPAs: []*autoscalingv2.HorizontalPodAutoscaler{&hpa}, Deployments: []*appsv1.Deployment{&deployment},
@@ -352,7 +361,10 @@ func TestCheck(t *testing.T) {
 			states: map[string]doctor.State{"feature-gates": doctor.Unknown}, of: "feature-gates", right: "get the URL /metrics",
 		},
 		"this machine is late": {
-			edit:   func(s snapshot) { s.Server.Value.Date = now.Add(time.Minute) },
+			edit: func(s snapshot) {
+				s.Server.Value.Date = now.Add(time.Minute)
+				s.ManagerLease.Value.Spec.RenewTime.Time = now.Add(time.Minute - 3*time.Second)
+			},
 			states: map[string]doctor.State{"clock": doctor.Warn}, of: "clock", seen: "the clock of this machine is 1m2s behind kube-apiserver's",
 		},
 		"a node is ahead": {
@@ -530,6 +542,64 @@ func TestCheck(t *testing.T) {
 			states: map[string]doctor.State{"hpa-active": doctor.Fail, "source": doctor.Unknown},
 			of:     "hpa-active", seen: "the HPA controller has not looked at 1 HPA: shop/web: made at 2026-06-01T10:00:00Z", remedy: "kube-controller-manager",
 		},
+		"the HPA controller is dead": {
+			edit: func(s snapshot) { s.ManagerLease = ok(renewed(5 * time.Minute)) }, states: map[string]doctor.State{"hpa-active": doctor.Fail},
+			of: "hpa-active", seen: "nobody runs the HPA controller: the Lease kube-system/kube-controller-manager was renewed 5m0s ago by kube-apiserver's clock, the last time by master-1_uid", remedy: "see whether kube-controller-manager runs",
+		},
+		"the HPA controller is dead, and HPAs may not be read": {
+			edit: func(s snapshot) {
+				s.ManagerLease, s.HPAs = ok(renewed(5*time.Minute)), doctor.Read[[]autoscalingv2.HorizontalPodAutoscaler]{Unread: forbidden("list hpas")}
+				s.Workloads.Gathered[guard.HorizontalPodAutoscaler] = false
+			},
+			states: map[string]doctor.State{"hpa-active": doctor.Fail, "source": doctor.Unknown, "metrics-served": doctor.Unknown, "requests": doctor.Unknown},
+			of:     "hpa-active", seen: "nobody runs the HPA controller", right: "list hpas",
+		},
+		"a controller is restarting": {
+			edit: func(s snapshot) { s.ManagerLease = ok(renewed(time.Minute)) }, of: "hpa-active", seen: "1 HPA",
+		},
+		"just longer than a restart takes": {
+			edit: func(s snapshot) { s.ManagerLease = ok(renewed(time.Minute + time.Second)) }, states: map[string]doctor.State{"hpa-active": doctor.Fail},
+			of: "hpa-active", seen: "was renewed 1m1s ago",
+		},
+		"this machine is early, and the controller is dead": {
+			edit: func(s snapshot) {
+				s.Server.Value.Date = now.Add(-time.Hour)
+				s.ManagerLease.Value.Spec.RenewTime.Time = now.Add(-time.Hour - 2*time.Minute)
+				s.Leases = ok([]coordinationv1.Lease{})
+				for i := range s.HPAs.Value[0].Status.Conditions {
+					s.HPAs.Value[0].Status.Conditions[i].LastTransitionTime.Time = now.Add(-2 * time.Hour)
+				}
+			},
+			states: map[string]doctor.State{"clock": doctor.Warn, "hpa-active": doctor.Fail}, of: "hpa-active", seen: "was renewed 2m0s ago",
+		},
+		"a Lease that is left over": {
+			edit: func(s snapshot) {
+				s.ManagerLease = ok(renewed(1000 * time.Hour))
+				s.ManagerLease.Value.Spec.HolderIdentity = nil
+			},
+			of: "hpa-active", seen: "the last time by nobody who is named, and the HPA controller has written shop/web since",
+		},
+		"no Lease of the HPA controller": {
+			edit: func(s snapshot) { s.ManagerLease = doctor.Read[coordinationv1.Lease]{Unread: absent()} },
+			of:   "hpa-active", seen: "1 HPA; there is no Lease kube-system/kube-controller-manager",
+		},
+		"a Lease that nobody has renewed yet": {
+			edit: func(s snapshot) { s.ManagerLease.Value.Spec.RenewTime = nil }, of: "hpa-active", seen: "was never renewed",
+		},
+		"the Lease may not be read": {
+			edit: func(s snapshot) {
+				s.ManagerLease = doctor.Read[coordinationv1.Lease]{Unread: forbidden("get leases, in kube-system")}
+			},
+			states: map[string]doctor.State{"hpa-active": doctor.Unknown}, of: "hpa-active", right: "get leases, in kube-system",
+		},
+		"no clock to go by": {
+			edit:   func(s snapshot) { s.Server.Value.Date = time.Time{} },
+			states: map[string]doctor.State{"clock": doctor.Unknown, "hpa-active": doctor.Unknown}, of: "hpa-active", seen: "kube-apiserver does not say what time it is",
+		},
+		"the controller's clock is ahead": {
+			edit: func(s snapshot) { s.ManagerLease = ok(renewed(-20 * time.Second)) }, states: map[string]doctor.State{"clock": doctor.Warn},
+			of: "clock", seen: "kube-system/kube-controller-manager: its renewTime is 18s in the future",
+		},
 		"no request": {
 			edit:   func(s snapshot) { s.Workloads.Deployments[0].Spec.Template.Spec.Containers[0].Resources.Requests = nil },
 			states: map[string]doctor.State{"requests": doctor.Fail}, of: "requests", seen: "shop/web: the container app has no request for cpu", remedy: "give every container a request",
@@ -552,7 +622,7 @@ func TestCheck(t *testing.T) {
 				no := forbidden("list x")
 				*s = doctor.Snapshot{Now: now, Access: doctor.Asked()}
 				s.Server.Unread, s.Autoscaling.Unread, s.FrontProxy.Unread, s.APIServices.Unread = no, no, no, no
-				s.Gates.Unread, s.Leases.Unread, s.HPAs.Unread, s.Policies.Unread, s.Controllers.Unread = no, no, no, no, no
+				s.Gates.Unread, s.Leases.Unread, s.ManagerLease.Unread, s.HPAs.Unread, s.Policies.Unread, s.Controllers.Unread = no, no, no, no, no, no
 				s.Role.Unread, s.RoleBinding.Unread = no, no
 				for i := range s.Access {
 					s.Access[i].Allowed.Unread = no

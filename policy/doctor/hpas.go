@@ -199,6 +199,7 @@ func plural(resource string, of schema.GroupKind) bool {
 
 // checkActive finds HPAs with which the controller cannot do what they say.
 func checkActive(s *Snapshot, o *outcome) {
+	remark := s.managerRuns(o)
 	if s.HPAs.Unread != nil {
 		o.unread("HPAs could not be read", s.HPAs.Unread)
 		return
@@ -225,6 +226,9 @@ func checkActive(s *Snapshot, o *outcome) {
 	}
 	if o.state == "" {
 		o.ok("%s%s", count(len(own), "HPA", "HPAs"), left(others))
+	}
+	if remark != "" {
+		o.ok("%s", remark)
 	}
 }
 
