@@ -461,6 +461,29 @@ func TestCheck(t *testing.T) {
 			},
 			of: "rules", seen: "system/loadline-adapter: metrics come of its other rules; system/loadline-adapter: 1 rule of external.metrics.k8s.io is not looked at, for it is served by system/keda",
 		},
+		"what KEDA runs may not be read": {
+			edit: func(s snapshot) {
+				s.APIServices.Value[3].Spec.Service.Name = "keda"
+				s.Backends[types.NamespacedName{Namespace: "system", Name: "keda"}] = &doctor.Backend{Deployments: doctor.Read[[]appsv1.Deployment]{Unread: forbidden("list deployments, in system")}}
+				s.Discovery["external.metrics.k8s.io/v1beta1"] = resources()
+				s.HPAs.Value[0].Spec.Metrics = s.HPAs.Value[0].Spec.Metrics[:2]
+			},
+			states: map[string]doctor.State{"adapter": doctor.Fail},
+			of:     "rules", seen: "system/keda is not looked at, for loadline-adapter is another one",
+		},
+		"what metrics-server runs may not be read": {
+			edit: func(s snapshot) {
+				s.Backends[types.NamespacedName{Namespace: "system", Name: "metrics-server"}].Deployments.Unread = forbidden("list deployments, in system")
+			},
+			of: "rules", seen: "system/loadline-adapter: metrics come of all rules",
+		},
+		"what serves metrics may not be read, and may be ours": {
+			edit: func(s snapshot) {
+				s.APIServices.Value = s.APIServices.Value[:4]
+				adapterOf(s).Deployments = doctor.Read[[]appsv1.Deployment]{Unread: forbidden("list deployments, in system")}
+			},
+			states: map[string]doctor.State{"rules": doctor.Unknown}, of: "rules", right: "list deployments, in system",
+		},
 		"rules of an API that is not registered": {
 			edit: func(s snapshot) {
 				s.APIServices.Value = slices.Delete(s.APIServices.Value, 3, 4)

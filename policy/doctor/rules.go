@@ -10,6 +10,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 
+	diagnostics "github.com/loadline/loadline/provider/api/v1alpha1"
 	"github.com/loadline/loadline/provider/rule"
 )
 
@@ -84,7 +85,11 @@ func checkRules(s *Snapshot, o *outcome) {
 			}
 			s.rules(d, b.Config, o)
 		}
-		if b.Deployments.Unread != nil {
+		switch {
+		case b.Deployments.Unread == nil, !s.servesMetrics(name.String()): // without Deployments there are no rules
+		case s.another(name.String()):
+			o.ok("%s is not looked at, for loadline-adapter is another one", name)
+		default:
 			o.unread("the Deployments behind "+name.String()+" could not be read", b.Deployments.Unread)
 		}
 	}
@@ -103,6 +108,13 @@ func (s *Snapshot) servesMetrics(service string) bool {
 		}
 	}
 	return false
+}
+
+// another says whether a Service is not the one that serves our own API; where nobody serves that
+// one, each may be ours.
+func (s *Snapshot) another(service string) bool {
+	own := distinct(s.services(diagnostics.GroupVersion.Group))
+	return len(own) > 0 && !slices.Contains(own, service)
 }
 
 // rules judges those of one Deployment's file, as far as it is the one that is asked.
