@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -75,7 +76,15 @@ func reads(objects string) string {
 	return "reads of " + objects
 }
 
-func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
+// oneLine is a text as a comment may have it: without what YAML refuses, or moves a cursor.
+func oneLine(s string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return '?'
+		}
+		return r
+	}, strings.Join(strings.Fields(s), " "))
+}
 
 // source is a configuration, and the file that it was found in.
 type source struct {
@@ -100,8 +109,12 @@ func find(data []byte) (*source, error) {
 		return plain, nil // whoever compiles it says what is wrong
 	}
 	root := document.Content[0]
-	if kind := child(root, "kind"); kind == nil || kind.Value != "ConfigMap" {
+	kind := child(root, "kind")
+	if kind == nil || kind.Kind != yaml.ScalarNode || child(root, "apiVersion") == nil && kind.Value != "ConfigMap" {
 		return plain, nil
+	}
+	if kind.Value != "ConfigMap" {
+		return nil, fmt.Errorf("it is a %s: give the configuration, or the manifest of the ConfigMap that has it, by itself", oneLine(kind.Value))
 	}
 	content := child(root, "data")
 	if content == nil || content.Kind != yaml.MappingNode || len(content.Content) == 0 {

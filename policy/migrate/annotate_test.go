@@ -108,6 +108,15 @@ func TestAnnotatedTexts(t *testing.T) {
 	}
 }
 
+// What a configuration has that no comment may have does not keep the rest from being said.
+func TestAnnotatedUnprintable(t *testing.T) {
+	data := "rules:\n- seriesQuery: '{__name__=~\"^app.*\"}'\n  " + objects + "\n  name: {matches: \"^(app\\a.*)$\"}\n  metricsQuery: " + rate + "\n"
+	want := "# loadline: rules[0] serves each series that seriesQuery and seriesFilters leave, as $1 of ^(app?.*)$ of namespace, pod (custom.metrics.k8s.io)\n"
+	if got := annotated(t, data); !strings.Contains(got, want) {
+		t.Errorf("%q lacks %q", got, want)
+	}
+}
+
 // Whatever a file is made of, a second call gives the same bytes, the configuration is the same,
 // and so is all that is around it.
 func TestAnnotatedTwice(t *testing.T) {
