@@ -18,9 +18,9 @@ func newDoctor(e *env) *cobra.Command {
 		Use:   "doctor",
 		Short: "Look whether the cluster has what HorizontalPodAutoscalers need.",
 		Long: "Look whether the cluster has what HorizontalPodAutoscalers need, with or without policies: the aggregation layer,\n" +
-			"the metrics APIs and who serves them, the rights of the HPA controller, feature gates, clocks, the adapter and\n" +
-			"loadline-policy, rules that match nothing, HPAs that ask for what nobody serves. docs/reference/doctor.md has each\n" +
-			"check, and by which rights it looks. HPAs and workloads are those of all namespaces, or of that of -n.\n\n" +
+			"the metrics APIs and who serves them, whether the HPA controller runs and what it may, feature gates, clocks, the\n" +
+			"adapter and loadline-policy, rules that match nothing, HPAs that ask for what nobody serves. docs/reference/doctor.md\n" +
+			"has each check, and by which rights it looks. HPAs and workloads are those of all namespaces, or of that of -n.\n\n" +
 			"A line for each check: ok, warn, fail or unknown, the check's name, and what was seen; below it what to do. A check\n" +
 			"that cannot look is unknown, with the reason and the right that is missing; the others go on. It changes nothing,\n" +
 			"reads no Secrets, and takes 15 s at most, 5 s for each request. HPAs that KEDA or another controller makes are\n" +

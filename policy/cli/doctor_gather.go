@@ -78,22 +78,16 @@ func (x *examiner) cluster(ctx context.Context, reading *sync.WaitGroup) {
 	reading.Go(func() { s.Access = x.access(ctx) })
 	reading.Go(func() { s.Gates = x.gates(ctx) })
 	reading.Go(func() {
-		s.Leases = x.leases(ctx)
+		s.Leases = all[coordinationv1.Lease](ctx, x, leasesResource(), corev1.NamespaceNodeLease, "")
+	})
+	reading.Go(func() {
+		s.ManagerLease = one[coordinationv1.Lease](ctx, x.get(coordinationv1.SchemeGroupVersion).Namespace(metav1.NamespaceSystem).Resource("leases").Name(doctor.ManagerLease),
+			"get leases in the group coordination.k8s.io, in kube-system")
 	})
 	reading.Go(func() {
 		of := appsv1.SchemeGroupVersion.WithResource("deployments")
 		s.Controllers = all[appsv1.Deployment](ctx, x, of, "", component)
 	})
-}
-
-// leases are those of the nodes and of kube-controller-manager.
-func (x *examiner) leases(ctx context.Context) doctor.Read[[]coordinationv1.Lease] {
-	found := all[coordinationv1.Lease](ctx, x, leasesResource(), corev1.NamespaceNodeLease, "")
-	more := one[coordinationv1.Lease](ctx, x.get(coordinationv1.SchemeGroupVersion).Namespace(metav1.NamespaceSystem).Resource("leases").Name("kube-controller-manager"), "")
-	if more.Unread == nil {
-		found.Value = append(found.Value, more.Value)
-	}
-	return found
 }
 
 // access asks what the HPA controller may and, where it may not be asked, reads its role.
@@ -166,19 +160,17 @@ func (x *examiner) forGuard() guard.Snapshot {
 	return s
 }
 
-// apiServices are those of the metrics APIs.
+// apiServices are those that doctor looks at.
 func (x *examiner) apiServices(ctx context.Context) doctor.Read[[]apiregistrationv1.APIService] {
 	found := all[apiregistrationv1.APIService](ctx, x, apiregistrationv1.SchemeGroupVersion.WithResource("apiservices"), "", "")
-	found.Value = slices.DeleteFunc(found.Value, func(a apiregistrationv1.APIService) bool { return !slices.Contains(metricsAPIs(), a.Spec.Group) })
+	found.Value = slices.DeleteFunc(found.Value, func(a apiregistrationv1.APIService) bool { return !slices.Contains(doctor.Groups(), a.Spec.Group) })
 	return found
 }
-
-func metricsAPIs() []string { return []string{resourceMetrics, customMetrics, externalMetrics} }
 
 // served reads what is behind APIServices, and what each lists.
 func (x *examiner) served(ctx context.Context, reading *sync.WaitGroup) {
 	lists := map[schema.GroupVersion]bool{}
-	for _, group := range metricsAPIs() {
+	for _, group := range doctor.Groups() {
 		for _, v := range doctor.Versions(group) {
 			if x.into.APIServices.Unread != nil { // then the answers are all that there is
 				lists[schema.GroupVersion{Group: group, Version: v}] = true

@@ -31,7 +31,9 @@ const (
 	frontProxyPath  = "/api/v1/namespaces/kube-system/configmaps/extension-apiserver-authentication"
 	adapterConfig   = "/api/v1/namespaces/loadline-system/configmaps/loadline-adapter-config"
 	adapterPods     = "/api/v1/namespaces/loadline-system/pods?labelSelector=app.kubernetes.io%2Fname%3Dloadline-adapter&limit=500"
+	managerLease    = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/kube-controller-manager"
 	externalList    = "/apis/external.metrics.k8s.io/v1beta1"
+	diagnosticsList = "/apis/diagnostics.loadline.dev/v1alpha1"
 )
 
 // examined is a cluster with loadline-adapter and metrics-server, and two HPAs, of which one
@@ -60,11 +62,12 @@ func examined() map[string]string {
 		frontProxyPath:                        `{data: {requestheader-client-ca-file: CA}}`,
 		reviewsPath:                           `{status: {allowed: true}}`,
 		metricsPath:                           "TEXT kubernetes_feature_enabled{name=\"HPAConfigurableTolerance\",stage=\"\"} 1\nkubernetes_feature_enabled{name=\"HPAScaleToZero\",stage=\"BETA\"} 1\nkubernetes_feature_enabled{name=\"Other\",stage=\"\"} 1\n",
-		apiServicesPath:                       `{items: [` + strings.Join([]string{`{metadata: {name: v1.apps}, spec: {group: apps, version: v1}}`, service("v1beta1", "metrics.k8s.io", "kube-system", "metrics-server"), service("v1beta1", "custom.metrics.k8s.io", "loadline-system", "loadline-adapter"), service("v1beta2", "custom.metrics.k8s.io", "loadline-system", "loadline-adapter"), service("v1beta1", "external.metrics.k8s.io", "loadline-system", "loadline-adapter")}, ", ") + `]}`,
+		apiServicesPath:                       `{items: [` + strings.Join([]string{`{metadata: {name: v1.apps}, spec: {group: apps, version: v1}}`, service("v1beta1", "metrics.k8s.io", "kube-system", "metrics-server"), service("v1beta1", "custom.metrics.k8s.io", "loadline-system", "loadline-adapter"), service("v1beta2", "custom.metrics.k8s.io", "loadline-system", "loadline-adapter"), service("v1beta1", "external.metrics.k8s.io", "loadline-system", "loadline-adapter"), service("v1alpha1", "diagnostics.loadline.dev", "loadline-system", "loadline-adapter")}, ", ") + `]}`,
 		"/apis/metrics.k8s.io/v1beta1":        `{resources: [{name: nodes}, {name: pods}]}`,
 		"/apis/custom.metrics.k8s.io/v1beta1": `{resources: [{name: pods/http_requests_per_second}, {name: namespaces/http_requests_per_second}]}`,
 		"/apis/custom.metrics.k8s.io/v1beta2": `{resources: [{name: pods/http_requests_per_second}, {name: namespaces/http_requests_per_second}]}`,
 		externalList:                          `{resources: [{name: queue_depth}]}`,
+		diagnosticsList:                       `{resources: [{name: metrics}]}`,
 		"/api/v1/namespaces/kube-system/services/metrics-server":                               `{spec: {selector: {k8s-app: metrics-server}}}`,
 		"/api/v1/namespaces/kube-system/pods?labelSelector=k8s-app%3Dmetrics-server&limit=500": `{items: [` + pod("kube-system", "metrics-server-0") + `]}`,
 		"/apis/apps/v1/namespaces/kube-system/deployments?limit=500":                           `{items: [{metadata: {namespace: kube-system, name: metrics-server}, spec: {template: {metadata: {labels: {k8s-app: metrics-server}}}}}]}`,
@@ -75,9 +78,9 @@ func examined() map[string]string {
 			"    rules:\n    - seriesQuery: 'http_requests_total{namespace!=\"\",pod!=\"\"}'\n      resources: {overrides: {namespace: {resource: namespace}, pod: {resource: pod}}}\n      name: {matches: ^(.*)_total$, as: '${1}_per_second'}\n      metricsQuery: sum(rate(<<.Series>>{<<.LabelMatchers>>}[1m])) by (<<.GroupBy>>)\n" +
 			"    externalRules:\n    - seriesQuery: 'queue_depth{namespace!=\"\"}'\n      resources: {overrides: {namespace: {resource: namespace}}}\n      metricsQuery: max(<<.Series>>{<<.LabelMatchers>>}) by (queue)\n" +
 			"    - seriesQuery: 'orders_waiting{namespace!=\"\"}'\n      resources: {overrides: {namespace: {resource: namespace}}}\n      metricsQuery: sum(<<.Series>>{<<.LabelMatchers>>})\n",
-		"/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases?limit=500":           `{items: [{metadata: {namespace: kube-node-lease, name: node-1}, spec: {renewTime: "2026-06-01T11:59:55.000000Z"}}]}`,
-		"/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/kube-controller-manager": `{metadata: {namespace: kube-system, name: kube-controller-manager}, spec: {renewTime: "2026-06-01T11:59:59.000000Z"}}`,
-		allHPAsPath: `{metadata: {continue: more}, items: [` + hpa("web", "http_requests_per_second", `{type: Pods, pods: {metric: {name: http_requests_per_second}, current: {averageValue: "7"}}}`) + `]}`,
+		"/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases?limit=500": `{items: [{metadata: {namespace: kube-node-lease, name: node-1}, spec: {renewTime: "2026-06-01T11:59:55.000000Z"}}]}`,
+		managerLease: `{metadata: {namespace: kube-system, name: kube-controller-manager}, spec: {renewTime: "2026-06-01T11:59:59.000000Z"}}`,
+		allHPAsPath:  `{metadata: {continue: more}, items: [` + hpa("web", "http_requests_per_second", `{type: Pods, pods: {metric: {name: http_requests_per_second}, current: {averageValue: "7"}}}`) + `]}`,
 		"/apis/autoscaling/v2/horizontalpodautoscalers?continue=more&limit=500":                        `{items: [` + hpa("api", "http_request_per_second", `{type: ""}`) + `]}`,
 		"/apis/loadline.dev/v1alpha1/autoscalingpolicies?limit=500":                                    `{items: []}`,
 		"/apis/apps/v1/deployments?labelSelector=app.kubernetes.io%2Fname%3Dloadline-policy&limit=500": `{items: [{metadata: {namespace: loadline-system, name: loadline-policy}, spec: {replicas: 2}, status: {readyReplicas: 2}}]}`,
@@ -160,7 +163,7 @@ func TestDoctorUnread(t *testing.T) {
 		"no right to APIServices": {
 			edit: func(known map[string]string) { known[apiServicesPath] = forbidden }, code: exitUsage,
 			check: map[string]doctor.State{
-				"resource-metrics": doctor.Unknown, "custom-metrics": doctor.Unknown, "external-metrics": doctor.Unknown, "ca-bundle": doctor.Unknown,
+				"resource-metrics": doctor.Unknown, "custom-metrics": doctor.Unknown, "external-metrics": doctor.Unknown, "diagnostics": doctor.Unknown, "ca-bundle": doctor.Unknown,
 				"adapter": doctor.Unknown, "rules": doctor.Unknown,
 			},
 			right: "list apiservices in the group apiregistration.k8s.io",
@@ -168,6 +171,22 @@ func TestDoctorUnread(t *testing.T) {
 		"no right to the adapter's file": {
 			edit: func(known map[string]string) { known[adapterConfig] = forbidden }, code: exitUsage,
 			check: map[string]doctor.State{"rules": doctor.Unknown}, right: "get configmaps in the core group, in loadline-system",
+		},
+		"no right to the HPA controller's Lease": {
+			edit: func(known map[string]string) { known[managerLease] = forbidden }, code: exitUsage,
+			check: map[string]doctor.State{"hpa-active": doctor.Unknown, "rules": doctor.Warn}, right: "get leases in the group coordination.k8s.io, in kube-system",
+		},
+		"no Lease of the HPA controller": {
+			edit: func(known map[string]string) {
+				known[managerLease] = `404 leases.coordination.k8s.io "kube-controller-manager" not found`
+			},
+			code: 0, check: map[string]doctor.State{"rules": doctor.Warn},
+		},
+		"nobody runs the HPA controller": {
+			edit: func(known map[string]string) {
+				known[managerLease] = `{spec: {renewTime: "2026-06-01T11:58:30.000000Z"}}`
+			},
+			code: exitFound, check: map[string]doctor.State{"hpa-active": doctor.Fail, "rules": doctor.Warn},
 		},
 		"no policies": {
 			edit: func(known map[string]string) {

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -149,7 +150,7 @@ func (g *gatherer) resource(ctx context.Context, at string, o autoscalingv2.Cros
 	}
 	q := question{
 		at: at, of: schema.GroupVersion{Group: gvk.Group, Version: "v1"}, right: "get the URL " + root(schema.GroupVersion{Group: gvk.Group}),
-		absent: fmt.Sprintf("the cluster does not know the kind %s of %s", o.Kind, o.APIVersion),
+		absent: fmt.Sprintf("the cluster does not know the kind %s of %s", o.Kind, cmp.Or(o.APIVersion, "no apiVersion, which is the core group")),
 		remedy: "correct the apiVersion of the reference, or install what brings the kind",
 	}
 	if gvk.Group != "" {

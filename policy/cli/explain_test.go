@@ -285,6 +285,13 @@ func TestExplainBroken(t *testing.T) {
 			func(known map[string]string) { known[scalePath] = `404 deployments.apps "web" not found` },
 			[][3]string{{"target", "Deployment web, or a scale of it, is not there", "correct spec.scaleTargetRef"}}, false,
 		},
+		"a target without an apiVersion": {
+			func(known map[string]string) {
+				known[hpaPath] = strings.Replace(known[hpaPath], "{apiVersion: apps/v1, kind: Deployment, name: web}", "{kind: Deployment, name: web}", 1)
+				known["/api/v1"] = "resources: [{name: pods, kind: Pod}]"
+			},
+			[][3]string{{"target", "does not know the kind Deployment of no apiVersion, which is the core group", "correct the apiVersion"}}, false,
+		},
 		"no right to pods": {
 			func(known map[string]string) { known[podsPath] = forbidden },
 			[][3]string{{"pods", "is forbidden", "list pods in the core group"}}, false,

@@ -136,10 +136,10 @@ func (e *env) printMetrics(all []diagnostics.Metric, namespace string) error {
 			name = m.Namespace + "/" + name
 		}
 		for _, p := range problems(m) {
-			fmt.Fprintf(e.Out, "  %s: %s\n", name, printers.EscapeTerminal(oneLine(p)))
+			fmt.Fprintf(e.Out, "  %s\n", printers.EscapeTerminal(oneLine(name+": "+p)))
 		}
 		if m.OmittedReads > 0 {
-			fmt.Fprintf(e.Out, "  %s: %s\n", name, chain.NotShown(m.OmittedReads))
+			fmt.Fprintf(e.Out, "  %s\n", printers.EscapeTerminal(oneLine(name+": "+chain.NotShown(m.OmittedReads))))
 		}
 	}
 	return nil

@@ -70,6 +70,10 @@ func TestMetricsElsewhere(t *testing.T) {
 		out, said string
 	}{
 		"all namespaces": {one, []string{"-A"}, 0, "hpa/w^[[2J", ""},
+		"a name that moves the cursor": {
+			map[string]string{diagnosticsPath: `items: [{metadata: {namespace: shop, name: "pods:x\e[2J"}, time: "2026-06-01T12:00:00Z", problem: {reason: undefined, message: no rule}, reads: [{values: []}]}]`},
+			nil, exitFound, "\n  pods:x^[[2J: undefined: no rule\n", "",
+		},
 		"nothing":        {map[string]string{diagnosticsPath: "items: []"}, nil, 0, "", "Nobody wants a metric in the namespace shop of loadline-adapter."},
 		"nothing at all": {map[string]string{everywherePath: "items: []"}, []string{"-A"}, 0, "", "Nobody wants a metric in any namespace of loadline-adapter."},
 		"not served":     {nil, nil, exitFound, "", "error: the cluster does not serve diagnostics.loadline.dev: there is no APIService v1alpha1.diagnostics.loadline.dev: install loadline-adapter"},

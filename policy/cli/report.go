@@ -27,7 +27,7 @@ func (f finding) String() string {
 		text = fmt.Sprintf("%s:%d: %s", f.file, f.line, text)
 	}
 	if f.policy != "" && !f.aboutFlag() {
-		text += f.policy + ": "
+		text += oneLine(f.policy) + ": " // of a file it is whatever somebody wrote
 	}
 	return text + oneLine(f.problem.Error())
 }

@@ -12,11 +12,19 @@ import (
 	diagnostics "github.com/loadline/loadline/provider/api/v1alpha1"
 )
 
+// Groups are those of the metrics APIs and our own, which are looked at.
+func Groups() []string {
+	return []string{ResourceMetrics, CustomMetrics, ExternalMetrics, diagnostics.GroupVersion.Group}
+}
+
 // Versions are those of a metrics API that the HPA controller asks for, the one that it
-// prefers first.
+// prefers first; of our own API the one that the plugin asks for.
 func Versions(group string) []string {
-	if group == CustomMetrics {
+	switch group {
+	case CustomMetrics:
 		return []string{"v1beta2", "v1beta1"}
+	case diagnostics.GroupVersion.Group:
+		return []string{diagnostics.GroupVersion.Version}
 	}
 	return []string{"v1beta1"}
 }
@@ -44,6 +52,26 @@ func (s *Snapshot) metricsAPI(group string, o *outcome) {
 	if of := distinct(services); len(of) > 1 {
 		o.warn("have one Service behind all versions of "+group+": the HPA controller reads the version that kube-apiserver prefers",
 			"its versions are served by different Services: %s", strings.Join(of, ", "))
+	}
+}
+
+// checkDiagnostics looks at our own API. HPAs do without it, so that its absence is no fault; one
+// that is registered and does not answer is a fault, for it breaks discovery for all.
+func checkDiagnostics(s *Snapshot, o *outcome) {
+	group := diagnostics.GroupVersion.Group
+	if s.APIServices.Unread != nil {
+		s.unregistered(group, o)
+		return
+	}
+	services := s.services(group)
+	if len(services) == 0 {
+		o.ok("nobody is registered for %s, which HPAs do not need: kubectl loadline metrics says nothing, and explain and doctor less; to have it, %s", group, Serving(group))
+		return
+	}
+	for _, a := range services {
+		if s.available(a, o) {
+			s.answers(a, o)
+		}
 	}
 }
 
@@ -180,7 +208,7 @@ func (s *Snapshot) answers(a *apiregistrationv1.APIService, o *outcome) {
 	switch {
 	case !asked || d.Unread == nil:
 		text := fmt.Sprintf("%s by %s", a.Name, behind(a))
-		if n := len(d.Value.APIResources); asked && a.Spec.Group != ResourceMetrics {
+		if n := len(d.Value.APIResources); asked && (a.Spec.Group == CustomMetrics || a.Spec.Group == ExternalMetrics) {
 			text += ", which lists " + count(n, "metric", "metrics")
 		}
 		o.ok("%s", text)

@@ -39,7 +39,7 @@ func checkCABundle(s *Snapshot, o *outcome) {
 		o.ok("%s: %s", by, strings.Join(written[by], ", "))
 	}
 	if o.state == "" {
-		o.ok("no APIService of a metrics API has a caBundle")
+		o.ok("no APIService of these APIs has a caBundle")
 	}
 }
 

@@ -131,6 +131,14 @@ spec:
   template: {metadata: {labels: {app: web}}, spec: {containers: [{name: app, image: x, resources: {requests: {cpu: 500m}}}]}}
 `
 
+// renewed is kube-controller-manager's Lease, renewed some time before kube-apiserver's Date.
+func renewed(ago time.Duration) coordinationv1.Lease {
+	return coordinationv1.Lease{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "kube-system", Name: "kube-controller-manager"},
+		Spec:       coordinationv1.LeaseSpec{HolderIdentity: ptr.To("master-1_uid"), RenewTime: &metav1.MicroTime{Time: now.Add(-time.Second - ago)}},
+	}
+}
+
 // healthy is a cluster with all that HPAs need.
 func healthy(t *testing.T) *doctor.Snapshot {
 	hpa, deployment := from[autoscalingv2.HorizontalPodAutoscaler](t, web), from[appsv1.Deployment](t, webDeployment)
@@ -149,21 +157,24 @@ func healthy(t *testing.T) *doctor.Snapshot {
 			apiService(t, "v1beta1", doctor.CustomMetrics, "system", adapterName),
 			apiService(t, "v1beta2", doctor.CustomMetrics, "system", adapterName),
 			apiService(t, "v1beta1", doctor.ExternalMetrics, "system", adapterName),
+			apiService(t, "v1alpha1", "diagnostics.loadline.dev", "system", adapterName),
 		}),
 		Discovery: map[string]doctor.Read[metav1.APIResourceList]{
-			"metrics.k8s.io/v1beta1":          resources("nodes", "pods"),
-			"custom.metrics.k8s.io/v1beta1":   resources("pods/http_requests_per_second", "namespaces/http_requests_per_second"),
-			"custom.metrics.k8s.io/v1beta2":   resources("pods/http_requests_per_second", "namespaces/http_requests_per_second"),
-			"external.metrics.k8s.io/v1beta1": resources("queue_depth"),
+			"metrics.k8s.io/v1beta1":            resources("nodes", "pods"),
+			"custom.metrics.k8s.io/v1beta1":     resources("pods/http_requests_per_second", "namespaces/http_requests_per_second"),
+			"custom.metrics.k8s.io/v1beta2":     resources("pods/http_requests_per_second", "namespaces/http_requests_per_second"),
+			"external.metrics.k8s.io/v1beta1":   resources("queue_depth"),
+			"diagnostics.loadline.dev/v1alpha1": resources("metrics"),
 		},
 		Backends: map[types.NamespacedName]*doctor.Backend{
 			{Namespace: "system", Name: adapterName}:      adapter,
 			{Namespace: "system", Name: "metrics-server"}: backend(t, "metrics-server"),
 		},
-		Access: access,
-		Gates:  ok(map[string]bool{"HPAScaleToZero": true}),
-		Leases: ok([]coordinationv1.Lease{{ObjectMeta: metav1.ObjectMeta{Namespace: "kube-node-lease", Name: "node-1"}, Spec: coordinationv1.LeaseSpec{RenewTime: &metav1.MicroTime{Time: now.Add(-4 * time.Second)}}}}),
-		HPAs:   ok([]autoscalingv2.HorizontalPodAutoscaler{hpa}),
+		Access:       access,
+		Gates:        ok(map[string]bool{"HPAScaleToZero": true}),
+		Leases:       ok([]coordinationv1.Lease{{ObjectMeta: metav1.ObjectMeta{Namespace: "kube-node-lease", Name: "node-1"}, Spec: coordinationv1.LeaseSpec{RenewTime: &metav1.MicroTime{Time: now.Add(-4 * time.Second)}}}}),
+		ManagerLease: ok(renewed(2 * time.Second)),
+		HPAs:         ok([]autoscalingv2.HorizontalPodAutoscaler{hpa}),
 		Workloads: guard.Snapshot{
 			Source: guard.Live, Now: now, Gathered: map[guard.Kind]bool{guard.HorizontalPodAutoscaler: true, guard.Deployment: true, guard.LimitRange: true},
 			HPAs: []*autoscalingv2.HorizontalPodAutoscaler{&hpa}, Deployments: []*appsv1.Deployment{&deployment},
@@ -210,18 +221,18 @@ func TestCheck(t *testing.T) {
 			},
 			states: map[string]doctor.State{
 				"aggregation-layer": doctor.Fail, "resource-metrics": doctor.Fail, "custom-metrics": doctor.Fail, "external-metrics": doctor.Fail,
-				"rules": doctor.Unknown, "metrics-served": doctor.Unknown,
+				"diagnostics": doctor.Fail, "rules": doctor.Unknown, "metrics-served": doctor.Unknown,
 			},
 			of: "aggregation-layer", seen: "has no requestheader-client-ca-file", remedy: "--proxy-client-cert-file",
 		},
 		"nobody serves custom metrics": {
 			edit: func(s snapshot) {
-				s.APIServices.Value = append(s.APIServices.Value[:1:1], s.APIServices.Value[3])
+				s.APIServices.Value = append(s.APIServices.Value[:1:1], s.APIServices.Value[3:]...)
 				delete(s.Discovery, "custom.metrics.k8s.io/v1beta1")
 				delete(s.Discovery, "custom.metrics.k8s.io/v1beta2")
 				s.HPAs.Value[0].Status.CurrentMetrics = nil
 			},
-			states: map[string]doctor.State{"custom-metrics": doctor.Fail, "source": doctor.Unknown, "rules": doctor.Unknown, "metrics-served": doctor.Fail},
+			states: map[string]doctor.State{"custom-metrics": doctor.Fail, "source": doctor.Unknown, "metrics-served": doctor.Fail},
 			of:     "custom-metrics", seen: "nobody is registered for custom.metrics.k8s.io, and 1 HPA asks for it", remedy: "install loadline-adapter",
 		},
 		"nobody serves usage, and nobody asks": {
@@ -255,6 +266,24 @@ func TestCheck(t *testing.T) {
 				s.Discovery["external.metrics.k8s.io/v1"] = s.Discovery["external.metrics.k8s.io/v1beta1"]
 			},
 			states: map[string]doctor.State{"external-metrics": doctor.Fail}, of: "external-metrics", seen: "knows none of these versions",
+		},
+		"our own API": {
+			edit: func(snapshot) {}, of: "diagnostics", seen: "v1alpha1.diagnostics.loadline.dev by system/loadline-adapter",
+		},
+		"our own API is not registered": {
+			edit: func(s snapshot) { s.APIServices.Value = s.APIServices.Value[:4] },
+			of:   "diagnostics", seen: "nobody is registered for diagnostics.loadline.dev, which HPAs do not need",
+		},
+		"our own API is not available": {
+			edit: func(s snapshot) {
+				s.APIServices.Value[4].Status.Conditions[0] = apiregistrationv1.APIServiceCondition{Type: apiregistrationv1.Available, Status: "False", Reason: "FailedDiscoveryCheck", Message: "no route"}
+			},
+			states: map[string]doctor.State{"diagnostics": doctor.Fail},
+			of:     "diagnostics", seen: "v1alpha1.diagnostics.loadline.dev of system/loadline-adapter is not available: FailedDiscoveryCheck: no route", remedy: "delete the APIService v1alpha1.diagnostics.loadline.dev",
+		},
+		"somebody else wrote the caBundle of our own API": {
+			edit:   func(s snapshot) { s.APIServices.Value[4].ManagedFields[0].Manager = "argocd-controller" },
+			states: map[string]doctor.State{"ca-bundle": doctor.Fail}, of: "ca-bundle", seen: "v1alpha1.diagnostics.loadline.dev: loadline-adapter writes its caBundle, and argocd-controller did, too",
 		},
 		"cert-manager beside us": {
 			edit: func(s snapshot) {
@@ -332,7 +361,10 @@ func TestCheck(t *testing.T) {
 			states: map[string]doctor.State{"feature-gates": doctor.Unknown}, of: "feature-gates", right: "get the URL /metrics",
 		},
 		"this machine is late": {
-			edit:   func(s snapshot) { s.Server.Value.Date = now.Add(time.Minute) },
+			edit: func(s snapshot) {
+				s.Server.Value.Date = now.Add(time.Minute)
+				s.ManagerLease.Value.Spec.RenewTime.Time = now.Add(time.Minute - 3*time.Second)
+			},
 			states: map[string]doctor.State{"clock": doctor.Warn}, of: "clock", seen: "the clock of this machine is 1m2s behind kube-apiserver's",
 		},
 		"a node is ahead": {
@@ -420,6 +452,63 @@ func TestCheck(t *testing.T) {
 			edit:   func(s snapshot) { adapterOf(s).Config = doctor.Read[string]{Unread: forbidden("get configmaps")} },
 			states: map[string]doctor.State{"rules": doctor.Unknown}, of: "rules", right: "get configmaps",
 		},
+		"rules of an API that KEDA serves": {
+			edit: func(s snapshot) {
+				s.APIServices.Value[3].Spec.Service.Name = "keda"
+				s.Backends[types.NamespacedName{Namespace: "system", Name: "keda"}] = backend(t, "keda")
+				s.Discovery["external.metrics.k8s.io/v1beta1"] = resources()
+				s.HPAs.Value[0].Spec.Metrics = s.HPAs.Value[0].Spec.Metrics[:2]
+			},
+			of: "rules", seen: "system/loadline-adapter: metrics come of its other rules; system/loadline-adapter: 1 rule of external.metrics.k8s.io is not looked at, for it is served by system/keda",
+		},
+		"what KEDA runs may not be read": {
+			edit: func(s snapshot) {
+				s.APIServices.Value[3].Spec.Service.Name = "keda"
+				s.Backends[types.NamespacedName{Namespace: "system", Name: "keda"}] = &doctor.Backend{Deployments: doctor.Read[[]appsv1.Deployment]{Unread: forbidden("list deployments, in system")}}
+				s.Discovery["external.metrics.k8s.io/v1beta1"] = resources()
+				s.HPAs.Value[0].Spec.Metrics = s.HPAs.Value[0].Spec.Metrics[:2]
+			},
+			states: map[string]doctor.State{"adapter": doctor.Fail},
+			of:     "rules", seen: "system/keda is not looked at, for loadline-adapter is another one",
+		},
+		"what metrics-server runs may not be read": {
+			edit: func(s snapshot) {
+				s.Backends[types.NamespacedName{Namespace: "system", Name: "metrics-server"}].Deployments.Unread = forbidden("list deployments, in system")
+			},
+			of: "rules", seen: "system/loadline-adapter: metrics come of all rules",
+		},
+		"what serves metrics may not be read, and may be ours": {
+			edit: func(s snapshot) {
+				s.APIServices.Value = s.APIServices.Value[:4]
+				adapterOf(s).Deployments = doctor.Read[[]appsv1.Deployment]{Unread: forbidden("list deployments, in system")}
+			},
+			states: map[string]doctor.State{"rules": doctor.Unknown}, of: "rules", right: "list deployments, in system",
+		},
+		"rules of an API that is not registered": {
+			edit: func(s snapshot) {
+				s.APIServices.Value = slices.Delete(s.APIServices.Value, 3, 4)
+				delete(s.Discovery, "external.metrics.k8s.io/v1beta1")
+				s.HPAs.Value[0].Spec.Metrics = s.HPAs.Value[0].Spec.Metrics[:2]
+			},
+			states: map[string]doctor.State{"external-metrics": doctor.Warn},
+			of:     "rules", seen: "1 rule of external.metrics.k8s.io is not looked at, for nobody is registered for it",
+		},
+		"rules of an API of which another serves the preferred version": {
+			edit: func(s snapshot) {
+				s.APIServices.Value[2].Spec.Service.Name = "metrics-server"
+				s.Discovery["custom.metrics.k8s.io/v1beta2"] = resources("pods/of_another")
+			},
+			states: map[string]doctor.State{"custom-metrics": doctor.Warn}, of: "rules", seen: "metrics come of all rules",
+		},
+		"two Services of one adapter": {
+			edit: func(s snapshot) {
+				s.APIServices.Value[3].Spec.Service.Name = "other"
+				s.Backends[types.NamespacedName{Namespace: "system", Name: "other"}] = adapterOf(s)
+				s.Discovery["external.metrics.k8s.io/v1beta1"] = resources("of_another")
+			},
+			states: map[string]doctor.State{"rules": doctor.Warn, "metrics-served": doctor.Fail},
+			of:     "rules", seen: "system/loadline-adapter: no metric comes of 1 rule: externalRules[0]",
+		},
 		"a target at 0 that alone has the series": {
 			edit: func(s snapshot) {
 				h := &s.HPAs.Value[0]
@@ -476,6 +565,64 @@ func TestCheck(t *testing.T) {
 			states: map[string]doctor.State{"hpa-active": doctor.Fail, "source": doctor.Unknown},
 			of:     "hpa-active", seen: "the HPA controller has not looked at 1 HPA: shop/web: made at 2026-06-01T10:00:00Z", remedy: "kube-controller-manager",
 		},
+		"the HPA controller is dead": {
+			edit: func(s snapshot) { s.ManagerLease = ok(renewed(5 * time.Minute)) }, states: map[string]doctor.State{"hpa-active": doctor.Fail},
+			of: "hpa-active", seen: "nobody runs the HPA controller: the Lease kube-system/kube-controller-manager was renewed 5m0s ago by kube-apiserver's clock, the last time by master-1_uid", remedy: "see whether kube-controller-manager runs",
+		},
+		"the HPA controller is dead, and HPAs may not be read": {
+			edit: func(s snapshot) {
+				s.ManagerLease, s.HPAs = ok(renewed(5*time.Minute)), doctor.Read[[]autoscalingv2.HorizontalPodAutoscaler]{Unread: forbidden("list hpas")}
+				s.Workloads.Gathered[guard.HorizontalPodAutoscaler] = false
+			},
+			states: map[string]doctor.State{"hpa-active": doctor.Fail, "source": doctor.Unknown, "metrics-served": doctor.Unknown, "requests": doctor.Unknown},
+			of:     "hpa-active", seen: "nobody runs the HPA controller", right: "list hpas",
+		},
+		"a controller is restarting": {
+			edit: func(s snapshot) { s.ManagerLease = ok(renewed(time.Minute)) }, of: "hpa-active", seen: "1 HPA",
+		},
+		"just longer than a restart takes": {
+			edit: func(s snapshot) { s.ManagerLease = ok(renewed(time.Minute + time.Second)) }, states: map[string]doctor.State{"hpa-active": doctor.Fail},
+			of: "hpa-active", seen: "was renewed 1m1s ago",
+		},
+		"this machine is early, and the controller is dead": {
+			edit: func(s snapshot) {
+				s.Server.Value.Date = now.Add(-time.Hour)
+				s.ManagerLease.Value.Spec.RenewTime.Time = now.Add(-time.Hour - 2*time.Minute)
+				s.Leases = ok([]coordinationv1.Lease{})
+				for i := range s.HPAs.Value[0].Status.Conditions {
+					s.HPAs.Value[0].Status.Conditions[i].LastTransitionTime.Time = now.Add(-2 * time.Hour)
+				}
+			},
+			states: map[string]doctor.State{"clock": doctor.Warn, "hpa-active": doctor.Fail}, of: "hpa-active", seen: "was renewed 2m0s ago",
+		},
+		"a Lease that is left over": {
+			edit: func(s snapshot) {
+				s.ManagerLease = ok(renewed(1000 * time.Hour))
+				s.ManagerLease.Value.Spec.HolderIdentity = nil
+			},
+			of: "hpa-active", seen: "the last time by nobody who is named, and the HPA controller has written shop/web since",
+		},
+		"no Lease of the HPA controller": {
+			edit: func(s snapshot) { s.ManagerLease = doctor.Read[coordinationv1.Lease]{Unread: absent()} },
+			of:   "hpa-active", seen: "1 HPA; there is no Lease kube-system/kube-controller-manager",
+		},
+		"a Lease that nobody has renewed yet": {
+			edit: func(s snapshot) { s.ManagerLease.Value.Spec.RenewTime = nil }, of: "hpa-active", seen: "was never renewed",
+		},
+		"the Lease may not be read": {
+			edit: func(s snapshot) {
+				s.ManagerLease = doctor.Read[coordinationv1.Lease]{Unread: forbidden("get leases, in kube-system")}
+			},
+			states: map[string]doctor.State{"hpa-active": doctor.Unknown}, of: "hpa-active", right: "get leases, in kube-system",
+		},
+		"no clock to go by": {
+			edit:   func(s snapshot) { s.Server.Value.Date = time.Time{} },
+			states: map[string]doctor.State{"clock": doctor.Unknown, "hpa-active": doctor.Unknown}, of: "hpa-active", seen: "kube-apiserver does not say what time it is",
+		},
+		"the controller's clock is ahead": {
+			edit: func(s snapshot) { s.ManagerLease = ok(renewed(-20 * time.Second)) }, states: map[string]doctor.State{"clock": doctor.Warn},
+			of: "clock", seen: "kube-system/kube-controller-manager: its renewTime is 18s in the future",
+		},
 		"no request": {
 			edit:   func(s snapshot) { s.Workloads.Deployments[0].Spec.Template.Spec.Containers[0].Resources.Requests = nil },
 			states: map[string]doctor.State{"requests": doctor.Fail}, of: "requests", seen: "shop/web: the container app has no request for cpu", remedy: "give every container a request",
@@ -498,7 +645,7 @@ func TestCheck(t *testing.T) {
 				no := forbidden("list x")
 				*s = doctor.Snapshot{Now: now, Access: doctor.Asked()}
 				s.Server.Unread, s.Autoscaling.Unread, s.FrontProxy.Unread, s.APIServices.Unread = no, no, no, no
-				s.Gates.Unread, s.Leases.Unread, s.HPAs.Unread, s.Policies.Unread, s.Controllers.Unread = no, no, no, no, no
+				s.Gates.Unread, s.Leases.Unread, s.ManagerLease.Unread, s.HPAs.Unread, s.Policies.Unread, s.Controllers.Unread = no, no, no, no, no, no
 				s.Role.Unread, s.RoleBinding.Unread = no, no
 				for i := range s.Access {
 					s.Access[i].Allowed.Unread = no

@@ -147,8 +147,13 @@ func query(m autoscalingv2.MetricSpec) bool {
 // listed are the names that a group's servers list, RESOURCE/METRIC or METRIC. Absent is a
 // group that nobody serves.
 func (s *Snapshot) listed(group string) ([]string, *Unread) {
+	return s.listedIn(group, Versions(group))
+}
+
+// listedIn are those of the first of some versions that answers.
+func (s *Snapshot) listedIn(group string, versions []string) ([]string, *Unread) {
 	last := &Unread{Reason: "nobody serves it", Absent: true}
-	for _, v := range Versions(group) {
+	for _, v := range versions {
 		d, asked := s.Discovery[group+"/"+v]
 		switch {
 		case !asked:
@@ -194,6 +199,7 @@ func plural(resource string, of schema.GroupKind) bool {
 
 // checkActive finds HPAs with which the controller cannot do what they say.
 func checkActive(s *Snapshot, o *outcome) {
+	remark := s.managerRuns(o)
 	if s.HPAs.Unread != nil {
 		o.unread("HPAs could not be read", s.HPAs.Unread)
 		return
@@ -220,6 +226,9 @@ func checkActive(s *Snapshot, o *outcome) {
 	}
 	if o.state == "" {
 		o.ok("%s%s", count(len(own), "HPA", "HPAs"), left(others))
+	}
+	if remark != "" {
+		o.ok("%s", remark)
 	}
 }
 

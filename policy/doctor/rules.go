@@ -1,13 +1,16 @@
 package doctor
 
 import (
+	"cmp"
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 
+	diagnostics "github.com/loadline/loadline/provider/api/v1alpha1"
 	"github.com/loadline/loadline/provider/rule"
 )
 
@@ -64,21 +67,29 @@ func checkRules(s *Snapshot, o *outcome) {
 		o.unread("who serves the metrics is not known, for APIServices could not be read", s.APIServices.Unread)
 		return
 	}
+	judged := map[string]bool{}
 	for _, name := range s.backends() {
 		b := s.Backends[name]
 		for i := range b.Deployments.Value {
 			d := &b.Deployments.Value[i]
 			at := d.Namespace + "/" + d.Name
+			if judged[at] { // by another Service of the same pods
+				continue
+			}
+			judged[at] = true
 			if _, why := PlaceOf(d); why != "" {
 				if s.servesMetrics(name.String()) {
 					o.ok("%s: no rules of its own are to be seen, for %s", at, why)
 				}
 				continue
 			}
-			// Another adapter, prometheus-adapter for one, may take what ours refuses.
-			s.rules(at, b.Config, argument(d, "cert-secret") != "", o)
+			s.rules(d, b.Config, o)
 		}
-		if b.Deployments.Unread != nil {
+		switch {
+		case b.Deployments.Unread == nil, !s.servesMetrics(name.String()): // without Deployments there are no rules
+		case s.another(name.String()):
+			o.ok("%s is not looked at, for loadline-adapter is another one", name)
+		default:
 			o.unread("the Deployments behind "+name.String()+" could not be read", b.Deployments.Unread)
 		}
 	}
@@ -99,15 +110,24 @@ func (s *Snapshot) servesMetrics(service string) bool {
 	return false
 }
 
-// rules judges those of one file; ours says that a loadline-adapter reads it.
-func (s *Snapshot) rules(at string, config Read[string], ours bool, o *outcome) {
+// another says whether a Service is not the one that serves our own API; where nobody serves that
+// one, each may be ours.
+func (s *Snapshot) another(service string) bool {
+	own := distinct(s.services(diagnostics.GroupVersion.Group))
+	return len(own) > 0 && !slices.Contains(own, service)
+}
+
+// rules judges those of one Deployment's file, as far as it is the one that is asked.
+func (s *Snapshot) rules(d *appsv1.Deployment, config Read[string], o *outcome) {
+	at := d.Namespace + "/" + d.Name
 	if config.Unread != nil {
 		o.unread("the configuration of "+at+" could not be read", config.Unread)
 		return
 	}
 	set, err := rule.Compile([]byte(config.Value))
 	if err != nil {
-		if ours {
+		// Another adapter, prometheus-adapter for one, may take what ours refuses.
+		if argument(d, "cert-secret") != "" {
 			o.fail("kubectl loadline migrate config says all of it; until then the adapter uses the last good file, and does not start again",
 				"the configuration of %s cannot be used: %s", at, firstLine(err.Error()))
 			return
@@ -121,6 +141,8 @@ func (s *Snapshot) rules(at string, config Read[string], ours bool, o *outcome) 
 		return
 	}
 	var idle []Object
+	var beside []string
+	looked := 0
 	for _, of := range []struct {
 		group string
 		rules []*rule.Rule
@@ -128,23 +150,53 @@ func (s *Snapshot) rules(at string, config Read[string], ours bool, o *outcome) 
 		if len(of.rules) == 0 {
 			continue
 		}
-		names, u := s.listed(of.group)
+		versions, others := s.servedBy(of.group, d)
+		if len(versions) == 0 { // what is listed there says nothing of these rules
+			beside = append(beside, fmt.Sprintf("%s not looked at, for %s", count(len(of.rules), "rule of "+of.group+" is", "rules of "+of.group+" are"), others))
+			continue
+		}
+		names, u := s.listedIn(of.group, versions)
 		if u != nil {
 			o.unread("what "+of.group+" lists could not be read", u)
 			continue
 		}
+		looked++
 		for _, r := range of.rules {
 			if !gives(r, names) {
 				idle = append(idle, Object{"Rule", "", r.ID(), "seriesQuery " + r.SeriesSelector()})
 			}
 		}
 	}
-	if len(idle) > 0 {
+	switch {
+	case len(idle) > 0:
 		o.about(Warn, "see whether the source has series that its seriesQuery and seriesFilters leave, with the labels of resources; take out a rule that is not needed",
 			fmt.Sprintf("%s: no metric comes of %s", at, count(len(idle), "rule", "rules")), idle)
-		return
+	case looked > 0 && len(beside) > 0:
+		o.ok("%s: metrics come of its other rules", at)
+	case looked > 0:
+		o.ok("%s: metrics come of all rules", at)
 	}
-	o.ok("%s: metrics come of all rules", at)
+	for _, text := range beside {
+		o.ok("%s: %s", at, text)
+	}
+}
+
+// servedBy are the versions of a group that are served by a Service of a Deployment's pods, in
+// the order of Versions; where there are none, others says who has the group.
+func (s *Snapshot) servedBy(group string, d *appsv1.Deployment) (versions []string, others string) {
+	registered := s.services(group)
+	for _, a := range registered {
+		b := s.backend(a)
+		if b != nil && slices.ContainsFunc(b.Deployments.Value, func(of appsv1.Deployment) bool { return of.Namespace == d.Namespace && of.Name == d.Name }) {
+			versions = append(versions, a.Spec.Version)
+		}
+	}
+	order := func(v string) int { return slices.Index(Versions(group), v) }
+	slices.SortFunc(versions, func(a, b string) int { return cmp.Compare(order(a), order(b)) })
+	if len(registered) == 0 {
+		return versions, "nobody is registered for it"
+	}
+	return versions, "it is served by " + strings.Join(distinct(registered), ", ")
 }
 
 // gives says whether a listed name may come of a rule.

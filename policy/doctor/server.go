@@ -174,8 +174,7 @@ func (s *Snapshot) future(latest time.Time, o *outcome) {
 		worst = max(worst, by)
 		ahead = append(ahead, Object{kind, namespace, name, fmt.Sprintf("%s is %s in the future", what, by.Round(time.Second))})
 	}
-	for i := range s.Leases.Value {
-		l := &s.Leases.Value[i]
+	for _, l := range append(slices.Clip(s.Leases.Value), s.ManagerLease.Value) {
 		if l.Spec.RenewTime != nil {
 			look("Lease", l.Namespace, l.Name, "its renewTime", l.Spec.RenewTime.Time)
 		}

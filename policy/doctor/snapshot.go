@@ -59,9 +59,9 @@ type Snapshot struct {
 	Autoscaling Read[metav1.APIGroup]
 	// FrontProxy is the data of the ConfigMap kube-system/extension-apiserver-authentication.
 	FrontProxy Read[map[string]string]
-	// APIServices are those of the metrics APIs, with managedFields.
+	// APIServices are those of Groups, with managedFields.
 	APIServices Read[[]apiregistrationv1.APIService]
-	// Discovery is what each version of a metrics API lists, by GROUP/VERSION.
+	// Discovery is what each version of Groups lists, by GROUP/VERSION.
 	Discovery map[string]Read[metav1.APIResourceList]
 	// Backends are what is behind the Services of APIServices.
 	Backends map[types.NamespacedName]*Backend
@@ -72,8 +72,10 @@ type Snapshot struct {
 	RoleBinding Read[rbacv1.ClusterRoleBinding]
 	// Gates are those feature gates of kube-apiserver that HPAs know, by name.
 	Gates Read[map[string]bool]
-	// Leases are of nodes and of controllers: who renews one says what its clock is.
+	// Leases are of nodes: who renews one says what its clock is.
 	Leases Read[[]coordinationv1.Lease]
+	// ManagerLease is kube-controller-manager's; Absent where the cluster shows none.
+	ManagerLease Read[coordinationv1.Lease]
 	// HPAs are those of the namespace in question, or all.
 	HPAs Read[[]autoscalingv2.HorizontalPodAutoscaler]
 	// Workloads are what guard's check of requests looks at: HPAs, Deployments, StatefulSets,

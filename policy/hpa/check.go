@@ -39,6 +39,7 @@ func Check(p *v1alpha1.AutoscalingPolicy) []Problem {
 	p = p.DeepCopy() // to compare or to print a Quantity changes it
 	var found problems
 	found.policyName(p.Name)
+	found.namespace(p.Namespace)
 	spec := field.NewPath("spec")
 	found.targetRef(spec.Child("targetRef"), p.Spec.TargetRef)
 	found.replicas(spec.Child("replicas"), &p.Spec)
@@ -69,6 +70,16 @@ func (p *problems) policyName(name string) {
 	}
 	for _, reason := range validation.IsDNS1123Subdomain(name) {
 		p.refusef(at, "", "%q is no name of an object (%s)", name, reason)
+	}
+}
+
+// namespace looks at one that a file gives: commands that are to be copied have it.
+func (p *problems) namespace(name string) {
+	if name == "" {
+		return
+	}
+	for _, reason := range validation.IsDNS1123Label(name) {
+		p.refusef(field.NewPath("metadata", "namespace"), "", "%q is no name of a namespace (%s)", name, reason)
 	}
 }
 

@@ -269,6 +269,17 @@ func TestCheckName(t *testing.T) {
 	}
 }
 
+// A namespace stands in commands that are printed to be copied.
+func TestCheckNamespace(t *testing.T) {
+	for namespace, sound := range map[string]bool{"": true, "shop-2": true, "shop; ls": false, "a\nb": false, "$(ls)": false, "a.b": false} {
+		p := policy(func(p *v1alpha1.AutoscalingPolicy) { p.Namespace = namespace })
+		said := strings.Join(lines(hpa.Check(p)), "\n")
+		if got := !strings.Contains(said, "Error metadata.namespace: "); got != sound {
+			t.Errorf("%q: %s", namespace, said)
+		}
+	}
+}
+
 func TestAssume(t *testing.T) {
 	type can struct{ Container, Tolerance, Zero, WakesFromZero bool }
 	for version, want := range map[string]can{

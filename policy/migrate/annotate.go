@@ -2,9 +2,9 @@ package migrate
 
 import (
 	"fmt"
-	"reflect"
 	"slices"
 	"strings"
+	"unicode"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -13,23 +13,29 @@ import (
 const mark = "# loadline: "
 
 // Annotated is the file that was given with what is said of each rule in comments above it.
-// Comments of an earlier call are replaced; all else stays as it is, to the letter. Of a
-// ConfigMap whose configuration is no block of text it is the configuration alone.
+// Comments of an earlier call are replaced; all else stays as it is, to the letter, and of a
+// ConfigMap all but the configuration does. Of a ConfigMap whose configuration is no block of
+// text, or one that others share, it is the configuration alone.
 func (c *Config) Annotated() string {
+	s := c.source
+	bare := s.lines.withoutOurs()
+	begin := linesOf(bare.String())
+	var all []string
 	above := map[int][]string{}
 	for _, r := range c.Rules {
-		above[r.Line] = append(above[r.Line], r.comments()...)
+		comments := r.comments()
+		all = append(all, comments...)
+		// A rule without a line of its own, one of a merge key, is spoken of at the beginning.
+		at := max(begin[r.ID], 1)
+		above[at] = append(above[at], comments...)
 	}
-	out := c.source.with(above)
-	if c.source.same(out) {
-		return out
+	// Where a line of ours would be a part of a text, all of it stands at the beginning.
+	for _, above := range []map[int][]string{above, {1: all}} {
+		if out := bare.with(above, s.indent); same(bare.String(), out.String()) {
+			return s.before + out.file() + s.after
+		}
 	}
-	// A line of ours would be a part of a text: all of it stands at the beginning, then.
-	var all []string
-	for _, r := range c.Rules {
-		all = append(all, r.comments()...)
-	}
-	return c.source.beginning(all)
+	return s.before + bare.file() + s.after
 }
 
 // comments are the lines about a rule, without mark and indentation.
@@ -70,33 +76,45 @@ func reads(objects string) string {
 	return "reads of " + objects
 }
 
-func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
+// oneLine is a text as a comment may have it: without what YAML refuses, or moves a cursor.
+func oneLine(s string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return '?'
+		}
+		return r
+	}, strings.Join(strings.Fields(s), " "))
+}
 
 // source is a configuration, and the file that it was found in.
 type source struct {
-	file string
-	// text is the configuration.
-	text string
-	// before is how many lines of file are before its first.
-	before int
-	// inside: file is a manifest, and text the block of one of its keys.
-	inside bool
-	key    string
+	// text is the configuration, and lines are those of it.
+	text  string
+	lines lines
+	// before and after are what the file has around them; indent is how far in it has them.
+	before, after string
+	indent        string
+	// offset is how many lines of the file are before the first.
+	offset int
 }
 
 // line is that of the file for one of the configuration.
-func (s *source) line(of int) int { return s.before + of }
+func (s *source) line(of int) int { return s.offset + of }
 
 // find returns the configuration in a file: the file, or what is in a ConfigMap.
 func find(data []byte) (*source, error) {
-	plain := &source{file: string(data), text: string(data)}
+	plain := &source{text: string(data), lines: linesOfFile(string(data))}
 	var document yaml.Node
 	if yaml.Unmarshal(data, &document) != nil || len(document.Content) != 1 {
 		return plain, nil // whoever compiles it says what is wrong
 	}
 	root := document.Content[0]
-	if kind := child(root, "kind"); kind == nil || kind.Value != "ConfigMap" {
+	kind := child(root, "kind")
+	if kind == nil || kind.Kind != yaml.ScalarNode || child(root, "apiVersion") == nil && kind.Value != "ConfigMap" {
 		return plain, nil
+	}
+	if kind.Value != "ConfigMap" {
+		return nil, fmt.Errorf("it is a %s: give the configuration, or the manifest of the ConfigMap that has it, by itself", oneLine(kind.Value))
 	}
 	content := child(root, "data")
 	if content == nil || content.Kind != yaml.MappingNode || len(content.Content) == 0 {
@@ -111,15 +129,42 @@ func find(data []byte) (*source, error) {
 		if len(keys) != 1 {
 			return nil, fmt.Errorf("the ConfigMap has no config.yaml among its keys %s: give that one's text by itself", strings.Join(keys, ", "))
 		}
-		key, value = keys[0], content.Content[1]
+		key, value = keys[0], resolved(content.Content[1])
 	}
 	if value.Kind != yaml.ScalarNode {
 		return nil, fmt.Errorf("the ConfigMap's %s is no text", key)
 	}
-	if value.Style&yaml.LiteralStyle == 0 {
-		return &source{file: value.Value, text: value.Value}, nil
+	// What has a name others may have, too: of theirs nothing is changed.
+	if value.Style&yaml.LiteralStyle != 0 && value.Anchor == "" {
+		if s := inBlock(string(data), value); s != nil {
+			return s, nil
+		}
 	}
-	return &source{file: string(data), text: value.Value, before: value.Line, inside: true, key: key}, nil
+	return &source{text: value.Value, lines: linesOfFile(value.Value)}, nil
+}
+
+// inBlock is the configuration in a block of text of a file; nil if its lines are not those of
+// the file but for some spaces in front, as they are below a header of its own line.
+func inBlock(file string, block *yaml.Node) *source {
+	all, text := split(file), split(block.Value)
+	end := block.Line + len(text)
+	if end > len(all) {
+		return nil
+	}
+	s := &source{text: block.Value, before: strings.Join(all[:block.Line], ""), after: strings.Join(all[end:], ""), offset: block.Line}
+	for i, own := range text {
+		there := all[block.Line+i]
+		s.lines = append(s.lines, line{own, there})
+		if strings.Trim(body(own), " ") == "" && strings.Trim(body(there), " ") == "" {
+			continue
+		}
+		indent, ok := strings.CutSuffix(body(there), body(own))
+		if !ok || indent == "" || strings.Trim(indent, " ") != "" || s.indent != "" && indent != s.indent {
+			return nil
+		}
+		s.indent = indent
+	}
+	return s
 }
 
 func child(n *yaml.Node, key string) *yaml.Node {
@@ -163,52 +208,6 @@ func linesOf(text string) map[string]int {
 		}
 	}
 	return lines
-}
-
-// with is the file with lines above others, each as far in as the line below it, and without
-// those of an earlier call.
-func (s *source) with(above map[int][]string) string {
-	var b strings.Builder
-	n := 0
-	for line := range strings.Lines(s.file) {
-		n++
-		trimmed := strings.TrimLeft(line, " ")
-		indent := line[:len(line)-len(trimmed)]
-		for _, comment := range above[n] {
-			b.WriteString(indent + mark + comment + "\n")
-		}
-		if n > s.before && strings.HasPrefix(trimmed, mark) {
-			continue
-		}
-		b.WriteString(line)
-	}
-	return b.String()
-}
-
-// beginning is the file with lines at the beginning of the configuration.
-func (s *source) beginning(comments []string) string {
-	var b strings.Builder
-	n := 0
-	for line := range strings.Lines(s.file) {
-		if n++; n == s.before+1 {
-			indent := line[:len(line)-len(strings.TrimLeft(line, " "))]
-			for _, comment := range comments {
-				b.WriteString(indent + mark + comment + "\n")
-			}
-		}
-		b.WriteString(line)
-	}
-	return b.String()
-}
-
-// same says whether a file has the same configuration, comments apart.
-func (s *source) same(out string) bool {
-	again, err := find([]byte(out))
-	if err != nil || again.inside != s.inside || again.key != s.key {
-		return false
-	}
-	var before, after any
-	return yaml.Unmarshal([]byte(s.text), &before) == nil && yaml.Unmarshal([]byte(again.text), &after) == nil && reflect.DeepEqual(before, after)
 }
 
 // Failed says whether the file cannot be used.

@@ -295,6 +295,7 @@ func TestConfigMap(t *testing.T) {
 		"quoted":               {fmt.Sprintf("kind: ConfigMap\ndata: {config.yaml: %q}\n", config), annotated, ""},
 		"under another key":    {"kind: ConfigMap\ndata:\n  rules: |\n" + indent(config), "kind: ConfigMap\ndata:\n  rules: |\n" + indent(annotated), ""},
 		"under one of several": {"kind: ConfigMap\ndata: {a: x, b: y}\n", "", "has no config.yaml among its keys a, b"},
+		"another kind":         {"apiVersion: v1\nkind: List\nitems: []\n", "", "it is a List: give the configuration, or the manifest of the ConfigMap"},
 		"without data":         {"kind: ConfigMap\n", "", "has no data"},
 		"with a number":        {"kind: ConfigMap\ndata: {config.yaml: []}\n", "", "is no text"},
 		"where no line fits":   {"rules: [{seriesQuery: hits,\n  " + objects + ", name: {as: a},\n  metricsQuery: 'sum(rate(hits{<<.LabelMatchers>>}[1m]))\n  by (<<.GroupBy>>)'}, {seriesQuery: hits, " + objects + ", name: {as: b}, metricsQuery: 'sum(rate(hits{<<.LabelMatchers>>}[1m])) by (<<.GroupBy>>)'}]\n", "beginning", ""},

@@ -62,6 +62,10 @@ func (c Change) String() string {
 // lastApplied is what kubectl apply keeps for itself.
 const lastApplied = "kubectl.kubernetes.io/last-applied-configuration"
 
+// shownInV1 begins annotations in which the API server shows, in autoscaling/v1, what that has no
+// field for: they are no annotations of the object, and what of them matters was said.
+const shownInV1 = "autoscaling.alpha.kubernetes.io/"
+
 // NewHPA compares an HPA to that of the policy which package convert made of it, with what
 // was said of that, on a cluster that can do c. policy is nil where none could be made.
 func NewHPA(original *autoscalingv2.HorizontalPodAutoscaler, policy *v1alpha1.AutoscalingPolicy, said []hpa.Problem, c hpa.Capabilities) *HPA {
@@ -114,7 +118,7 @@ func (h *HPA) metadata(original *autoscalingv2.HorizontalPodAutoscaler) {
 		}
 	}
 	for _, key := range slices.Sorted(maps.Keys(original.Annotations)) {
-		if key != lastApplied && key != hpa.MinAnnotation && key != hpa.PolicyUIDAnnotation {
+		if key != lastApplied && key != hpa.MinAnnotation && key != hpa.PolicyUIDAnnotation && !strings.HasPrefix(key, shownInV1) {
 			h.NotCarried = append(h.NotCarried, Loss{"metadata.annotations[" + key + "]", stays, ""})
 		}
 	}
@@ -129,6 +133,7 @@ func (h *HPA) Comments() []string {
 	if h.Namespace != "" {
 		name = h.Namespace + "/" + name
 	}
+	name = oneLine(name) // of a file it is whatever somebody wrote
 	lines := []string{fmt.Sprintf("Of the HPA %s. The HPA that it makes has the same spec.", name)}
 	if !h.Equal {
 		lines = []string{fmt.Sprintf("Of the HPA %s. The HPA that it makes differs in:", name)}

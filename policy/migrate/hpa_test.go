@@ -39,7 +39,7 @@ func TestHPA(t *testing.T) {
 			differs: []string{"spec.behavior.scaleDown.stabilizationWindowSeconds: <none> -> 300"},
 		},
 		"without metrics, and with metadata": {
-			hpa:    written(", namespace: shop, labels: {team: a, app.kubernetes.io/managed-by: Helm}, annotations: {note: b, kubectl.kubernetes.io/last-applied-configuration: '{}'}", "minReplicas: 1, "+behavior),
+			hpa:    written(", namespace: shop, labels: {team: a, app.kubernetes.io/managed-by: Helm}, annotations: {note: b, autoscaling.alpha.kubernetes.io/conditions: '[]', kubectl.kubernetes.io/last-applied-configuration: '{}'}", "minReplicas: 1, "+behavior),
 			policy: true, equal: true, remarks: []string{"spec.metrics", "spec.objectives[0].cpu.utilization"}, lost: []string{"metadata.labels[app.kubernetes.io/managed-by]", "metadata.labels[team]", "metadata.annotations[note]"},
 		},
 		"a resource that no policy knows": {

@@ -10,7 +10,7 @@ import (
 // doctorIntroduction says what the checks have in common.
 const doctorIntroduction = `What ` + "`kubectl loadline doctor`" + ` looks at, in the order of its output ([kubectl-loadline.md](kubectl-loadline.md#doctor)). The names of checks never change.
 
-- **ok**: as it has to be. **warn**: it works, and may surprise. **fail**: HPAs do not get what they need. **unknown**: it could not be looked at; what is seen
+- **ok**: as it has to be. **warn**: it works, and may surprise. **fail**: HPAs do not get what they need, or an API that is registered does not answer. **unknown**: it could not be looked at; what is seen
   says why, and which right is missing.
 - Nothing is changed, and no Secret is read. A SubjectAccessReview is a question that the API server does not store.
 

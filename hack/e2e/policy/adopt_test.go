@@ -41,7 +41,12 @@ func foreign(namespace, name string) *autoscalingv2.HorizontalPodAutoscaler {
 // unchanged fails if an HPA's spec becomes another within a while.
 func unchanged(t *testing.T, h *autoscalingv2.HorizontalPodAutoscaler) {
 	t.Helper()
-	system.Never(t, 2*time.Second, func(ctx context.Context) (bool, string) {
+	unchangedFor(t, h, 2*time.Second)
+}
+
+func unchangedFor(t *testing.T, h *autoscalingv2.HorizontalPodAutoscaler, span time.Duration) {
+	t.Helper()
+	system.Never(t, span, func(ctx context.Context) (bool, string) {
 		now, err := getHPA(ctx, h.Namespace, h.Name)
 		if err != nil {
 			return true, err.Error()

@@ -12,7 +12,7 @@ func TestP2Side(t *testing.T) {
 	for name, test := range map[string]func(*testing.T, *metricAPI){
 		"Lifecycle": lifecycle, "Targets": targets, "Fallback": fallback, "Adoption": adoption, "NoDrift": noDrift,
 		"Fields": fields, "Live": live, "Zero": toZero, "Rivals": rivals, "Restored": restored, "Overwritten": overwritten,
-		"ScaleRefused": scaleRefused, "Tolerance": tolerance,
+		"ScaleRefused": scaleRefused, "Tolerance": tolerance, "Migrated": migrated,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

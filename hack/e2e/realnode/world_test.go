@@ -30,7 +30,7 @@ const (
 )
 
 // apiServices are those that an installation registers by default.
-var apiServices = []string{"v1beta1.custom.metrics.k8s.io", "v1beta2.custom.metrics.k8s.io", "v1beta1.external.metrics.k8s.io"}
+var apiServices = []string{"v1beta1.custom.metrics.k8s.io", "v1beta2.custom.metrics.k8s.io", "v1beta1.external.metrics.k8s.io", "v1alpha1.diagnostics.loadline.dev"}
 
 // pods are the pods of a program of ours that are not on their way out.
 func pods(ctx context.Context, namespace, name string) ([]corev1.Pod, error) {
