@@ -167,7 +167,6 @@ func someFile(r *rand.Rand) (data, before, after string) {
 		config += ours("") + "- seriesQuery: " + name + "\n" + ours("  ") + "  " + objects + "\n" + "  metricsQuery: " + line(query(name)) + ours("  ")
 	}
 	if r.IntN(3) == 0 { // two on one line, of which the second begins within a text
-		config = strings.Replace(config, "rules:\n", "rules: &r\n", 1)
 		config = "rules: [{seriesQuery: a, " + objects + ", metricsQuery: 'sum(rate(a{<<.LabelMatchers>>}[1m]))\n  # loadline: of the query\n  by (<<.GroupBy>>)'}, {seriesQuery: b, " + objects + ", metricsQuery: 'sum(rate(b{<<.LabelMatchers>>}[1m])) by (<<.GroupBy>>)'}]\n" + ours("")
 		config = strings.Replace(config, "\n  # loadline: of the query", pick("", "\n"), 1)
 	}

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -126,7 +127,7 @@ func migrated(t *testing.T, m *metricAPI) {
 			}
 			theirs, ours := hpa.Differences(after, before)
 			changed := slices.DeleteFunc(append(theirs, ours...), func(field string) bool { return !strings.HasPrefix(field, "spec.") })
-			if diff := cmp.Diff(tc.differs, changed); diff != "" {
+			if diff := cmp.Diff(tc.differs, changed, cmpopts.EquateEmpty()); diff != "" {
 				t.Errorf("it differs in: %s", diff)
 			}
 			stays := after.Spec.DeepCopy()
