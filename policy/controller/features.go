@@ -9,6 +9,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/version"
 	"k8s.io/client-go/discovery"
 	"k8s.io/klog/v2"
 	"k8s.io/utils/ptr"
@@ -24,29 +25,30 @@ type features struct {
 }
 
 func newFeatures(c client.Client, disco discovery.ServerVersionInterfaceWithContext, o *Options) *features {
-	var probed bool // once; one at a time loads
+	var probed bool        // once; one at a time loads
+	var known version.Info // the last that was read
 	return &features{&refreshed[hpa.Capabilities]{
 		what: "which fields of an HPA the API server takes", every: o.DiscoveryInterval, limit: o.CallTimeout, now: o.Now,
 		load: func(ctx context.Context) (hpa.Capabilities, error) {
 			// Whichever of the two hangs leaves the other its time.
 			short, cancel := context.WithTimeout(ctx, o.CallTimeout/4)
 			defer cancel()
-			version, err := disco.ServerVersionWithContext(short)
+			is, err := disco.ServerVersionWithContext(short)
+			if err == nil {
+				known = *is
+			}
 			out, tried := try(ctx, c, o.Namespace)
 			switch {
 			case tried == nil:
 				out.Probed, probed = o.Now(), true
-				if err == nil {
-					out = out.Of(*version)
-				}
-				return out, nil
+				return out.Of(known), nil
 			case probed || err != nil:
 				// What was found by trying is better than what the version tells.
 				return hpa.Capabilities{}, tried
 			}
 			// A webhook that takes no dry run must not cost everybody their features.
-			klog.FromContext(ctx).Error(tried, "Going by the version", "version", version.GitVersion)
-			return hpa.Assume(version.GitVersion)
+			klog.FromContext(ctx).Error(tried, "Going by the version", "version", known.GitVersion)
+			return hpa.Assume(known.GitVersion)
 		},
 	}}
 }

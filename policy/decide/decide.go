@@ -122,10 +122,16 @@ func (d *decision) wake(t time.Time) {
 	}
 }
 
-// evaluate computes the floors over a minimum.
+// evaluate computes the floors over a minimum. Where a minimum above 0 strands a target that
+// is at 0, an HPA with min 0 has none of schedules and fallback: a policy that asks for both
+// is refused, and its HPA stays as it was.
 func (d *decision) evaluate(bounds v1alpha1.Replicas, down *autoscalingv2.HPAScalingRules) {
+	schedules, fallback := d.schedules, d.Policy.Spec.Fallback
+	if d.Capabilities.StrandsAtZero && bounds.Min == 0 {
+		schedules, fallback = nil, nil
+	}
 	r := floor.Evaluate(floor.Input{
-		Now: d.Now, Min: bounds.Min, Max: bounds.Max, Schedules: d.schedules, Fallback: d.Policy.Spec.Fallback,
+		Now: d.Now, Min: bounds.Min, Max: bounds.Max, Schedules: schedules, Fallback: fallback,
 		Status: d.stored, Live: d.Live, Foreign: d.adopt, Down: down, UnknownHold: d.Settings.UnknownHold, Sync: d.Settings.Sync,
 		Switch: d.switchFloor(), Replaced: d.replaced(), Gone: d.Predecessor.Gone(),
 		Unmetered: d.Unmetered,

@@ -492,3 +492,39 @@ func TestNearZeroOutsideEnforce(t *testing.T) {
 		})
 	}
 }
+
+// Before 1.37 a policy with min 0 and a schedule is refused, and its HPA stays at 0: also while
+// the schedule is in force, whose minimum would switch off the HPA of a target that is at 0.
+func TestMinZeroWithASchedule(t *testing.T) {
+	for version, want := range map[string]struct {
+		min   int32
+		ready string
+	}{
+		"1.36": {0, "False ScaleToZeroUnsupported"},
+		"1.37": {5, "True Applied"},
+	} {
+		t.Run(version, func(t *testing.T) {
+			w := newWorld(t, func(p *v1alpha1.AutoscalingPolicy) {
+				p.Spec.Replicas.Min = 0
+				p.Spec.Objectives = []v1alpha1.Objective{{Queue: &v1alpha1.Queue{Name: "q", PerPod: resource.MustParse("5")}}}
+			})
+			var err error
+			if w.caps, err = hpa.Assume(version); err != nil {
+				t.Fatal(err)
+			}
+			w.caps.ScaleToZero = true
+			w.rest()
+			if w.min() != 0 {
+				t.Fatalf("min %d at first", w.min())
+			}
+			began := w.now.UTC().Add(-time.Minute)
+			w.spec(func(s *v1alpha1.AutoscalingPolicySpec) {
+				s.Schedules = []v1alpha1.Schedule{{Name: "s", Start: began.Format("4 15 * * *"), Duration: metav1.Duration{Duration: time.Hour}, Min: 5}}
+			})
+			w.rest()
+			if ready := w.condition(v1alpha1.Ready); w.min() != want.min || ready != want.ready {
+				t.Errorf("min %d and %s, want %d and %s", w.min(), ready, want.min, want.ready)
+			}
+		})
+	}
+}

@@ -38,7 +38,7 @@ func falls(live *autoscalingv2.HorizontalPodAutoscaler) bool {
 // for is never put off: it is what ends the danger. One that only holds the present size is
 // not worth it.
 func (d *decision) nearZero() bool {
-	if d.Capabilities.StrandsAtZero { // there is no note that could be lost
+	if d.Capabilities.StrandsAtZero && ptr.Deref(d.want.Spec.MinReplicas, 1) == 0 { // there is no note that could be lost
 		return false
 	}
 	if !falls(d.Live) || ptr.Deref(d.want.Spec.MinReplicas, 1) > 0 && !d.onlyHolds() {

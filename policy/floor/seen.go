@@ -15,15 +15,15 @@ const syncs = 2
 // Seen says whether the HPA controller, of this period, has looked at the HPA as it is
 // written now; and if not, at which time it is taken to have, zero for none.
 //
-// From Kubernetes 1.37 on generations tell. Before, an API server counts none for HPAs and
-// their status names none (the gate HPAGeneration), so that the times of the last writes
+// From Kubernetes 1.37 on generations tell. Before, an API server counts none for HPAs, and
+// the status that a controller of before writes names none (the gate HPAGeneration in each of
+// the two, which an upgrade replaces one after the other), so that the times of the last writes
 // have to do, of which managedFields tell: a status that is younger than the spec was
 // written by who had read that spec, for the API server refuses it otherwise. One that a
 // sync leaves as it was is not written again, and then only time tells.
 func Seen(live *autoscalingv2.HorizontalPodAutoscaler, now time.Time, period time.Duration) (bool, time.Time) {
-	seen := live.Status.ObservedGeneration
-	if live.Generation > 0 {
-		return seen != nil && *seen >= live.Generation, time.Time{}
+	if counted(live) {
+		return *live.Status.ObservedGeneration >= live.Generation, time.Time{}
 	}
 	if len(live.Status.Conditions) == 0 {
 		return false, time.Time{}
@@ -37,8 +37,14 @@ func Seen(live *autoscalingv2.HorizontalPodAutoscaler, now time.Time, period tim
 	return false, until
 }
 
+// counted says whether generations tell what the controller has seen.
+func counted(live *autoscalingv2.HorizontalPodAutoscaler) bool {
+	return live.Generation > 0 && live.Status.ObservedGeneration != nil
+}
+
 // written is when an object's spec and its status were written last, in whole seconds; zero
-// where its managedFields do not say. A write of its metadata counts as one of its spec.
+// where its managedFields do not say. A write of its metadata counts as one of its spec; one
+// that only takes fields away has no time of its own.
 func written(fields []metav1.ManagedFieldsEntry) (spec, status time.Time) {
 	for _, m := range fields {
 		switch {
@@ -61,7 +67,7 @@ func Strip(o any) (any, error) {
 	}
 	spec, status := written(h.ManagedFields)
 	h.ManagedFields = nil
-	if h.Generation > 0 {
+	if counted(h) {
 		return o, nil
 	}
 	for _, of := range []struct {

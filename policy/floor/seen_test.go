@@ -21,7 +21,7 @@ func wrote(manager, subresource string, at time.Time) metav1.ManagedFieldsEntry 
 func TestSeen(t *testing.T) {
 	const period = 15 * time.Second
 	able := says(autoscalingv2.AbleToScale, corev1.ConditionTrue, "SucceededGetScale")
-	counted := func(seen *int64) *autoscalingv2.HorizontalPodAutoscaler {
+	numbered := func(seen *int64) *autoscalingv2.HorizontalPodAutoscaler {
 		h := hpaWith(nil, nil, able)
 		h.Status.ObservedGeneration = seen
 		return h
@@ -32,6 +32,14 @@ func TestSeen(t *testing.T) {
 		h.Generation, h.Status.ObservedGeneration, h.ManagedFields = 0, nil, fields
 		return h
 	}
+	// mixed is one of an API server of 1.37 and a controller of before.
+	mixed := func(fields ...metav1.ManagedFieldsEntry) *autoscalingv2.HorizontalPodAutoscaler {
+		h := before(fields...)
+		h.Generation = 3
+		return h
+	}
+	unseen := mixed(wrote("ours", "", at))
+	unseen.Status.Conditions = nil
 	fresh := before(wrote("ours", "", at))
 	fresh.Status.Conditions = nil
 	type answer struct {
@@ -43,9 +51,11 @@ func TestSeen(t *testing.T) {
 		after time.Duration // of the write
 		want  answer
 	}{
-		"this generation":                    {counted(ptr.To[int64](3)), 0, answer{Seen: true}},
-		"an older one":                       {counted(ptr.To[int64](2)), time.Hour, answer{}},
-		"none yet":                           {counted(nil), time.Hour, answer{}},
+		"this generation":                    {numbered(ptr.To[int64](3)), 0, answer{Seen: true}},
+		"an older one":                       {numbered(ptr.To[int64](2)), time.Hour, answer{}},
+		"none, by a controller of before":    {mixed(wrote("ours", "", at), wrote("kcm", "status", at.Add(time.Second))), time.Second, answer{Seen: true}},
+		"none, and just written":             {mixed(wrote("kcm", "status", at.Add(-time.Minute)), wrote("ours", "", at)), time.Second, answer{Until: at.Add(2 * period)}},
+		"none, and never looked at":          {unseen, time.Hour, answer{}},
 		"before 1.37: just written":          {before(wrote("kcm", "status", at.Add(-time.Minute)), wrote("ours", "", at)), time.Second, answer{Until: at.Add(2 * period)}},
 		"before 1.37: in the same second":    {before(wrote("kcm", "status", at), wrote("ours", "", at)), time.Second, answer{Until: at.Add(2 * period)}},
 		"before 1.37: a status since":        {before(wrote("ours", "", at), wrote("kcm", "status", at.Add(time.Second))), time.Second, answer{Seen: true}},
