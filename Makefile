@@ -174,6 +174,7 @@ e2e-node-here: tools helm
 	@$(STAGE) 'images, by their Dockerfiles' bin/realnode images
 	@rm -rf bin/release
 	@$(STAGE) 'images, as a release has them' go -C hack/release run . -out $(CURDIR)/bin/release -platforms linux/$(shell go env GOARCH)
+	@[[ -z "$$(git status --porcelain)" ]] || echo 'NOT COMMITTED, and so not in the images of the release, by which all goes on from the step "a new version": see git status'
 	@$(STAGE) 'compile the e2e tests on a real node' go test -c -tags e2e -o bin/realnode.test ./hack/e2e/realnode
 	@$(STAGE) 'e2e tests on a real node' env LOADLINE_ROOT=$(CURDIR) bin/realnode exec -- bin/realnode.test -test.v -test.timeout 60m $(ARGS)
 

@@ -18,10 +18,11 @@ declare -A program=(
 	[buildah]=/usr/bin/buildah
 )
 
+# Docker's package has runc elsewhere, and Debian's would take its place.
 missing() {
 	local package
 	for package in "${!program[@]}"; do
-		[[ -x ${program[$package]} ]] || echo "$package"
+		[[ -x ${program[$package]} ]] || { [[ $package == runc ]] && command -v runc >/dev/null; } || echo "$package"
 	done | sort
 }
 
@@ -36,10 +37,10 @@ give_up() {
 	exit 75
 }
 
-# apt_get TIME ARGUMENT…: apt-get, which asks nothing and waits for nobody for long. What it
-# says goes where the caller says.
+# apt_get TIME ARGUMENT…: apt-get, which asks nothing, removes nothing and waits for nobody for
+# long. What it says goes where the caller says.
 apt_get() {
-	DEBIAN_FRONTEND=noninteractive timeout --kill-after=10s "$1" apt-get \
+	DEBIAN_FRONTEND=noninteractive timeout --kill-after=10s "$1" apt-get --no-remove \
 		-o Acquire::http::Timeout=20 -o Acquire::https::Timeout=20 -o Acquire::Retries=2 -o DPkg::Lock::Timeout=60 \
 		"${@:2}" </dev/null
 }
@@ -50,11 +51,25 @@ enabled() {
 	systemctl --root=/ list-unit-files --state=enabled --no-legend --no-pager 2>/dev/null | awk '{print $1}' | sort
 }
 
-# What the network gives has its deadline apart: to kill dpkg leaves packages half installed.
+# What the network gives has its deadline apart: to kill dpkg leaves packages half installed, so
+# that it has ten minutes where it needs one.
 get() {
 	apt_get 1m update &&
 		apt_get 2m install -y --no-install-recommends --download-only "$@" &&
-		apt_get 2m install -y --no-install-recommends --no-download "$@"
+		deny_services &&
+		apt_get 10m install -y --no-install-recommends --no-download "$@"
+}
+
+# The services that packages would start are not wanted: the node runs its own. The file says
+# whose it is, so that one that was left by a run that was killed is known and goes with this one.
+policy=/usr/sbin/policy-rc.d
+mark='# of hack/realnode/packages.sh'
+made=
+deny_services() {
+	[[ ! -e $policy ]] || grep -qxF "$mark" "$policy" || return 0
+	made=$policy
+	printf '#!/bin/sh\n%s\nexit 101\n' "$mark" >"$policy"
+	chmod 755 "$policy"
 }
 
 [[ $(uname -s) == Linux ]] || give_up "it needs Linux"
@@ -66,16 +81,15 @@ packages=$(missing)
 if [[ -n $packages ]]; then
 	mapfile -t wanted <<<"$packages"
 	command -v apt-get >/dev/null || give_up "there is no apt-get to install ${wanted[*]}"
-	echo "the real node needs Debian packages that are not here; apt-get installs ${wanted[*]}, in five minutes at most" >&2
+	echo "the real node needs Debian packages that are not here; apt-get installs ${wanted[*]}, in a quarter of an hour at most" >&2
 	log=$(mktemp)
-	policy=/usr/sbin/policy-rc.d
-	made=
 	trap 'rm -f "$log" ${made:+"$made"}' EXIT
-	# The services that the packages would start are not wanted: the node runs its own.
-	if [[ ! -e $policy ]]; then
+	# With these the shell waits for apt-get, puts in order what it has done, and then ends.
+	ended=
+	trap 'ended=130' INT
+	trap 'ended=143' TERM HUP
+	if [[ -e $policy ]] && grep -qxF "$mark" "$policy"; then
 		made=$policy
-		printf '#!/bin/sh\nexit 101\n' >"$policy"
-		chmod 755 "$policy"
 	fi
 	before=$(enabled) || before=unknown
 	status=0
@@ -88,6 +102,7 @@ if [[ -n $packages ]]; then
 				echo "cannot disable what the packages have enabled: ${units[*]}" >&2
 		fi
 	fi
+	[[ -z $ended ]] || exit "$ended"
 	if ((status)); then
 		tail -20 "$log" >&2
 		((status == 124 || status == 137)) && echo "apt-get was not done in time" >&2
