@@ -147,16 +147,16 @@ func accepts(header http.Header) bool {
 // selectors sets the selectors of p by u, and says whether it has no other parameters. Of
 // external metrics labelSelector is about the series, and there is no other.
 func (h *plainReads) selectors(p *plainRead, u *url.URL) bool {
-	var objects, series labels.Selector
+	custom := p.version.Group == custom_metrics.GroupName
 	for rest := u.RawQuery; rest != ""; {
 		var pair string
 		pair, rest, _ = strings.Cut(rest, "&")
 		key, value, _ := strings.Cut(pair, "=")
-		into := &objects
+		into := &p.series
 		switch {
-		case key == "labelSelector":
-		case key == "metricLabelSelector" && p.version.Group == custom_metrics.GroupName:
-			into = &series
+		case key == "labelSelector" && custom:
+			into = &p.objects
+		case key == "labelSelector", key == "metricLabelSelector" && custom:
 		default:
 			return false
 		}
@@ -168,14 +168,10 @@ func (h *plainReads) selectors(p *plainRead, u *url.URL) bool {
 			return false
 		}
 	}
-	if objects == nil {
-		objects = labels.Everything()
-	}
-	if series == nil {
-		series = labels.Everything()
-	}
-	if p.objects, p.series = objects, series; p.version.Group == external_metrics.GroupName {
-		p.objects, p.series = nil, objects
+	for _, s := range []*labels.Selector{&p.objects, &p.series} {
+		if *s == nil {
+			*s = labels.Everything()
+		}
 	}
 	return true
 }
