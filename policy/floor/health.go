@@ -66,9 +66,8 @@ func Judge(live *autoscalingv2.HorizontalPodAutoscaler) Health {
 	able := Condition(live, autoscalingv2.AbleToScale)
 	failed := active != nil && active.Status == corev1.ConditionFalse
 	h.Disabled = failed && active.Reason == "ScalingDisabled"
-	seen := live.Status.ObservedGeneration
 	switch {
-	case able == nil && active == nil, seen != nil && *seen < live.Generation:
+	case able == nil && active == nil, behind(live):
 		h.Text, h.Blank = "the HPA controller has not looked at the HPA yet", true
 	case able != nil && able.Status == corev1.ConditionFalse && able.Reason == "FailedGetScale":
 		h.Text = hpa.Readable(able.Message)

@@ -23,7 +23,7 @@ const syncs = 2
 // sync leaves as it was is not written again, and then only time tells.
 func Seen(live *autoscalingv2.HorizontalPodAutoscaler, now time.Time, period time.Duration) (bool, time.Time) {
 	if counted(live) {
-		return *live.Status.ObservedGeneration >= live.Generation, time.Time{}
+		return !behind(live), time.Time{}
 	}
 	if len(live.Status.Conditions) == 0 {
 		return false, time.Time{}
@@ -40,6 +40,11 @@ func Seen(live *autoscalingv2.HorizontalPodAutoscaler, now time.Time, period tim
 // counted says whether generations tell what the controller has seen.
 func counted(live *autoscalingv2.HorizontalPodAutoscaler) bool {
 	return live.Generation > 0 && live.Status.ObservedGeneration != nil
+}
+
+// behind says whether generations tell that the controller has yet to see the spec.
+func behind(live *autoscalingv2.HorizontalPodAutoscaler) bool {
+	return counted(live) && *live.Status.ObservedGeneration < live.Generation
 }
 
 // written is when an object's spec and its status were written last, in whole seconds; zero
