@@ -12,7 +12,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -40,17 +39,6 @@ func TestMain(m *testing.M) { os.Exit(run(m)) }
 func run(m *testing.M) int {
 	routing := flag.Bool("aggregator-routing", false, "have kube-apiserver reach aggregated APIs by their pods' addresses, as some clusters do, and not through kube-proxy")
 	flag.Parse()
-	// Of the flags that all suites have these are of a system that suite.Main starts.
-	unused := ""
-	flag.Visit(func(f *flag.Flag) {
-		if slices.Contains([]string{"keep", "source", "feature-gates"}, f.Name) {
-			unused = f.Name
-		}
-	})
-	if unused != "" {
-		fmt.Fprintf(os.Stderr, "e2e: -%s says nothing to the real node\n", unused)
-		return 1
-	}
 	var err error
 	if root, err = suite.Root(); err != nil {
 		fmt.Fprintln(os.Stderr, "e2e:", err)

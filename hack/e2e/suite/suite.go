@@ -41,6 +41,17 @@ var (
 	gates  = flag.String("feature-gates", "", "of kube-apiserver and kube-controller-manager, such as HPAScaleToZero=true; the defaults of their version else")
 )
 
+// givenFlag is the name of one of them that was given; empty for none.
+func givenFlag() (name string) {
+	flag.Visit(func(f *flag.Flag) {
+		switch f.Name {
+		case "keep", "source", "feature-gates":
+			name = f.Name
+		}
+	})
+	return name
+}
+
 // patience is how long tests may take to notice that they are to end.
 const patience = 10 * time.Second
 
@@ -67,7 +78,7 @@ func (s *Suite) Main(m *testing.M, o lab.Options, starts ...func(context.Context
 	}
 	o.Root, o.Keep, o.Log = root, *keep, os.Stderr
 	start := func(ctx context.Context) (*lab.Lab, error) { return lab.Start(ctx, o) }
-	return s.Run(m.Run, start, starts...)
+	return s.within(m.Run, start, starts...)
 }
 
 // Root is the path of the repository.
@@ -82,8 +93,17 @@ func Root() (string, error) {
 // Run is Main for a system that start starts: it then starts in it what the tests need, has
 // tests run them (testing.M's Run), stops the system, and returns the exit status. SIGINT,
 // SIGTERM or SIGHUP ends waits of tests and, if those go on nevertheless, the process, with
-// the system stopped in each case. A second signal ends it at once.
+// the system stopped in each case. A second signal ends it at once. The flags of Main's own
+// system are refused, for start knows nothing of them; the caller has parsed them.
 func (s *Suite) Run(tests func() int, start func(context.Context) (*lab.Lab, error), starts ...func(context.Context) error) int {
+	if name := givenFlag(); name != "" {
+		fmt.Fprintf(os.Stderr, "e2e: -%s says nothing to this system\n", name)
+		return 1
+	}
+	return s.within(tests, start, starts...)
+}
+
+func (s *Suite) within(tests func() int, start func(context.Context) (*lab.Lab, error), starts ...func(context.Context) error) int {
 	all := append([]func(context.Context) error{func(ctx context.Context) (err error) {
 		s.Lab, err = start(ctx)
 		return err
